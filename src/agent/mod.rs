@@ -1,0 +1,1 @@
+//! One node: runs Operations, keeps a journal of them, and puts every child under a shim.

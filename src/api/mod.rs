@@ -1,0 +1,10 @@
+//! Formats as plain data: metadata, the kinds, selectors, patches, status, the files that people write.
+//!
+//! No I/O and no clock. The typed structs are views of what we interpret; the server keeps an object's JSON whole.
+
+pub mod core;
+pub mod duration;
+pub mod kinds;
+pub mod meta;
+pub mod status;
+pub mod upshift;

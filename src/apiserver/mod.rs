@@ -1,0 +1,1 @@
+//! HTTP in; objects, Tables and Status out.

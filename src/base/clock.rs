@@ -1,0 +1,106 @@
+//! Time as an argument: the one place that reads the wall clock.
+//!
+//! Pure code takes a [`Timestamp`]; only the edges hold a [`Clock`]. Waiting uses tokio's monotonic clock, never this.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::Serialize;
+
+/// A moment in UTC, printed as Kubernetes prints it: `2026-11-20T20:44:04Z`, whole seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Timestamp(jiff::Timestamp);
+
+impl Timestamp {
+    /// The moment that many seconds after 1970.
+    pub fn from_second(second: i64) -> Timestamp {
+        Timestamp(jiff::Timestamp::from_second(second).unwrap_or(jiff::Timestamp::UNIX_EPOCH))
+    }
+
+    /// Seconds since 1970, cut to whole ones.
+    pub fn as_second(self) -> i64 {
+        self.0.as_second()
+    }
+
+    /// How long `self` is after `earlier`; zero when it is not.
+    pub fn since(self, earlier: Timestamp) -> Duration {
+        Duration::try_from(self.0.duration_since(earlier.0)).unwrap_or(Duration::ZERO)
+    }
+
+    /// This moment with microseconds, as Lease and Event carry it: `2026-11-20T20:44:04.000000Z`.
+    pub fn micro(self) -> String {
+        format!("{:.6}", self.0)
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.0}", self.0)
+    }
+}
+
+impl FromStr for Timestamp {
+    type Err = jiff::Error;
+    fn from_str(text: &str) -> Result<Timestamp, jiff::Error> {
+        Ok(Timestamp(text.parse()?))
+    }
+}
+
+impl TryFrom<String> for Timestamp {
+    type Error = jiff::Error;
+    fn try_from(text: String) -> Result<Timestamp, jiff::Error> {
+        text.parse()
+    }
+}
+
+impl From<Timestamp> for String {
+    fn from(timestamp: Timestamp) -> String {
+        timestamp.to_string()
+    }
+}
+
+/// Where the time comes from: the system, or a test that turns the hands itself.
+#[derive(Clone, Debug, Default)]
+pub enum Clock {
+    #[default]
+    System,
+    Manual(Arc<Mutex<Timestamp>>),
+}
+
+impl Clock {
+    /// The present moment.
+    pub fn now(&self) -> Timestamp {
+        match self {
+            Clock::System => Timestamp(jiff::Timestamp::now()),
+            Clock::Manual(hands) => *hands
+                .lock()
+                .expect("nothing panics while it holds the hands"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prints_whole_seconds_and_reads_its_own_text() {
+        let moment = Timestamp::from_second(1_800_000_000);
+        assert_eq!(moment.to_string(), "2027-01-15T08:00:00Z");
+        assert_eq!(moment.micro(), "2027-01-15T08:00:00.000000Z");
+        assert_eq!(moment.to_string().parse::<Timestamp>().unwrap(), moment);
+        assert_eq!(
+            Timestamp::from_second(5).since(Timestamp::from_second(2)),
+            Duration::from_secs(3)
+        );
+        assert_eq!(
+            Timestamp::from_second(2).since(Timestamp::from_second(5)),
+            Duration::ZERO
+        );
+    }
+}

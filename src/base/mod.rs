@@ -1,0 +1,11 @@
+//! What every layer may use: time, the process's surroundings, stopping, retrying, text.
+//!
+//! Nothing here knows an object, a file format or a protocol.
+
+pub mod backoff;
+pub mod clock;
+pub mod crash;
+pub mod durable;
+pub mod environment;
+pub mod scope;
+pub mod text;

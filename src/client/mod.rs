@@ -1,0 +1,1 @@
+//! The only way to the API, and to blobs and streams.

@@ -1,0 +1,1 @@
+//! Content-addressed blobs, bundles and safe archives; no network.

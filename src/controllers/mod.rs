@@ -1,0 +1,1 @@
+//! Objects in, changes out: one decide function a file.

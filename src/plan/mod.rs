@@ -1,0 +1,8 @@
+//! What should happen, in which order; pure. A workflow of the seeds is one short list that reads like the seed.
+//!
+//! A plan is made before anything starts, is stored in the object, printed by `--dry-run`, followed by the terminal and
+//! resumed after a restart. Nothing here looks at a clock, a disk or a network.
+
+pub mod blue_green;
+pub mod rolling;
+pub mod step;

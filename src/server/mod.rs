@@ -1,0 +1,1 @@
+//! Starts the parts in order and stops them in reverse.

@@ -1,0 +1,1 @@
+//! Objects, revisions and watch history; durable.
