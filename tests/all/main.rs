@@ -1,0 +1,2 @@
+//! One binary for every test that needs the whole program; a file an area.
+
