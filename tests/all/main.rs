@@ -1,2 +1,1 @@
 //! One binary for every test that needs the whole program; a file an area.
-
