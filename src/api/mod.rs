@@ -4,7 +4,15 @@
 
 pub mod core;
 pub mod duration;
+pub mod json;
+pub mod jsonpath;
 pub mod kinds;
 pub mod meta;
+pub mod patch;
+pub mod schema;
+pub mod selector;
 pub mod status;
+pub mod table;
 pub mod upshift;
+pub mod validate;
+pub mod yaml;
