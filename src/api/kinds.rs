@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// One kind of object, and how it is addressed.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 pub struct Kind {
     /// API group; "" is the core group.
     pub group: &'static str,
@@ -22,14 +22,14 @@ pub struct Kind {
 }
 
 /// Whether objects of a kind live in a namespace.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scope {
     Cluster,
     Namespaced,
 }
 
 /// Where a kind's objects come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Storage {
     /// Kept in the store under its own name.
     Stored,

@@ -1,1 +1,3 @@
 //! Content-addressed blobs, bundles and safe archives; no network.
+
+pub mod blobs;
