@@ -199,7 +199,7 @@ mod tests {
     fn amounts_round_as_the_field_does() {
         assert_eq!(Amount::Percent(95).ceil(10), 10);
         assert_eq!(Amount::Percent(25).floor(7), 1);
-        assert_eq!("101%".parse::<Amount>().is_err(), true);
+        assert!("101%".parse::<Amount>().is_err());
         assert_eq!(
             serde_json::to_string(&Amount::Percent(25)).unwrap(),
             "\"25%\""
