@@ -1,3 +1,13 @@
-//! Starts the program.
+//! Starts the program: the shim before anything else, then the command line.
 
-fn main() {}
+use std::process::ExitCode;
+
+use upshift::base::environment::Environment;
+use upshift::base::streams::Streams;
+
+fn main() -> ExitCode {
+    ExitCode::from(upshift::cli::run(
+        Environment::of_process(),
+        &Streams::of_process(),
+    ))
+}

@@ -8,4 +8,5 @@ pub mod crash;
 pub mod durable;
 pub mod environment;
 pub mod scope;
+pub mod streams;
 pub mod text;
