@@ -1,0 +1,386 @@
+//! Who may do what: one table, read from the top.
+//!
+//! Decides by identity and request alone; where the answer depends on the object (a node and what is on it), it says
+//! what label the object must carry. DESIGN.md section 2 gives the rules; there are no roles beside them.
+
+use std::collections::BTreeMap;
+
+use crate::api::core::NODE_LEASES;
+use crate::api::kinds;
+use crate::api::kinds::Kind;
+use crate::api::upshift::LABEL_NODE;
+use crate::apiserver::authentication::Identity;
+
+/// What is done to objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    Get,
+    List,
+    Watch,
+    Create,
+    Update,
+    Patch,
+    Delete,
+    DeleteCollection,
+}
+
+impl Verb {
+    /// Every verb, in the order discovery lists them.
+    pub const ALL: [Verb; 8] = [
+        Verb::Create,
+        Verb::Delete,
+        Verb::DeleteCollection,
+        Verb::Get,
+        Verb::List,
+        Verb::Patch,
+        Verb::Update,
+        Verb::Watch,
+    ];
+
+    /// The verb as discovery, reviews and messages spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Verb::Get => "get",
+            Verb::List => "list",
+            Verb::Watch => "watch",
+            Verb::Create => "create",
+            Verb::Update => "update",
+            Verb::Patch => "patch",
+            Verb::Delete => "delete",
+            Verb::DeleteCollection => "deletecollection",
+        }
+    }
+
+    fn is_read(self) -> bool {
+        matches!(self, Verb::Get | Verb::List | Verb::Watch)
+    }
+
+    fn writes_in_place(self) -> bool {
+        matches!(self, Verb::Update | Verb::Patch)
+    }
+}
+
+/// What somebody wants to do.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempt<'a> {
+    pub verb: Verb,
+    pub kind: &'static Kind,
+    pub namespace: &'a str,
+    /// Empty for a collection.
+    pub name: &'a str,
+    /// `status`, `log`, `token`, …; empty for the object itself.
+    pub subresource: &'a str,
+    /// As it stands in the request; empty for none.
+    pub label_selector: &'a str,
+}
+
+/// The answer to an [`Attempt`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ruling {
+    Allowed,
+    /// Allowed if the object carries the label `upshift.dev/node` with this value.
+    OnNode(String),
+    Denied,
+}
+
+impl Ruling {
+    /// Whether it stands for an object with these labels.
+    pub fn admits(&self, labels: &BTreeMap<String, String>) -> bool {
+        match self {
+            Ruling::Allowed => true,
+            Ruling::OnNode(node) => labels.get(LABEL_NODE) == Some(node),
+            Ruling::Denied => false,
+        }
+    }
+}
+
+/// Decides about an attempt.
+pub fn rule(identity: &Identity, attempt: &Attempt<'_>) -> Ruling {
+    let allowed = match identity {
+        Identity::Admin => admin_may(attempt),
+        Identity::Controllers => controllers_may(attempt),
+        Identity::Node(node) => return node_ruling(node, attempt),
+        Identity::Joining(node) => {
+            attempt.kind == &kinds::NODE
+                && attempt.name == node
+                && attempt.subresource == "join"
+                && attempt.verb == Verb::Create
+        }
+        Identity::Anonymous => false,
+    };
+    if allowed {
+        Ruling::Allowed
+    } else {
+        Ruling::Denied
+    }
+}
+
+/// An Operation is remote execution, so its spec is the controllers' alone; what a node reports is the node's alone.
+fn admin_may(attempt: &Attempt<'_>) -> bool {
+    let writes = matches!(attempt.verb, Verb::Create) || attempt.verb.writes_in_place();
+    !(writes && attempt.kind == &kinds::OPERATION
+        || reports_of_nodes(attempt)
+        || is_a_nodes_own_errand(attempt))
+}
+
+fn controllers_may(attempt: &Attempt<'_>) -> bool {
+    let admins = attempt.kind == &kinds::NODE && attempt.subresource == "token";
+    !(reports_of_nodes(attempt) || is_a_nodes_own_errand(attempt) || admins)
+}
+
+fn reports_of_nodes(attempt: &Attempt<'_>) -> bool {
+    attempt.subresource == "status"
+        && attempt.verb.writes_in_place()
+        && [&kinds::OPERATION, &kinds::GEAR].contains(&attempt.kind)
+}
+
+fn is_a_nodes_own_errand(attempt: &Attempt<'_>) -> bool {
+    attempt.kind == &kinds::NODE && ["join", "tunnel"].contains(&attempt.subresource)
+}
+
+fn node_ruling(node: &str, attempt: &Attempt<'_>) -> Ruling {
+    let kind = attempt.kind;
+    if is_review(kind) {
+        return allowed_if(attempt.verb == Verb::Create);
+    }
+    if [&kinds::OPERATION, &kinds::GEAR].contains(&kind) {
+        return match (attempt.verb, attempt.subresource) {
+            (Verb::List | Verb::Watch, "") => {
+                allowed_if(asks_only_for(attempt.label_selector, node))
+            }
+            (Verb::Get, "" | "status") | (Verb::Update | Verb::Patch, "status") => {
+                Ruling::OnNode(node.to_owned())
+            }
+            _ => Ruling::Denied,
+        };
+    }
+    if kind == &kinds::NODE {
+        let own = attempt.name == node;
+        return allowed_if(match (attempt.verb, attempt.subresource) {
+            (Verb::Get | Verb::Update | Verb::Patch, "" | "status") | (Verb::Get, "tunnel") => own,
+            // A create carries its name in the body; the verb checks it against the identity.
+            (Verb::Create, "") => attempt.name.is_empty() || own,
+            _ => false,
+        });
+    }
+    if kind == &kinds::LEASE {
+        let own = attempt.namespace == NODE_LEASES && attempt.subresource.is_empty();
+        return allowed_if(match attempt.verb {
+            Verb::Get | Verb::Update | Verb::Patch => own && attempt.name == node,
+            Verb::Create => own && (attempt.name.is_empty() || attempt.name == node),
+            _ => false,
+        });
+    }
+    allowed_if(
+        kind == &kinds::EVENT && attempt.verb == Verb::Create && attempt.subresource.is_empty(),
+    )
+}
+
+/// The only name that this identity may create an object of that kind under, if there is such a limit.
+pub fn name_limit<'a>(identity: &'a Identity, kind: &Kind) -> Option<&'a str> {
+    match identity {
+        Identity::Node(node) if kind == &kinds::NODE || kind == &kinds::LEASE => Some(node),
+        _ => None,
+    }
+}
+
+/// Whether the kind only asks about oneself.
+pub fn is_review(kind: &Kind) -> bool {
+    kind == &kinds::SELF_SUBJECT_REVIEW || kind == &kinds::SELF_SUBJECT_ACCESS_REVIEW
+}
+
+fn allowed_if(allowed: bool) -> Ruling {
+    if allowed {
+        Ruling::Allowed
+    } else {
+        Ruling::Denied
+    }
+}
+
+/// A selector is the conjunction of its parts, so one part that names the node is enough.
+fn asks_only_for(selector: &str, node: &str) -> bool {
+    selector.split(',').any(|part| {
+        part.split_once('=').is_some_and(|(key, value)| {
+            key.trim() == LABEL_NODE && value.strip_prefix('=').unwrap_or(value).trim() == node
+        })
+    })
+}
+
+/// The refusal in the words of Kubernetes.
+pub fn refusal(identity: &Identity, attempt: &Attempt<'_>) -> String {
+    let kind = attempt.kind;
+    let resource = if attempt.subresource.is_empty() {
+        kind.plural.to_owned()
+    } else {
+        format!("{}/{}", kind.plural, attempt.subresource)
+    };
+    let place = if attempt.namespace.is_empty() {
+        "at the cluster scope".to_owned()
+    } else {
+        format!("in the namespace {:?}", attempt.namespace)
+    };
+    let mut text = format!(
+        "User {:?} cannot {} resource {resource:?} in API group {:?} {place}",
+        identity.user(),
+        attempt.verb.name(),
+        kind.group,
+    );
+    if matches!(identity, Identity::Node(_)) && attempt.verb.is_read() {
+        text.push_str(": a node reads only what is labelled with its name");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::kinds::Scope;
+
+    fn attempt(verb: Verb, kind: &'static Kind, subresource: &'static str) -> Attempt<'static> {
+        let on_object = !matches!(
+            verb,
+            Verb::List | Verb::Watch | Verb::Create | Verb::DeleteCollection
+        );
+        Attempt {
+            verb,
+            kind,
+            namespace: match kind.scope {
+                Scope::Cluster => "",
+                Scope::Namespaced => NODE_LEASES,
+            },
+            name: if on_object { "a" } else { "" },
+            subresource,
+            label_selector: "upshift.dev/node=a",
+        }
+    }
+
+    /// Every allowed verb of an identity on every kind, `?` where the object's label decides.
+    fn rights(identity: &Identity) -> String {
+        let mut lines = String::new();
+        for kind in kinds::ALL {
+            let subresources = ["", "status", "log", "token", "join", "tunnel"];
+            for subresource in subresources {
+                let applies = match subresource {
+                    "" => true,
+                    "status" => kind.has_status,
+                    "log" => *kind == &kinds::OPERATION,
+                    _ => *kind == &kinds::NODE,
+                };
+                let verbs: Vec<String> = Verb::ALL
+                    .into_iter()
+                    .filter_map(
+                        |verb| match rule(identity, &attempt(verb, kind, subresource)) {
+                            Ruling::Allowed => Some(verb.name().to_owned()),
+                            Ruling::OnNode(_) => Some(format!("{}?", verb.name())),
+                            Ruling::Denied => None,
+                        },
+                    )
+                    .collect();
+                if applies && verbs.len() < Verb::ALL.len() && !verbs.is_empty() {
+                    lines += &format!("{}/{subresource}: {}\n", kind.plural, verbs.join(" "));
+                } else if applies && verbs.is_empty() {
+                    lines += &format!("{}/{subresource}: -\n", kind.plural);
+                }
+            }
+        }
+        lines
+    }
+
+    #[test]
+    fn a_node_reaches_what_is_its_own() {
+        let rights = rights(&Identity::Node("a".to_owned()));
+        let allowed: Vec<&str> = rights.lines().filter(|line| !line.ends_with('-')).collect();
+        assert_eq!(
+            allowed,
+            [
+                "nodes/: create get patch update",
+                "nodes/status: get patch update",
+                "nodes/tunnel: get",
+                "events/: create",
+                "leases/: create get patch update",
+                "selfsubjectreviews/: create",
+                "selfsubjectaccessreviews/: create",
+                "gears/: get? list watch",
+                "gears/status: get? patch? update?",
+                "operations/: get? list watch",
+                "operations/status: get? patch? update?",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_node_does_not_reach_anothers() {
+        let node = Identity::Node("b".to_owned());
+        for kind in kinds::ALL {
+            for verb in Verb::ALL {
+                for subresource in ["", "status", "log", "token", "join", "tunnel"] {
+                    let ruling = rule(&node, &attempt(verb, kind, subresource));
+                    let own = verb == Verb::Create
+                        && (is_review(kind)
+                            || subresource.is_empty()
+                                && [&kinds::NODE, &kinds::EVENT, &kinds::LEASE].contains(kind));
+                    let by_label = ruling == Ruling::OnNode("b".to_owned());
+                    assert!(
+                        ruling == Ruling::Denied || own || by_label,
+                        "{verb:?} {} {subresource}",
+                        kind.plural
+                    );
+                }
+            }
+        }
+    }
+
+    /// Only what somebody may not do wholly is listed: everything else is allowed with every verb.
+    #[test]
+    fn admin_may_do_all_but_what_has_one_other_writer() {
+        assert_eq!(
+            rights(&Identity::Admin),
+            "nodes/join: -\nnodes/tunnel: -\n\
+             gears/status: create delete deletecollection get list watch\n\
+             operations/: delete deletecollection get list watch\n\
+             operations/status: delete deletecollection get list watch\n\
+             operations/log: delete deletecollection get list watch\n"
+        );
+        assert_eq!(
+            rights(&Identity::Controllers),
+            "nodes/token: -\nnodes/join: -\nnodes/tunnel: -\n\
+             gears/status: create delete deletecollection get list watch\n\
+             operations/status: create delete deletecollection get list watch\n"
+        );
+    }
+
+    #[test]
+    fn nobody_and_a_joining_machine_do_nothing_else() {
+        for kind in kinds::ALL {
+            for verb in Verb::ALL {
+                for subresource in ["", "status", "log", "token", "join", "tunnel"] {
+                    let attempt = attempt(verb, kind, subresource);
+                    assert_eq!(rule(&Identity::Anonymous, &attempt), Ruling::Denied);
+                    let joining = Identity::Joining("a".to_owned());
+                    assert_eq!(rule(&joining, &attempt), Ruling::Denied);
+                }
+            }
+        }
+        let join = Attempt {
+            name: "a",
+            ..attempt(Verb::Create, &kinds::NODE, "join")
+        };
+        let rule = |node: &str| rule(&Identity::Joining(node.to_owned()), &join);
+        assert_eq!([rule("a"), rule("b")], [Ruling::Allowed, Ruling::Denied]);
+    }
+
+    #[test]
+    fn a_list_must_name_the_node() {
+        for (selector, expect) in [
+            ("upshift.dev/node=a", true),
+            ("x=y, upshift.dev/node == a", true),
+            ("", false),
+            ("upshift.dev/node!=a", false),
+            ("upshift.dev/node=b", false),
+            ("upshift.dev/node in (a,b)", false),
+            ("x in (upshift.dev/node=a)", false),
+        ] {
+            assert_eq!(asks_only_for(selector, "a"), expect, "{selector}");
+        }
+    }
+}

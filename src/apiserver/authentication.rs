@@ -1,0 +1,177 @@
+//! Who is asking: bearer tokens, client certificates, or nobody.
+//!
+//! Tokens are kept as SHA-256 only and compared by it; a certificate's chain was checked by the TLS listener, here
+//! only its common name is read. What somebody may do is `access`.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::RwLock;
+
+use sha2::Digest;
+use sha2::Sha256;
+
+use crate::api::status::Status;
+
+/// Who makes a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Identity {
+    /// The user `admin` of `admin.kubeconfig`.
+    Admin,
+    /// The controllers: alone in making Operations.
+    Controllers,
+    /// The agent of one node.
+    Node(String),
+    /// A machine with a one-time token, which may become that node and nothing else.
+    Joining(String),
+    /// No credentials: health and version only.
+    Anonymous,
+}
+
+impl Identity {
+    /// The user's name as reviews and messages show it.
+    pub fn user(&self) -> String {
+        match self {
+            Identity::Admin => "admin".to_owned(),
+            Identity::Controllers => "system:upshift:controllers".to_owned(),
+            Identity::Node(name) => format!("system:node:{name}"),
+            Identity::Joining(name) => format!("system:bootstrap:{name}"),
+            Identity::Anonymous => "system:anonymous".to_owned(),
+        }
+    }
+
+    /// The groups the user is in.
+    pub fn groups(&self) -> &'static [&'static str] {
+        match self {
+            Identity::Admin => &["system:masters", "system:authenticated"],
+            Identity::Controllers => &["system:authenticated"],
+            Identity::Node(_) => &["system:nodes", "system:authenticated"],
+            Identity::Joining(_) => &["system:bootstrappers"],
+            Identity::Anonymous => &["system:unauthenticated"],
+        }
+    }
+
+    /// The identity that a client certificate's common name stands for.
+    pub fn of_common_name(name: &str) -> Option<Identity> {
+        match name.strip_prefix("system:node:") {
+            Some("") => None,
+            Some(node) => Some(Identity::Node(node.to_owned())),
+            None => match name {
+                "admin" => Some(Identity::Admin),
+                "system:upshift:controllers" => Some(Identity::Controllers),
+                _ => None,
+            },
+        }
+    }
+}
+
+/// The common name of the verified client certificate of a connection; the listener puts it into each request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerName(pub String);
+
+/// Hash of a token: what is kept of it.
+pub fn fingerprint(token: &str) -> [u8; 32] {
+    Sha256::digest(token.as_bytes()).into()
+}
+
+/// A fresh random token of 256 bits, in hexadecimal.
+pub fn new_token() -> Result<String, getrandom::Error> {
+    let mut bytes = [0_u8; 32];
+    getrandom::fill(&mut bytes)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// The tokens that are good, by their hash. A cheap handle.
+#[derive(Clone, Debug, Default)]
+pub struct Identities(Arc<RwLock<HashMap<[u8; 32], Identity>>>);
+
+impl Identities {
+    /// Makes `token` stand for `identity` while this process lives.
+    pub fn admit(&self, token: &str, identity: Identity) {
+        self.0
+            .write()
+            .expect("nothing panics while it holds the tokens")
+            .insert(fingerprint(token), identity);
+    }
+
+    /// Makes a fresh token for one of the server's own parts.
+    pub fn mint(&self, identity: Identity) -> Result<String, getrandom::Error> {
+        let token = new_token()?;
+        self.admit(&token, identity);
+        Ok(token)
+    }
+
+    fn of_token(&self, token: &str) -> Option<Identity> {
+        // Looking up a SHA-256 gives an attacker nothing to time: he cannot choose hashes close to the real one.
+        self.0
+            .read()
+            .expect("nothing panics while it holds the tokens")
+            .get(&fingerprint(token))
+            .cloned()
+    }
+
+    /// Who makes a request with these headers over a connection of that peer; `joining` knows the one-time tokens.
+    pub fn identify(
+        &self,
+        headers: &http::HeaderMap,
+        peer: Option<&PeerName>,
+        joining: impl FnOnce(&[u8; 32]) -> Option<String>,
+    ) -> Result<Identity, Status> {
+        if let Some(value) = headers.get(http::header::AUTHORIZATION) {
+            let token = value
+                .to_str()
+                .ok()
+                .and_then(bearer)
+                .ok_or_else(Status::unauthorized)?;
+            return self
+                .of_token(token)
+                .or_else(|| joining(&fingerprint(token)).map(Identity::Joining))
+                .ok_or_else(Status::unauthorized);
+        }
+        match peer {
+            Some(PeerName(name)) => Identity::of_common_name(name).ok_or_else(Status::unauthorized),
+            None => Ok(Identity::Anonymous),
+        }
+    }
+}
+
+fn bearer(value: &str) -> Option<&str> {
+    let (scheme, token) = value.split_once(' ')?;
+    scheme
+        .eq_ignore_ascii_case("bearer")
+        .then(|| token.trim())
+        .filter(|token| !token.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(value: &str) -> http::HeaderMap {
+        let mut headers = http::HeaderMap::new();
+        headers.insert("authorization", value.parse().unwrap());
+        headers
+    }
+
+    #[test]
+    fn tokens_certificates_and_nobody() {
+        let identities = Identities::default();
+        let token = identities.mint(Identity::Controllers).unwrap();
+        let joining = |print: &[u8; 32]| (*print == fingerprint("once")).then(|| "a".to_owned());
+        let by = |value: &str| identities.identify(&headers(value), None, joining);
+        assert_eq!(by(&format!("Bearer {token}")), Ok(Identity::Controllers));
+        assert_eq!(by("bearer once"), Ok(Identity::Joining("a".to_owned())));
+        for wrong in ["Bearer x", "Bearer ", "Basic abc", "x"] {
+            assert_eq!(by(wrong), Err(Status::unauthorized()), "{wrong}");
+        }
+        let none = http::HeaderMap::new();
+        let peer =
+            |name: &str| identities.identify(&none, Some(&PeerName(name.to_owned())), |_| None);
+        assert_eq!(peer("system:node:a"), Ok(Identity::Node("a".to_owned())));
+        assert_eq!(peer("system:node:"), Err(Status::unauthorized()));
+        assert_eq!(peer("mallory"), Err(Status::unauthorized()));
+        assert_eq!(
+            identities.identify(&none, None, |_| None),
+            Ok(Identity::Anonymous)
+        );
+    }
+}

@@ -1,0 +1,274 @@
+//! The data folder: its layout, its format version, and the lock that makes one server the only one in it.
+//!
+//! The lock is the truth about who runs here; there is no pid file. `server.json` is for people and clients.
+
+use std::fs;
+use std::fs::File;
+use std::io;
+use std::io::Read;
+use std::io::Seek;
+use std::io::Write;
+use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::path::PathBuf;
+
+use nix::errno::Errno;
+use nix::fcntl::Flock;
+use nix::fcntl::FlockArg;
+use serde::Deserialize;
+use serde::Serialize;
+
+use crate::base::durable;
+
+/// The version of the layout that this program writes.
+pub const FORMAT: u32 = 1;
+
+/// Why a data folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("cannot {what} {path}")]
+    Io {
+        what: &'static str,
+        path: PathBuf,
+        source: io::Error,
+    },
+    #[error(
+        "the data folder {path} was written by a newer upshift (format {found}, this program knows {FORMAT}); \
+         use that version or another --data-dir"
+    )]
+    Newer { path: PathBuf, found: u32 },
+    #[error(
+        "the data folder {path} has format {found}, which this upshift (format {FORMAT}) cannot migrate; \
+         use another --data-dir"
+    )]
+    Older { path: PathBuf, found: u32 },
+    #[error("{path} is not an upshift data folder: its file \"format\" says {found:?}")]
+    Foreign { path: PathBuf, found: String },
+    #[error(
+        "the data folder {path} is in use by {holder}; stop it with: upshift serve --stop --data-dir {path}"
+    )]
+    InUse { path: PathBuf, holder: String },
+}
+
+fn io_error<'a>(what: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Error + use<'a> {
+    move |source| Error::Io {
+        what,
+        path: path.to_owned(),
+        source,
+    }
+}
+
+/// `server.json`: where the running server is. Renamed into place when it is ready, removed when it stops.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Record {
+    pub url: String,
+    pub version: String,
+    pub pid: u32,
+}
+
+/// A data folder that this process alone serves.
+#[derive(Debug)]
+pub struct DataFolder {
+    path: PathBuf,
+    _lock: Flock<File>,
+}
+
+impl DataFolder {
+    /// Makes or checks the folder, and takes its lock.
+    pub fn open(path: &Path) -> Result<DataFolder, Error> {
+        make_private(path)?;
+        let lock = take_lock(path)?;
+        check_format(path)?;
+        let folder = DataFolder {
+            path: path.to_owned(),
+            _lock: lock,
+        };
+        for name in ["pki", "store", "content", "node"] {
+            make_private(&folder.path.join(name))?;
+        }
+        folder.remove_record()?;
+        Ok(folder)
+    }
+
+    /// The folder itself.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The path of one of its entries.
+    pub fn join(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Says that the server is ready.
+    pub fn write_record(&self, record: &Record) -> Result<(), Error> {
+        let path = record_path(&self.path);
+        let json = serde_json::to_vec_pretty(record).expect("a record is plain data");
+        durable::write(&path, &json, 0o600).map_err(io_error("write", &path))
+    }
+
+    /// Says that no server is ready here.
+    pub fn remove_record(&self) -> Result<(), Error> {
+        let path = record_path(&self.path);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(io_error("remove", &path)(error))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The running server's record, if the folder has one.
+pub fn read_record(data_dir: &Path) -> Option<Record> {
+    serde_json::from_slice(&fs::read(record_path(data_dir)).ok()?).ok()
+}
+
+/// Whether a process holds the folder's lock.
+pub fn is_held(data_dir: &Path) -> bool {
+    let Ok(file) = File::open(data_dir.join("lock")) else {
+        return false;
+    };
+    matches!(
+        Flock::lock(file, FlockArg::LockSharedNonblock),
+        Err((_, Errno::EWOULDBLOCK))
+    )
+}
+
+fn record_path(data_dir: &Path) -> PathBuf {
+    data_dir.join("server.json")
+}
+
+fn make_private(path: &Path) -> Result<(), Error> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(io_error("make the folder", path))?;
+    let mode = fs::metadata(path)
+        .map_err(io_error("look at", path))?
+        .permissions()
+        .mode();
+    if mode & 0o077 != 0 {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o700))
+            .map_err(io_error("make private", path))?;
+    }
+    Ok(())
+}
+
+fn take_lock(path: &Path) -> Result<Flock<File>, Error> {
+    let lock_path = path.join("lock");
+    let file = File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&lock_path)
+        .map_err(io_error("open", &lock_path))?;
+    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        Ok(mut lock) => {
+            let written = lock
+                .set_len(0)
+                .and_then(|()| lock.rewind())
+                .and_then(|()| write!(lock, "{}", std::process::id()));
+            written.map_err(io_error("write", &lock_path))?;
+            Ok(lock)
+        }
+        Err((file, Errno::EWOULDBLOCK)) => Err(Error::InUse {
+            path: path.to_owned(),
+            holder: holder(&file, path),
+        }),
+        Err((_, errno)) => Err(io_error("lock", &lock_path)(errno.into())),
+    }
+}
+
+/// The process that holds the lock: its number, and its address once it is ready.
+fn holder(mut file: &File, path: &Path) -> String {
+    let mut text = String::new();
+    let _ = file.read_to_string(&mut text);
+    let process = match text.trim() {
+        "" => "another process".to_owned(),
+        pid => format!("process {pid}"),
+    };
+    match read_record(path) {
+        Some(record) => format!("{process}, which serves {}", record.url),
+        None => process,
+    }
+}
+
+fn check_format(path: &Path) -> Result<(), Error> {
+    let file = path.join("format");
+    match fs::read_to_string(&file) {
+        Ok(text) => match text.trim().parse::<u32>() {
+            Ok(FORMAT) => Ok(()),
+            Ok(found) if found > FORMAT => Err(Error::Newer {
+                path: path.to_owned(),
+                found,
+            }),
+            Ok(found) => Err(Error::Older {
+                path: path.to_owned(),
+                found,
+            }),
+            Err(_) => Err(Error::Foreign {
+                path: path.to_owned(),
+                found: text.trim().chars().take(40).collect(),
+            }),
+        },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            durable::write(&file, format!("{FORMAT}\n").as_bytes(), 0o600)
+                .map_err(io_error("write", &file))
+        }
+        Err(error) => Err(io_error("read", &file)(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn is_made_private_and_held_once() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("data");
+        let folder = DataFolder::open(&path).unwrap();
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+        assert!(is_held(&path));
+        folder
+            .write_record(&Record {
+                url: "https://127.0.0.1:1".to_owned(),
+                ..Record::default()
+            })
+            .unwrap();
+        let refusal = DataFolder::open(&path).unwrap_err().to_string();
+        let process = std::process::id();
+        assert!(
+            refusal.contains(&format!(
+                "is in use by process {process}, which serves https://127.0.0.1:1;"
+            )),
+            "{refusal}"
+        );
+        drop(folder);
+        assert!(!is_held(&path));
+        DataFolder::open(&path).unwrap();
+        assert_eq!(read_record(&path), None, "a stale record goes");
+    }
+
+    #[test]
+    fn refuses_other_formats() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("data");
+        drop(DataFolder::open(&path).unwrap());
+        for (text, expect) in [
+            ("2", "was written by a newer upshift (format 2,"),
+            ("0", "has format 0, which"),
+            ("x", "is not an upshift data folder"),
+        ] {
+            fs::write(path.join("format"), text).unwrap();
+            let refusal = DataFolder::open(&path).unwrap_err().to_string();
+            assert!(refusal.contains(expect), "{refusal}");
+        }
+    }
+}
