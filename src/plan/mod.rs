@@ -6,3 +6,11 @@
 pub mod blue_green;
 pub mod rolling;
 pub mod step;
+pub mod waves;
+pub mod workflow;
+
+pub use workflow::Plan;
+pub use workflow::PlanInput;
+pub use workflow::PlannedGear;
+pub use workflow::Refusal;
+pub use workflow::plan;

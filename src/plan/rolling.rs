@@ -34,6 +34,9 @@ pub static DEPLOY_BEHIND_LOAD_BALANCER: [&StepKind; 13] = [
     &step::AFTER_ALLOW_TRAFFIC,
 ];
 
+/// What removes an application from a host: its own stop script, then its files.
+pub static TEARDOWN: [&StepKind; 2] = [&step::APPLICATION_STOP, &step::INSTALL];
+
 /// The steps of each gear.
 pub fn steps(action: Action, behind_load_balancer: bool) -> Vec<&'static StepKind> {
     let deploy: &[&StepKind] = if behind_load_balancer {
