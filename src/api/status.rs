@@ -112,7 +112,8 @@ impl Cause {
 }
 
 impl Status {
-    fn failure(code: u16, reason: &str, message: String) -> Status {
+    /// A refusal in words of its own.
+    pub fn failure(code: u16, reason: &str, message: String) -> Status {
         Status {
             kind: "Status".to_owned(),
             api_version: "v1".to_owned(),

@@ -5,6 +5,7 @@
 
 pub mod background;
 pub mod data_folder;
+pub mod pki;
 
 use std::net::SocketAddr;
 use std::path::Path;
