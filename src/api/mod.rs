@@ -2,6 +2,7 @@
 //!
 //! No I/O and no clock. The typed structs are views of what we interpret; the server keeps an object's JSON whole.
 
+pub mod appspec;
 pub mod core;
 pub mod duration;
 pub mod json;

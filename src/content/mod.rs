@@ -1,3 +1,5 @@
 //! Content-addressed blobs, bundles and safe archives; no network.
 
+pub mod archive;
 pub mod blobs;
+pub mod bundle;
