@@ -1,4 +1,5 @@
-//! One node: runs Operations, keeps a journal of them, and puts every child under a shim.
+//! One node: what runs there, written down before it is done.
 
 pub mod cache;
 pub mod install;
+pub mod shim;

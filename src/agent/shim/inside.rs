@@ -1,0 +1,625 @@
+//! The shim process: starts the child, drains its output, keeps its time, records its end.
+//!
+//! Single-threaded, entered before any runtime, thread or logger. It waits in `poll(2)` alone and never sleeps. After
+//! a recorded exit the child's group is left alone and the output is drained until nobody holds it open.
+
+use std::ffi::CString;
+use std::fs;
+use std::fs::File;
+use std::io;
+use std::io::Read;
+use std::io::Write;
+use std::os::fd::AsFd;
+use std::os::fd::AsRawFd;
+use std::os::fd::BorrowedFd;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+use std::time::Instant;
+
+use nix::errno::Errno;
+use nix::fcntl::FcntlArg;
+use nix::fcntl::OFlag;
+use nix::fcntl::fcntl;
+use nix::poll::PollFd;
+use nix::poll::PollFlags;
+use nix::poll::PollTimeout;
+use nix::poll::poll;
+use nix::sys::inotify::AddWatchFlags;
+use nix::sys::inotify::InitFlags;
+use nix::sys::inotify::Inotify;
+use nix::sys::prctl;
+use nix::sys::signal::SigHandler;
+use nix::sys::signal::SigSet;
+use nix::sys::signal::Signal;
+use nix::sys::signal::killpg;
+use nix::sys::signal::signal;
+use nix::sys::signalfd::SfdFlags;
+use nix::sys::signalfd::SignalFd;
+use nix::sys::stat::Mode;
+use nix::sys::stat::umask;
+use nix::sys::wait::WaitPidFlag;
+use nix::sys::wait::WaitStatus;
+use nix::sys::wait::waitpid;
+use nix::unistd;
+use nix::unistd::ForkResult;
+use nix::unistd::Gid;
+use nix::unistd::Pid;
+use nix::unistd::Uid;
+
+use crate::agent::shim::Exit;
+use crate::agent::shim::Reason;
+use crate::agent::shim::Spec;
+use crate::agent::shim::Started;
+use crate::agent::shim::output::Output;
+use crate::agent::shim::processes;
+use crate::base::durable;
+
+/// How long the output may stay open after the child's end before that is recorded.
+const OUTPUT_GRACE: Duration = Duration::from_millis(500);
+/// How long killed processes may take to go.
+const KILL_LIMIT: Duration = Duration::from_secs(5);
+
+/// Runs the child described in `folder` to its end; the whole life of the shim process.
+pub fn main(folder: &Path) -> ExitCode {
+    match run(folder) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = fs::write(folder.join("fault"), error.to_string());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(folder: &Path) -> io::Result<()> {
+    let lock = take_lock()?;
+    // Fails only when the shim leads a session already, as when a person starts it by hand.
+    let _ = unistd::setsid();
+    prctl::set_child_subreaper(true)?;
+    unistd::chdir("/")?;
+    let spec: Spec = serde_json::from_slice(&fs::read(folder.join("spec.json"))?)?;
+    let wakeups = Wakeups::new(folder)?;
+    let began = Instant::now();
+    let (ended, output) = match spawn(folder, &spec) {
+        Ok((child, output)) => {
+            let mut watch = Watch::new(folder, &spec, child, output, wakeups, began);
+            let exit = watch.until_end()?;
+            (exit, Some((watch.output, watch.wakeups)))
+        }
+        Err(error) => (
+            failed_to_start(&format!("cannot prepare the process: {error}")),
+            None,
+        ),
+    };
+    let exit = Exit {
+        milliseconds: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+        ..ended
+    };
+    let bytes = serde_json::to_vec(&exit).expect("an exit is plain data");
+    durable::write(&folder.join("exit"), &bytes, 0o600)?;
+    drop(lock);
+    if let Some((output, wakeups)) = output {
+        drain_to_the_end(output, &wakeups)?;
+    }
+    Ok(())
+}
+
+/// Moves the inherited lock away from standard input, out of the child's sight.
+fn take_lock() -> io::Result<OwnedFd> {
+    let lock = io::stdin().as_fd().try_clone_to_owned()?;
+    let nothing = File::options().read(true).open("/dev/null")?;
+    unistd::dup2_stdin(&nothing)?;
+    Ok(lock)
+}
+
+/// What wakes the shim beside output: its children's ends, TERM, and a file `kill`.
+struct Wakeups {
+    signals: SignalFd,
+    folder: Inotify,
+}
+
+impl Wakeups {
+    fn new(folder: &Path) -> io::Result<Wakeups> {
+        let mut mask = SigSet::empty();
+        mask.add(Signal::SIGCHLD);
+        mask.add(Signal::SIGTERM);
+        mask.thread_block()?;
+        let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
+        let watch = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)?;
+        watch.add_watch(
+            folder,
+            AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MOVED_TO,
+        )?;
+        Ok(Wakeups {
+            signals,
+            folder: watch,
+        })
+    }
+
+    /// Empties both; says whether TERM was among the signals.
+    fn take(&self) -> bool {
+        let mut term = false;
+        while let Ok(Some(info)) = self.signals.read_signal() {
+            term |= info.ssi_signo == Signal::SIGTERM as u32;
+        }
+        while self.folder.read_events().is_ok_and(|events| !events.is_empty()) {}
+        term
+    }
+}
+
+/// A started child: its process and the pipe on which it reports why it could not become the program.
+struct Child {
+    pid: Pid,
+    report: Option<File>,
+}
+
+/// Forks the child, writes down who it is, then lets it go.
+fn spawn(folder: &Path, spec: &Spec) -> io::Result<(Child, Output)> {
+    let image = Image::new(spec)?;
+    let (reading, writing) = unistd::pipe2(OFlag::O_CLOEXEC)?;
+    fcntl(&reading, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+    let output = Output::new(reading, &folder.join("log"), spec.log_limit)?;
+    let (ready, go) = unistd::pipe2(OFlag::O_CLOEXEC)?;
+    let (report, complain) = unistd::pipe2(OFlag::O_CLOEXEC)?;
+    // SAFETY: this process has one thread, so the child owns every lock and may run any code.
+    match unsafe { unistd::fork() }? {
+        ForkResult::Child => {
+            drop(go);
+            let problem = image.become_it(spec, ready, &writing);
+            let _ = File::from(complain).write_all(&problem.to_bytes());
+            // SAFETY: ends the forked copy without running the shim's own destructors.
+            unsafe { nix::libc::_exit(127) }
+        }
+        ForkResult::Parent { child } => {
+            drop((ready, writing, complain));
+            let _ = unistd::setpgid(child, child);
+            let started = Started {
+                pid: child.as_raw(),
+                start_time: processes::process(child.as_raw())
+                    .map_or(0, |process| process.start_time),
+                shim: unistd::getpid().as_raw(),
+                boot: processes::boot(),
+            };
+            let bytes = serde_json::to_vec(&started).expect("plain data");
+            fs::write(folder.join("started"), bytes)?;
+            File::from(go).write_all(b"g")?;
+            let report = Some(File::from(report));
+            Ok((Child { pid: child, report }, output))
+        }
+    }
+}
+
+/// What the child turns into, prepared before the fork.
+struct Image {
+    argv: Vec<CString>,
+    shell: CString,
+    shell_argv: Vec<CString>,
+    env: Vec<CString>,
+}
+
+/// A call that failed between fork and exec.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Problem {
+    stage: u8,
+    errno: i32,
+}
+
+const STAGE_USER: u8 = 1;
+const STAGE_FOLDER: u8 = 2;
+const STAGE_EXEC: u8 = 3;
+const STAGE_OTHER: u8 = 4;
+
+impl Problem {
+    fn to_bytes(self) -> [u8; 5] {
+        let [a, b, c, d] = self.errno.to_le_bytes();
+        [self.stage, a, b, c, d]
+    }
+
+    fn from_bytes([stage, a, b, c, d]: [u8; 5]) -> Problem {
+        let errno = i32::from_le_bytes([a, b, c, d]);
+        Problem { stage, errno }
+    }
+}
+
+impl Image {
+    fn new(spec: &Spec) -> io::Result<Image> {
+        let text = |text: &str| {
+            CString::new(text).map_err(|_| {
+                io::Error::new(io::ErrorKind::InvalidInput, "a NUL character in an argument")
+            })
+        };
+        let argv = spec
+            .argv
+            .iter()
+            .map(|argument| text(argument))
+            .collect::<io::Result<Vec<_>>>()?;
+        if argv.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "no program"));
+        }
+        let shell = text("/bin/sh")?;
+        let shell_argv = std::iter::once(shell.clone())
+            .chain(argv.iter().cloned())
+            .collect();
+        let env = spec
+            .env
+            .iter()
+            .map(|(name, value)| text(&format!("{name}={value}")))
+            .collect::<io::Result<_>>()?;
+        Ok(Image {
+            argv,
+            shell,
+            shell_argv,
+            env,
+        })
+    }
+
+    /// Turns this process into the program; returns only if that failed.
+    fn become_it(&self, spec: &Spec, ready: OwnedFd, output: &OwnedFd) -> Problem {
+        let at = |stage| move |errno: Errno| Problem {
+            stage,
+            errno: errno as i32,
+        };
+        let prepared = (|| {
+            unistd::setpgid(Pid::from_raw(0), Pid::from_raw(0)).map_err(at(STAGE_OTHER))?;
+            unistd::dup2_stdout(output).map_err(at(STAGE_OTHER))?;
+            unistd::dup2_stderr(output).map_err(at(STAGE_OTHER))?;
+            // SAFETY: sets default dispositions; no handler of ours exists.
+            unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) }.map_err(at(STAGE_OTHER))?;
+            SigSet::all().thread_unblock().map_err(at(STAGE_OTHER))?;
+            umask(Mode::from_bits_truncate(0o022));
+            wait_for_go(ready);
+            if let Some(user) = &spec.user {
+                let groups: Vec<Gid> = user.groups.iter().map(|gid| Gid::from_raw(*gid)).collect();
+                let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
+                unistd::setgroups(&groups).map_err(at(STAGE_USER))?;
+                unistd::setresgid(gid, gid, gid).map_err(at(STAGE_USER))?;
+                unistd::setresuid(uid, uid, uid).map_err(at(STAGE_USER))?;
+            }
+            unistd::chdir(spec.cwd.as_str()).map_err(at(STAGE_FOLDER))
+        })();
+        if let Err(problem) = prepared {
+            return problem;
+        }
+        let Err(mut errno) = unistd::execve(&self.argv[0], &self.argv, &self.env);
+        if errno == Errno::ENOEXEC {
+            // A script without a first line that names its interpreter, as a shell would run it.
+            let Err(again) = unistd::execve(&self.shell, &self.shell_argv, &self.env);
+            errno = again;
+        }
+        at(STAGE_EXEC)(errno)
+    }
+}
+
+/// Waits until the shim has written down who the child is; ends the child when the shim died before.
+fn wait_for_go(ready: OwnedFd) {
+    let mut one = [0_u8; 1];
+    if !matches!(File::from(ready).read(&mut one), Ok(1)) {
+        // SAFETY: ends the forked copy without running the shim's own destructors.
+        unsafe { nix::libc::_exit(127) }
+    }
+}
+
+/// Following one child.
+struct Watch {
+    folder: PathBuf,
+    program: String,
+    cwd: String,
+    user: Option<u32>,
+    child: Child,
+    output: Output,
+    wakeups: Wakeups,
+    deadline: Option<Instant>,
+    timeout: Duration,
+    grace: Duration,
+    /// The child's own end, and when it was seen.
+    ended: Option<(Exit, Instant)>,
+    /// Since when everything below is being ended, and why.
+    ending: Option<(Instant, Reason)>,
+    problem: Option<Problem>,
+}
+
+impl Watch {
+    fn new(
+        folder: &Path,
+        spec: &Spec,
+        child: Child,
+        output: Output,
+        wakeups: Wakeups,
+        began: Instant,
+    ) -> Watch {
+        let timeout = Duration::from_millis(spec.timeout_milliseconds);
+        Watch {
+            folder: folder.to_owned(),
+            program: spec.argv.first().cloned().unwrap_or_default(),
+            cwd: spec.cwd.clone(),
+            user: spec.user.as_ref().map(|user| user.uid),
+            child,
+            output,
+            wakeups,
+            deadline: (!timeout.is_zero()).then(|| began + timeout),
+            timeout,
+            grace: Duration::from_millis(spec.grace_milliseconds),
+            ended: None,
+            ending: None,
+            problem: None,
+        }
+    }
+
+    fn until_end(&mut self) -> io::Result<Exit> {
+        if self.kill_asked() {
+            self.begin_ending(Reason::Killed);
+        }
+        loop {
+            if let Some(exit) = self.decide(Instant::now()) {
+                return Ok(exit);
+            }
+            self.wait_for_something()?;
+            self.output.drain();
+            self.take_report();
+            let term = self.wakeups.take();
+            let children_left = self.reap();
+            if (term || self.kill_asked()) && self.ended.is_none() {
+                self.begin_ending(Reason::Killed);
+            }
+            if self.ending.is_some() && !children_left {
+                self.output.drain();
+                return Ok(self.finish_ending(0));
+            }
+        }
+    }
+
+    /// The record, when it is time for one; starts and finishes the ending of a child whose time is over.
+    fn decide(&mut self, now: Instant) -> Option<Exit> {
+        if let Some((since, _)) = self.ending {
+            return (now >= since + self.grace).then(|| {
+                let left = self.kill_everything();
+                self.output.drain();
+                self.finish_ending(left)
+            });
+        }
+        if let Some((exit, at)) = &self.ended {
+            let open = self.output.pipe().is_some();
+            return (!open || now >= *at + OUTPUT_GRACE).then(|| self.finished(exit.clone(), open));
+        }
+        if self.deadline.is_some_and(|deadline| now >= deadline) {
+            self.begin_ending(Reason::TimedOut);
+        }
+        None
+    }
+
+    fn finished(&self, exit: Exit, open: bool) -> Exit {
+        let exit = match self.problem {
+            Some(problem) => failed_to_start(&self.explain(problem)),
+            None => exit,
+        };
+        Exit {
+            output_open: open && self.problem.is_none(),
+            output_bytes: self.output.total,
+            ..exit
+        }
+    }
+
+    fn wait_for_something(&self) -> io::Result<()> {
+        let next = match (self.ending, &self.ended, self.deadline) {
+            (Some((since, _)), _, _) => Some(since + self.grace),
+            (None, Some((_, at)), _) => Some(*at + OUTPUT_GRACE),
+            (None, None, deadline) => deadline,
+        };
+        let mut files = vec![self.wakeups.signals.as_fd(), self.wakeups.folder.as_fd()];
+        files.extend(self.output.pipe().map(AsFd::as_fd));
+        files.extend(self.child.report.as_ref().map(AsFd::as_fd));
+        wait(&files, next)
+    }
+
+    fn kill_asked(&self) -> bool {
+        self.folder.join("kill").exists()
+    }
+
+    fn begin_ending(&mut self, reason: Reason) {
+        if self.ending.is_some() {
+            return;
+        }
+        self.ending = Some((Instant::now(), reason));
+        let _ = killpg(self.child.pid, Signal::SIGTERM);
+        // Those that left the group get the same notice; the kill that follows spares nobody either.
+        for pid in processes::descendants(unistd::getpid().as_raw()) {
+            let in_group = unistd::getpgid(Some(Pid::from_raw(pid))) == Ok(self.child.pid);
+            if !in_group {
+                processes::send(pid, Signal::SIGTERM);
+            }
+        }
+    }
+
+    /// Collects ended children; says whether any is left.
+    fn reap(&mut self) -> bool {
+        loop {
+            match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+                Ok(WaitStatus::StillAlive) => return true,
+                Ok(status) => self.note(status),
+                Err(Errno::EINTR) => {}
+                Err(_) => return false,
+            }
+        }
+    }
+
+    fn note(&mut self, status: WaitStatus) {
+        if status.pid() != Some(self.child.pid) {
+            return;
+        }
+        let (code, signal) = match status {
+            WaitStatus::Exited(_, code) => (Some(code), None),
+            WaitStatus::Signaled(_, signal, _) => (None, Some(signal as i32)),
+            _ => return,
+        };
+        // The report comes before the end, so it is there by now if there is one.
+        self.take_report();
+        let exit = Exit {
+            code,
+            signal,
+            ..Exit::default()
+        };
+        self.ended = Some((exit, Instant::now()));
+    }
+
+    fn take_report(&mut self) {
+        let Some(report) = &mut self.child.report else {
+            return;
+        };
+        let ready = {
+            let mut one = [PollFd::new(report.as_fd(), PollFlags::POLLIN)];
+            poll(&mut one, PollTimeout::ZERO).is_ok_and(|count| count > 0)
+        };
+        if ready {
+            let mut bytes = [0; 5];
+            if report.read_exact(&mut bytes).is_ok() {
+                self.problem = Some(Problem::from_bytes(bytes));
+            }
+            self.child.report = None;
+        }
+    }
+
+    /// KILL for everything below, until nothing is left or the limit is over; returns how many are.
+    fn kill_everything(&mut self) -> usize {
+        let limit = Instant::now() + KILL_LIMIT;
+        loop {
+            let below = processes::descendants(unistd::getpid().as_raw());
+            for pid in &below {
+                processes::send(*pid, Signal::SIGKILL);
+            }
+            if !self.reap() {
+                return 0;
+            }
+            if Instant::now() >= limit {
+                return below.len();
+            }
+            let soon = Instant::now() + Duration::from_millis(20);
+            let _ = wait(&[self.wakeups.signals.as_fd()], Some(soon));
+            self.wakeups.take();
+            self.output.drain();
+        }
+    }
+
+    fn finish_ending(&self, left: usize) -> Exit {
+        let (_, reason) = self.ending.expect("called only while ending");
+        let own = self.ended.as_ref().map(|(exit, _)| exit.clone());
+        let mut message = match reason {
+            Reason::TimedOut => format!(
+                "ended after its {} were over",
+                crate::base::text::elapsed(self.timeout)
+            ),
+            _ => "ended on request".to_owned(),
+        };
+        if left > 0 {
+            message.push_str("; ");
+            message.push_str(&crate::base::text::count(left, "process"));
+            message.push_str(" below it would not go");
+        }
+        Exit {
+            reason,
+            message,
+            output_open: self.output.pipe().is_some(),
+            output_bytes: self.output.total,
+            ..own.unwrap_or_default()
+        }
+    }
+
+    /// Why the program could not be started, in a person's words.
+    fn explain(&self, problem: Problem) -> String {
+        let errno = Errno::from_raw(problem.errno);
+        let why = errno.desc();
+        match problem.stage {
+            STAGE_USER => {
+                let uid = self.user.unwrap_or_default();
+                format!("cannot become user {uid}: {why}")
+            }
+            STAGE_FOLDER => format!("cannot enter {}: {why}", self.cwd),
+            STAGE_EXEC => explain_exec(&self.program, errno),
+            _ => format!("cannot prepare the process: {why}"),
+        }
+    }
+}
+
+/// Why `program` could not be executed; looks at its first line.
+fn explain_exec(program: &str, errno: Errno) -> String {
+    let why = errno.desc();
+    let Some(interpreter) = interpreter(Path::new(program)) else {
+        return format!("cannot execute {program}: {why}");
+    };
+    if interpreter.ends_with('\r') {
+        return format!(
+            "{program} has Windows line ends (CRLF): its interpreter {:?} does not exist; save it with Unix line ends",
+            interpreter
+        );
+    }
+    match errno {
+        Errno::ENOENT | Errno::ENOTDIR => {
+            format!("the interpreter {interpreter:?} of {program} does not exist")
+        }
+        Errno::EACCES => format!(
+            "{program} or its interpreter {interpreter:?} may not be executed: {why}"
+        ),
+        _ => format!("cannot execute {program} with {interpreter:?}: {why}"),
+    }
+}
+
+/// What the first line names: `#!/bin/sh -e` → `/bin/sh`; a carriage return stays, because the kernel takes it along.
+fn interpreter(program: &Path) -> Option<String> {
+    let mut start = Vec::new();
+    File::open(program)
+        .ok()?
+        .take(256)
+        .read_to_end(&mut start)
+        .ok()?;
+    let line = start.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
+    let line = String::from_utf8_lossy(line);
+    let line = line.trim_start_matches([' ', '\t']);
+    Some(
+        line.split([' ', '\t'])
+            .next()
+            .unwrap_or_default()
+            .to_owned(),
+    )
+}
+
+fn failed_to_start(message: &str) -> Exit {
+    Exit {
+        reason: Reason::SpawnFailed,
+        message: message.to_owned(),
+        ..Exit::default()
+    }
+}
+
+/// Sleeps until one of the files has something or the moment has come.
+fn wait(files: &[BorrowedFd<'_>], until: Option<Instant>) -> io::Result<()> {
+    let mut files: Vec<PollFd<'_>> = files
+        .iter()
+        .map(|file| PollFd::new(*file, PollFlags::POLLIN))
+        .collect();
+    let timeout = until.map_or(PollTimeout::NONE, |until| {
+        // Rounded up: waking early would only mean sleeping again.
+        let left = until.saturating_duration_since(Instant::now()) + Duration::from_micros(999);
+        PollTimeout::try_from(left.as_millis()).unwrap_or(PollTimeout::MAX)
+    });
+    match poll(&mut files, timeout) {
+        Ok(_) | Err(Errno::EINTR) => Ok(()),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// After the record: takes the output of whoever stayed until the last of them closes it, and buries the dead.
+fn drain_to_the_end(mut output: Output, wakeups: &Wakeups) -> io::Result<()> {
+    while let Some(pipe) = output.pipe() {
+        debug_assert!(pipe.as_raw_fd() > 2, "the standard streams are taken");
+        wait(&[pipe.as_fd(), wakeups.signals.as_fd()], None)?;
+        output.drain();
+        wakeups.take();
+        while let Ok(status) = waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+            if status == WaitStatus::StillAlive {
+                break;
+            }
+        }
+    }
+    Ok(())
+}
