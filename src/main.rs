@@ -1,13 +1,19 @@
 //! Starts the program: the shim before anything else, then the command line.
 
+use std::path::Path;
 use std::process::ExitCode;
 
+use upshift::agent::shim;
 use upshift::base::environment::Environment;
 use upshift::base::streams::Streams;
 
 fn main() -> ExitCode {
-    ExitCode::from(upshift::cli::run(
-        Environment::of_process(),
-        &Streams::of_process(),
-    ))
+    let environment = Environment::of_process();
+    // Before any thread or runtime: the shim forks.
+    if let [_, word, folder] = environment.arguments.as_slice()
+        && word == shim::SUBCOMMAND
+    {
+        return shim::main(Path::new(folder));
+    }
+    ExitCode::from(upshift::cli::run(environment, &Streams::of_process()))
 }

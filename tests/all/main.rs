@@ -1,1 +1,3 @@
 //! One binary for every test that needs the whole program; a file an area.
+
+mod shim;

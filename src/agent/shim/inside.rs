@@ -144,7 +144,11 @@ impl Wakeups {
         while let Ok(Some(info)) = self.signals.read_signal() {
             term |= info.ssi_signo == Signal::SIGTERM as u32;
         }
-        while self.folder.read_events().is_ok_and(|events| !events.is_empty()) {}
+        while self
+            .folder
+            .read_events()
+            .is_ok_and(|events| !events.is_empty())
+        {}
         term
     }
 }
@@ -227,7 +231,10 @@ impl Image {
     fn new(spec: &Spec) -> io::Result<Image> {
         let text = |text: &str| {
             CString::new(text).map_err(|_| {
-                io::Error::new(io::ErrorKind::InvalidInput, "a NUL character in an argument")
+                io::Error::new(
+                    io::ErrorKind::InvalidInput,
+                    "a NUL character in an argument",
+                )
             })
         };
         let argv = spec
@@ -257,9 +264,11 @@ impl Image {
 
     /// Turns this process into the program; returns only if that failed.
     fn become_it(&self, spec: &Spec, ready: OwnedFd, output: &OwnedFd) -> Problem {
-        let at = |stage| move |errno: Errno| Problem {
-            stage,
-            errno: errno as i32,
+        let at = |stage| {
+            move |errno: Errno| Problem {
+                stage,
+                errno: errno as i32,
+            }
         };
         let prepared = (|| {
             unistd::setpgid(Pid::from_raw(0), Pid::from_raw(0)).map_err(at(STAGE_OTHER))?;
@@ -269,6 +278,7 @@ impl Image {
             unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) }.map_err(at(STAGE_OTHER))?;
             SigSet::all().thread_unblock().map_err(at(STAGE_OTHER))?;
             umask(Mode::from_bits_truncate(0o022));
+            hide_other_files();
             wait_for_go(ready);
             if let Some(user) = &spec.user {
                 let groups: Vec<Gid> = user.groups.iter().map(|gid| Gid::from_raw(*gid)).collect();
@@ -290,6 +300,12 @@ impl Image {
         }
         at(STAGE_EXEC)(errno)
     }
+}
+
+/// Marks everything but the standard streams as not for the program, whatever the agent itself inherited.
+fn hide_other_files() {
+    // SAFETY: changes one flag of descriptors; where the kernel does not know the call, each was opened with that flag.
+    unsafe { nix::libc::close_range(3, u32::MAX, nix::libc::CLOSE_RANGE_CLOEXEC.cast_signed()) };
 }
 
 /// Waits until the shim has written down who the child is; ends the child when the shim died before.
@@ -549,17 +565,17 @@ fn explain_exec(program: &str, errno: Errno) -> String {
     };
     if interpreter.ends_with('\r') {
         return format!(
-            "{program} has Windows line ends (CRLF): its interpreter {:?} does not exist; save it with Unix line ends",
-            interpreter
+            "{program} has Windows line ends (CRLF): its interpreter {interpreter:?} does not exist; \
+             save it with Unix line ends"
         );
     }
     match errno {
         Errno::ENOENT | Errno::ENOTDIR => {
             format!("the interpreter {interpreter:?} of {program} does not exist")
         }
-        Errno::EACCES => format!(
-            "{program} or its interpreter {interpreter:?} may not be executed: {why}"
-        ),
+        Errno::EACCES => {
+            format!("{program} or its interpreter {interpreter:?} may not be executed: {why}")
+        }
         _ => format!("cannot execute {program} with {interpreter:?}: {why}"),
     }
 }
@@ -572,7 +588,10 @@ fn interpreter(program: &Path) -> Option<String> {
         .take(256)
         .read_to_end(&mut start)
         .ok()?;
-    let line = start.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
+    let line = start
+        .strip_prefix(b"#!")?
+        .split(|byte| *byte == b'\n')
+        .next()?;
     let line = String::from_utf8_lossy(line);
     let line = line.trim_start_matches([' ', '\t']);
     Some(

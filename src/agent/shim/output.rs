@@ -46,7 +46,7 @@ impl Output {
 
     /// Takes what is in the pipe now, at most a few hundred blocks so that signals get their turn.
     pub(super) fn drain(&mut self) {
-        let mut buffer = [0_u8; 64 * 1024];
+        let mut buffer = vec![0_u8; 64 * 1024];
         for _ in 0..256 {
             let Some(pipe) = &mut self.pipe else { return };
             match pipe.read(&mut buffer) {
@@ -75,7 +75,10 @@ impl Output {
             self.full = true;
             let open = if self.line_open { "\n" } else { "" };
             let limit = text::size(self.limit);
-            let _ = writeln!(self.log, "{open}[upshift: output above {limit} is not kept]");
+            let _ = writeln!(
+                self.log,
+                "{open}[upshift: output above {limit} is not kept]"
+            );
         }
     }
 }

@@ -122,7 +122,12 @@ mod tests {
         let stat = "42 (a) R 1 (b) S 7 42 40 0 -1 4194304 0 0 0 0 0 0 0 0 20 0 1 0 9876 0 0";
         let process = parse(stat).unwrap();
         assert_eq!(
-            (process.pid, process.parent, process.session, process.start_time),
+            (
+                process.pid,
+                process.parent,
+                process.session,
+                process.start_time
+            ),
             (42, 7, 40, 9876)
         );
         assert!(super::process(1).is_some());
