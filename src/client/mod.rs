@@ -6,6 +6,8 @@
 pub mod cache;
 pub mod connection;
 pub mod error;
+#[cfg(test)]
+mod fake;
 pub mod https;
 pub mod kubeconfig;
 pub mod registry;
