@@ -17,19 +17,19 @@ use crate::api::yaml;
 use crate::apiserver::request::FieldValidation;
 
 /// The largest object that is kept, as JSON.
-pub const OBJECT_LIMIT: usize = 1_536 * 1024;
+pub(crate) const OBJECT_LIMIT: usize = 1_536 * 1024;
 /// The largest body that is read: YAML and patches may be longer than the object they make.
 const BODY_LIMIT: usize = 2 * OBJECT_LIMIT;
 
 /// A body as a value, and the keys that stood twice in it.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Parsed {
-    pub value: Value,
-    pub duplicates: Vec<String>,
+pub(crate) struct Parsed {
+    pub(crate) value: Value,
+    pub(crate) duplicates: Vec<String>,
 }
 
 /// Reads a whole body.
-pub async fn read(body: Body) -> Result<Bytes, Status> {
+pub(crate) async fn read(body: Body) -> Result<Bytes, Status> {
     match Limited::new(body, BODY_LIMIT).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
@@ -40,14 +40,14 @@ pub async fn read(body: Body) -> Result<Bytes, Status> {
 }
 
 /// The refusal of an object that is too large.
-pub fn too_large() -> Status {
+pub(crate) fn too_large() -> Status {
     Status::too_large(format!(
         "Request entity too large: limit is {OBJECT_LIMIT} bytes"
     ))
 }
 
 /// The media type of a body, without parameters, in lower case; "" when there is none.
-pub fn media_type(headers: &HeaderMap) -> String {
+pub(crate) fn media_type(headers: &HeaderMap) -> String {
     headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
@@ -58,7 +58,7 @@ pub fn media_type(headers: &HeaderMap) -> String {
 }
 
 /// Parses an object as its media type says: JSON, or YAML.
-pub fn parse(media_type: &str, bytes: &[u8]) -> Result<Parsed, Status> {
+pub(crate) fn parse(media_type: &str, bytes: &[u8]) -> Result<Parsed, Status> {
     match media_type {
         "" | "application/json" => parse_json(bytes),
         "application/yaml" | "application/x-yaml" | "text/yaml" => parse_yaml(bytes),
@@ -70,7 +70,7 @@ pub fn parse(media_type: &str, bytes: &[u8]) -> Result<Parsed, Status> {
 }
 
 /// Parses JSON, whatever it is called.
-pub fn parse_json(bytes: &[u8]) -> Result<Parsed, Status> {
+pub(crate) fn parse_json(bytes: &[u8]) -> Result<Parsed, Status> {
     let parsed = json::read(bytes)
         .map_err(|error| Status::bad_request(format!("error decoding JSON: {error}")))?;
     Ok(Parsed {
@@ -80,9 +80,8 @@ pub fn parse_json(bytes: &[u8]) -> Result<Parsed, Status> {
 }
 
 fn parse_yaml(bytes: &[u8]) -> Result<Parsed, Status> {
-    let refused = |why: &dyn std::fmt::Display| {
-        Status::bad_request(format!("error decoding YAML: {why}"))
-    };
+    let refused =
+        |why: &dyn std::fmt::Display| Status::bad_request(format!("error decoding YAML: {why}"));
     let text = std::str::from_utf8(bytes).map_err(|error| refused(&error))?;
     let mut documents = yaml::read(text).map_err(|error| refused(&error))?;
     if documents.len() > 1 {
@@ -104,7 +103,7 @@ fn parse_yaml(bytes: &[u8]) -> Result<Parsed, Status> {
 
 /// What is to be said about keys that stand twice and fields that the kind does not have (and `old` had not either):
 /// a refusal, warnings, or nothing.
-pub fn validate_fields(
+pub(crate) fn validate_fields(
     kind: &Kind,
     validation: FieldValidation,
     duplicates: &[String],
@@ -153,7 +152,10 @@ mod tests {
         assert_eq!(value("application/yaml", "a: 1\n"), Ok(expect));
         assert_eq!(value("application/json", "a: 1"), Err(400));
         assert_eq!(value("application/yaml", "a: 1\n---\nb: 2\n"), Err(400));
-        assert_eq!(value("application/vnd.kubernetes.protobuf", "k8s"), Err(415));
+        assert_eq!(
+            value("application/vnd.kubernetes.protobuf", "k8s"),
+            Err(415)
+        );
     }
 
     #[test]

@@ -16,35 +16,35 @@ use crate::base::clock::Timestamp;
 
 /// What a new object gets from the server.
 #[derive(Clone, Copy, Debug)]
-pub struct Birth<'a> {
-    pub now: Timestamp,
-    pub uid: &'a str,
+pub(crate) struct Birth<'a> {
+    pub(crate) now: Timestamp,
+    pub(crate) uid: &'a str,
     /// Ends a name that was asked for by `generateName`.
-    pub suffix: &'a str,
+    pub(crate) suffix: &'a str,
 }
 
 /// `metadata.name`, or "".
-pub fn name(object: &Value) -> &str {
+pub(crate) fn name(object: &Value) -> &str {
     object["metadata"]["name"].as_str().unwrap_or("")
 }
 
 /// `metadata.resourceVersion`, or "".
-pub fn resource_version(object: &Value) -> &str {
+pub(crate) fn resource_version(object: &Value) -> &str {
     object["metadata"]["resourceVersion"].as_str().unwrap_or("")
 }
 
 /// `metadata.uid`, or "".
-pub fn uid(object: &Value) -> &str {
+pub(crate) fn uid(object: &Value) -> &str {
     object["metadata"]["uid"].as_str().unwrap_or("")
 }
 
 /// Whether deletion was asked for.
-pub fn is_deleting(object: &Value) -> bool {
+pub(crate) fn is_deleting(object: &Value) -> bool {
     object["metadata"]["deletionTimestamp"].is_string()
 }
 
 /// The finalizers that still stand.
-pub fn finalizers(object: &Value) -> Vec<&str> {
+pub(crate) fn finalizers(object: &Value) -> Vec<&str> {
     object["metadata"]["finalizers"]
         .as_array()
         .map(|list| list.iter().filter_map(Value::as_str).collect())
@@ -52,7 +52,7 @@ pub fn finalizers(object: &Value) -> Vec<&str> {
 }
 
 /// Makes sure that a body is an object of that kind, and says so itself.
-pub fn claim_kind(kind: &Kind, object: &mut Value) -> Result<(), Status> {
+pub(crate) fn claim_kind(kind: &Kind, object: &mut Value) -> Result<(), Status> {
     let version = kind.api_version();
     let Some(map) = object.as_object_mut() else {
         return Err(Status::bad_request(
@@ -103,7 +103,7 @@ fn metadata(object: &mut Value) -> &mut Map<String, Value> {
 }
 
 /// Gives a new object what the server owns. The kind was claimed before.
-pub fn create(
+pub(crate) fn create(
     kind: &Kind,
     namespace: &str,
     mut object: Value,
@@ -131,9 +131,17 @@ pub fn create(
     ] {
         metadata.remove(ours);
     }
-    if metadata.get("name").and_then(Value::as_str).unwrap_or("").is_empty() && !generated.is_empty()
+    if metadata
+        .get("name")
+        .and_then(Value::as_str)
+        .unwrap_or("")
+        .is_empty()
+        && !generated.is_empty()
     {
-        metadata.insert("name".to_owned(), format!("{generated}{}", birth.suffix).into());
+        metadata.insert(
+            "name".to_owned(),
+            format!("{generated}{}", birth.suffix).into(),
+        );
     }
     metadata.insert("uid".to_owned(), birth.uid.into());
     metadata.insert("creationTimestamp".to_owned(), birth.now.to_string().into());
@@ -194,7 +202,7 @@ fn found_namespace(object: &mut Value) {
 }
 
 /// What stands after a write of the whole object over `old`: status and what the server owns stay as they were.
-pub fn update(kind: &Kind, old: &Value, mut new: Value) -> Result<Value, Status> {
+pub(crate) fn update(kind: &Kind, old: &Value, mut new: Value) -> Result<Value, Status> {
     check_identity(kind, old, &new)?;
     settle_namespace(
         kind,
@@ -233,7 +241,7 @@ pub fn update(kind: &Kind, old: &Value, mut new: Value) -> Result<Value, Status>
 }
 
 /// What stands after a write of the status over `old`: everything else stays.
-pub fn update_status(kind: &Kind, old: &Value, new: &Value) -> Result<Value, Status> {
+pub(crate) fn update_status(kind: &Kind, old: &Value, new: &Value) -> Result<Value, Status> {
     check_identity(kind, old, new)?;
     let mut object = old.clone();
     copy_status(new, &mut object);
@@ -266,7 +274,8 @@ fn check_identity(kind: &Kind, old: &Value, new: &Value) -> Result<(), Status> {
     }
     let (was, is) = (uid(old), uid(new));
     if !is.is_empty() && is != was {
-        let why = format!("Precondition failed: UID in precondition: {is}, UID in object meta: {was}");
+        let why =
+            format!("Precondition failed: UID in precondition: {is}, UID in object meta: {was}");
         return Err(Status::conflict(kind, name(old), why));
     }
     Ok(())
@@ -289,7 +298,7 @@ fn refuse_new_finalizers(kind: &Kind, old: &Value, new: &Value) -> Result<(), St
 }
 
 /// What stands after a deletion was asked for while finalizers still stand.
-pub fn mark_deleted(kind: &Kind, old: &Value, now: Timestamp) -> Value {
+pub(crate) fn mark_deleted(kind: &Kind, old: &Value, now: Timestamp) -> Value {
     let mut object = old.clone();
     object["metadata"]["deletionTimestamp"] = now.to_string().into();
     object["metadata"]["deletionGracePeriodSeconds"] = 0.into();
@@ -352,7 +361,10 @@ mod tests {
         for (mut object, expect) in [
             (json!([]), "is not an object"),
             (json!({"kind": "Gear"}), "the kind in the data (Gear)"),
-            (json!({"apiVersion": "v1"}), "the API version in the data (v1)"),
+            (
+                json!({"apiVersion": "v1"}),
+                "the API version in the data (v1)",
+            ),
             (json!({"metadata": 3}), "metadata: must be an object"),
             (
                 json!({"metadata": {"namespace": "other"}}),
@@ -417,9 +429,15 @@ mod tests {
         let old = born(&kinds::APPLICATION, json!({"metadata": {"name": "a"}}));
         let mut other = old.clone();
         other["metadata"]["uid"] = "v".into();
-        assert_eq!(update(&kinds::APPLICATION, &old, other).unwrap_err().code, 409);
+        assert_eq!(
+            update(&kinds::APPLICATION, &old, other).unwrap_err().code,
+            409
+        );
         let mut other = old.clone();
         other["metadata"]["name"] = "b".into();
-        assert_eq!(update(&kinds::APPLICATION, &old, other).unwrap_err().code, 400);
+        assert_eq!(
+            update(&kinds::APPLICATION, &old, other).unwrap_err().code,
+            400
+        );
     }
 }

@@ -12,7 +12,7 @@ use crate::apiserver::access::Verb;
 
 /// What a request is about.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Request {
+pub(crate) enum Request {
     Health(Check),
     Version,
     Metrics,
@@ -29,7 +29,7 @@ pub enum Request {
 
 /// Which health check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Check {
+pub(crate) enum Check {
     /// The process answers.
     Live,
     /// Every part is there.
@@ -38,7 +38,7 @@ pub enum Check {
 
 /// Which list of what is served.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Discovery {
+pub(crate) enum Discovery {
     /// `/api`
     Core,
     /// `/apis`
@@ -51,20 +51,20 @@ pub enum Discovery {
 
 /// An object, a collection or a subresource, and what is to be done with it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Target {
-    pub verb: Verb,
-    pub kind: &'static Kind,
+pub(crate) struct Target {
+    pub(crate) verb: Verb,
+    pub(crate) kind: &'static Kind,
     /// Empty for cluster-scoped kinds, and for a list over all namespaces.
-    pub namespace: String,
+    pub(crate) namespace: String,
     /// Empty for a collection.
-    pub name: String,
-    pub subresource: Subresource,
-    pub query: Query,
+    pub(crate) name: String,
+    pub(crate) subresource: Subresource,
+    pub(crate) query: Query,
 }
 
 /// A part of an object that is addressed alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Subresource {
+pub(crate) enum Subresource {
     /// The object itself.
     None,
     Status,
@@ -80,7 +80,7 @@ pub enum Subresource {
 
 impl Subresource {
     /// As it stands in a path; empty for the object itself.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Subresource::None => "",
             Subresource::Status => "status",
@@ -92,13 +92,10 @@ impl Subresource {
     }
 
     /// The subresources of a kind and the verbs each takes.
-    pub fn of_kind(kind: &Kind) -> Vec<(Subresource, &'static [Verb])> {
+    pub(crate) fn of_kind(kind: &Kind) -> Vec<(Subresource, &'static [Verb])> {
         let mut all: Vec<(Subresource, &'static [Verb])> = Vec::new();
         if kind.has_status {
-            all.push((
-                Subresource::Status,
-                &[Verb::Get, Verb::Patch, Verb::Update],
-            ));
+            all.push((Subresource::Status, &[Verb::Get, Verb::Patch, Verb::Update]));
         }
         if kind == &kinds::OPERATION {
             all.push((Subresource::Log, &[Verb::Get]));
@@ -114,31 +111,31 @@ impl Subresource {
 
 /// What the query says; every option of every verb.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Query {
-    pub label_selector: String,
-    pub field_selector: String,
+pub(crate) struct Query {
+    pub(crate) label_selector: String,
+    pub(crate) field_selector: String,
     /// 0: everything at once.
-    pub limit: usize,
-    pub continue_token: String,
+    pub(crate) limit: usize,
+    pub(crate) continue_token: String,
     /// Empty, or a revision.
-    pub resource_version: String,
-    pub timeout: Option<Duration>,
-    pub bookmarks: bool,
+    pub(crate) resource_version: String,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) bookmarks: bool,
     /// A watch that begins with what is there and says where that ends.
-    pub send_initial_events: bool,
-    pub dry_run: bool,
-    pub field_validation: FieldValidation,
+    pub(crate) send_initial_events: bool,
+    pub(crate) dry_run: bool,
+    pub(crate) field_validation: FieldValidation,
     /// `None`, `Metadata` or `Object`: what a Table's rows carry.
-    pub include_object: String,
-    pub propagation_policy: String,
+    pub(crate) include_object: String,
+    pub(crate) propagation_policy: String,
     /// Of a log: whose output.
-    pub step: String,
-    pub follow: bool,
+    pub(crate) step: String,
+    pub(crate) follow: bool,
 }
 
 /// What happens to fields that the kind does not have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum FieldValidation {
+pub(crate) enum FieldValidation {
     Ignore,
     #[default]
     Warn,
@@ -147,7 +144,7 @@ pub enum FieldValidation {
 
 impl Request {
     /// Reads a request line; `verb` of the target is what the method means there.
-    pub fn parse(method: &Method, uri: &http::Uri) -> Result<Request, Status> {
+    pub(crate) fn parse(method: &Method, uri: &http::Uri) -> Result<Request, Status> {
         let path = uri.path();
         if path == "/v2" || path.starts_with("/v2/") {
             return Ok(Request::Registry);
@@ -292,11 +289,7 @@ fn verb_of(method: &Method, name: &str, is_watch: bool) -> Option<Verb> {
     })
 }
 
-fn subresource_of(
-    kind: &Kind,
-    word: &str,
-    method: &Method,
-) -> Result<(Subresource, Verb), Status> {
+fn subresource_of(kind: &Kind, word: &str, method: &Method) -> Result<(Subresource, Verb), Status> {
     let verb = match method {
         &Method::GET | &Method::HEAD => Verb::Get,
         &Method::POST => Verb::Create,
@@ -335,7 +328,7 @@ fn is_true(value: &str) -> bool {
 
 impl Query {
     /// Reads the query of a request; what it does not know is left aside, as Kubernetes does.
-    pub fn parse(uri: &http::Uri) -> Result<Query, Status> {
+    pub(crate) fn parse(uri: &http::Uri) -> Result<Query, Status> {
         let mut query = Query::default();
         for (key, value) in pairs(uri)? {
             let number = || {
@@ -366,7 +359,7 @@ impl Query {
 }
 
 /// Whether a `dryRun` value asks for one.
-pub fn dry_run(value: &str) -> Result<bool, Status> {
+pub(crate) fn dry_run(value: &str) -> Result<bool, Status> {
     match value {
         "All" => Ok(true),
         "" => Ok(false),
@@ -413,7 +406,11 @@ mod tests {
         for (method, path, expect) in [
             (Method::GET, app, "list applications [demo] [] []"),
             (Method::POST, app, "create applications [demo] [] []"),
-            (Method::DELETE, app, "deletecollection applications [demo] [] []"),
+            (
+                Method::DELETE,
+                app,
+                "deletecollection applications [demo] [] []",
+            ),
             (Method::PUT, app, "405"),
             (Method::POST, "/apis/upshift.dev/v1/applications", "405"),
             (
@@ -437,7 +434,11 @@ mod tests {
                 "405",
             ),
             (Method::GET, "/apis/upshift.dev/v1/applications/a", "404"),
-            (Method::GET, "/api/v1/namespaces/demo", "get namespaces [] [demo] []"),
+            (
+                Method::GET,
+                "/api/v1/namespaces/demo",
+                "get namespaces [] [demo] []",
+            ),
             (
                 Method::PUT,
                 "/api/v1/namespaces/demo/status",
@@ -449,8 +450,16 @@ mod tests {
                 "list secrets [demo] [] []",
             ),
             (Method::GET, "/api/v1/namespaces/demo/nodes", "404"),
-            (Method::POST, "/api/v1/nodes/a/join", "create nodes [] [a] [join]"),
-            (Method::GET, "/api/v1/nodes/a/tunnel", "get nodes [] [a] [tunnel]"),
+            (
+                Method::POST,
+                "/api/v1/nodes/a/join",
+                "create nodes [] [a] [join]",
+            ),
+            (
+                Method::GET,
+                "/api/v1/nodes/a/tunnel",
+                "get nodes [] [a] [tunnel]",
+            ),
             (Method::POST, "/api/v1/nodes/a/tunnel", "405"),
             (Method::GET, "/api/v1/nosuch", "404"),
             (Method::GET, "/", "404"),
@@ -480,7 +489,12 @@ mod tests {
         assert_eq!(query.limit, 500);
         assert!(query.dry_run);
         assert_eq!(query.field_validation, FieldValidation::Strict);
-        for wrong in ["limit=x", "dryRun=None", "fieldValidation=x", "timeoutSeconds=-1"] {
+        for wrong in [
+            "limit=x",
+            "dryRun=None",
+            "fieldValidation=x",
+            "timeoutSeconds=-1",
+        ] {
             assert_eq!(parse(wrong).unwrap_err().code, 400, "{wrong}");
         }
     }

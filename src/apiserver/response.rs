@@ -11,11 +11,11 @@ use serde_json::Value;
 use crate::api::status::Status;
 
 /// An answer to a request.
-pub type Response = http::Response<Body>;
+pub(crate) type Response = http::Response<Body>;
 
 /// The form in which objects are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
+pub(crate) enum Form {
     Object,
     Table,
     /// Metadata alone.
@@ -24,7 +24,7 @@ pub enum Form {
 
 impl Form {
     /// The first form of the Accept header that is served; objects when there is none.
-    pub fn accepted(headers: &HeaderMap) -> Result<Form, Status> {
+    pub(crate) fn accepted(headers: &HeaderMap) -> Result<Form, Status> {
         let Some(accept) = headers.get(header::ACCEPT).and_then(|it| it.to_str().ok()) else {
             return Ok(Form::Object);
         };
@@ -61,7 +61,7 @@ fn not_acceptable() -> Status {
 }
 
 /// JSON that is bytes already.
-pub fn json(code: StatusCode, body: Bytes) -> Response {
+pub(crate) fn json(code: StatusCode, body: Bytes) -> Response {
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = code;
     response.headers_mut().insert(
@@ -72,17 +72,17 @@ pub fn json(code: StatusCode, body: Bytes) -> Response {
 }
 
 /// A value as JSON.
-pub fn value(code: StatusCode, value: &Value) -> Response {
+pub(crate) fn value(code: StatusCode, value: &Value) -> Response {
     json(code, to_bytes(value))
 }
 
 /// A value as JSON bytes.
-pub fn to_bytes(value: &Value) -> Bytes {
+pub(crate) fn to_bytes(value: &Value) -> Bytes {
     Bytes::from(serde_json::to_vec(value).expect("JSON values have string keys"))
 }
 
 /// A refusal, or the confirmation of a deletion.
-pub fn status(status: &Status) -> Response {
+pub(crate) fn status(status: &Status) -> Response {
     let code = StatusCode::from_u16(status.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let body = serde_json::to_vec(status).expect("a Status is plain data");
     let mut response = json(code, Bytes::from(body));
@@ -96,7 +96,7 @@ pub fn status(status: &Status) -> Response {
 }
 
 /// Plain text.
-pub fn text(code: StatusCode, text: impl Into<Body>) -> Response {
+pub(crate) fn text(code: StatusCode, text: impl Into<Body>) -> Response {
     let mut response = Response::new(text.into());
     *response.status_mut() = code;
     response.headers_mut().insert(
@@ -107,7 +107,7 @@ pub fn text(code: StatusCode, text: impl Into<Body>) -> Response {
 }
 
 /// Adds `Warning: 299 - "…"` for each text.
-pub fn warn(response: &mut Response, warnings: &[String]) {
+pub(crate) fn warn(response: &mut Response, warnings: &[String]) {
     for warning in warnings {
         let clean: String = warning
             .chars()
@@ -121,7 +121,7 @@ pub fn warn(response: &mut Response, warnings: &[String]) {
 }
 
 /// The metadata of an object as `meta.k8s.io/v1` PartialObjectMetadata.
-pub fn partial(object: &Value) -> Value {
+pub(crate) fn partial(object: &Value) -> Value {
     serde_json::json!({
         "apiVersion": "meta.k8s.io/v1",
         "kind": "PartialObjectMetadata",
@@ -146,7 +146,8 @@ mod tests {
         let protobuf = "application/vnd.kubernetes.protobuf;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,\
                         application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
         assert_eq!(check(protobuf), Ok(Form::Partial));
-        let discovery = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json";
+        let discovery =
+            "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json";
         assert_eq!(check(discovery), Ok(Form::Object));
         assert_eq!(check("*/*"), Ok(Form::Object));
         assert_eq!(check("application/yaml"), Err(406));

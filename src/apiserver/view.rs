@@ -7,7 +7,7 @@ use crate::api::kinds;
 use crate::api::kinds::Kind;
 
 /// The kind whose objects stand in the store for objects of `kind`.
-pub fn stored_kind(kind: &'static Kind) -> &'static Kind {
+pub(crate) fn stored_kind(kind: &'static Kind) -> &'static Kind {
     if kind == &kinds::PROJECT {
         &kinds::NAMESPACE
     } else {
@@ -16,12 +16,12 @@ pub fn stored_kind(kind: &'static Kind) -> &'static Kind {
 }
 
 /// Whether objects of `kind` are stored as objects of another one.
-pub fn is_view(kind: &'static Kind) -> bool {
+pub(crate) fn is_view(kind: &'static Kind) -> bool {
     stored_kind(kind) != kind
 }
 
 /// A stored object as an object of `kind`.
-pub fn show(kind: &'static Kind, stored: Value) -> Value {
+pub(crate) fn show(kind: &'static Kind, stored: Value) -> Value {
     if is_view(kind) {
         project_of(&stored)
     } else {
@@ -30,7 +30,7 @@ pub fn show(kind: &'static Kind, stored: Value) -> Value {
 }
 
 /// An object of `kind` as it is stored; `old` is what stands there now.
-pub fn store(kind: &'static Kind, object: Value, old: Option<&Value>) -> Value {
+pub(crate) fn store(kind: &'static Kind, object: Value, old: Option<&Value>) -> Value {
     if is_view(kind) {
         namespace_of(&object, old)
     } else {
@@ -65,7 +65,7 @@ fn namespace_of(project: &Value, old: Option<&Value>) -> Value {
 }
 
 /// The annotations that a ProjectRequest leaves on its Namespace.
-pub fn requested_namespace(request: &Value, requester: &str) -> Value {
+pub(crate) fn requested_namespace(request: &Value, requester: &str) -> Value {
     let text = |field: &str| request[field].as_str().unwrap_or("").to_owned();
     let mut metadata = request["metadata"].clone();
     if !metadata.is_object() {

@@ -78,7 +78,11 @@ impl Follow {
                 .map_err(|_| Status::bad_request(format!("invalid resource version: {text:?}")))?,
         };
         let now = Instant::now();
-        let end = now + query.timeout.filter(|it| !it.is_zero()).unwrap_or(DEFAULT_TIMEOUT);
+        let end = now
+            + query
+                .timeout
+                .filter(|it| !it.is_zero())
+                .unwrap_or(DEFAULT_TIMEOUT);
         let begins_with_all = after == 0 || query.send_initial_events;
         let mut follow = Follow {
             call,

@@ -24,10 +24,7 @@ use crate::store::Write;
 const TRIES: usize = 64;
 
 /// PUT: the body takes the object's place.
-pub(super) async fn replace(
-    call: &Call,
-    request: http::Request<Body>,
-) -> Result<Response, Status> {
+pub(super) async fn replace(call: &Call, request: http::Request<Body>) -> Result<Response, Status> {
     let (parts, body) = request.into_parts();
     let bytes = body::read(body).await?;
     let parsed = body::parse(&body::media_type(&parts.headers), &bytes)?;
@@ -37,10 +34,7 @@ pub(super) async fn replace(
 }
 
 /// PATCH: JSON, merge or strategic merge.
-pub(super) async fn patch(
-    call: &Call,
-    request: http::Request<Body>,
-) -> Result<Response, Status> {
+pub(super) async fn patch(call: &Call, request: http::Request<Body>) -> Result<Response, Status> {
     let (parts, body) = request.into_parts();
     let media_type = body::media_type(&parts.headers);
     let kind = call.target.kind;

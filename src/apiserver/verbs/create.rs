@@ -28,10 +28,7 @@ use crate::store::Write;
 const DRAWS: usize = 8;
 
 /// Creates the object in the body.
-pub(super) async fn create(
-    call: &Call,
-    request: http::Request<Body>,
-) -> Result<Response, Status> {
+pub(super) async fn create(call: &Call, request: http::Request<Body>) -> Result<Response, Status> {
     let kind = call.target.kind;
     let (parts, body) = request.into_parts();
     let bytes = body::read(body).await?;
@@ -139,7 +136,7 @@ fn check_namespace(call: &Call, name: &str) -> Result<(), Status> {
 }
 
 /// Makes sure that a namespace of the server's own is there.
-pub async fn create_namespace(api: &Api, name: &str) -> Result<(), Status> {
+pub(crate) async fn create_namespace(api: &Api, name: &str) -> Result<(), Status> {
     let given = json!({
         "apiVersion": kinds::NAMESPACE.api_version(),
         "kind": kinds::NAMESPACE.kind,

@@ -48,15 +48,16 @@ enum Fate {
 }
 
 /// DELETE of one object.
-pub(super) async fn delete(
-    call: &Call,
-    request: http::Request<Body>,
-) -> Result<Response, Status> {
+pub(super) async fn delete(call: &Call, request: http::Request<Body>) -> Result<Response, Status> {
     let wish = Wish::read(call, request).await?;
     match remove(call, &call.target.name, &wish).await? {
         Fate::Marked(object) => Ok(call.answer(StatusCode::OK, object, &[])),
         Fate::Gone(object) => {
-            let status = Status::success(call.target.kind, object::name(&object), object::uid(&object));
+            let status = Status::success(
+                call.target.kind,
+                object::name(&object),
+                object::uid(&object),
+            );
             Ok(response::status(&status))
         }
     }

@@ -44,7 +44,7 @@ struct Rest {
 
 /// The unfinished lists, newest last.
 #[derive(Debug, Default)]
-pub struct Pages(Mutex<(u64, VecDeque<Rest>)>);
+pub(crate) struct Pages(Mutex<(u64, VecDeque<Rest>)>);
 
 impl Pages {
     /// Holds the rest of a list; the answer is its token.
@@ -124,10 +124,7 @@ pub(super) fn list(call: &Call) -> Result<Response, Status> {
 pub(super) fn matching(call: &Call) -> Result<(Vec<Arc<Entry>>, u64), Status> {
     let target = &call.target;
     let (labels, fields) = selectors(call)?;
-    let (mut entries, revision) = call
-        .api
-        .store()
-        .list(call.stored_kind(), &target.namespace);
+    let (mut entries, revision) = call.api.store().list(call.stored_kind(), &target.namespace);
     if !labels.is_empty() || !fields.is_empty() {
         entries.retain(|entry| selects(&labels, &fields, entry));
     }
@@ -135,7 +132,7 @@ pub(super) fn matching(call: &Call) -> Result<(Vec<Arc<Entry>>, u64), Status> {
 }
 
 /// The selectors of a call, parsed.
-pub fn selectors(call: &Call) -> Result<(Labels, Fields), Status> {
+pub(crate) fn selectors(call: &Call) -> Result<(Labels, Fields), Status> {
     let query = &call.target.query;
     let labels: Labels = query
         .label_selector
@@ -147,7 +144,7 @@ pub fn selectors(call: &Call) -> Result<(Labels, Fields), Status> {
 }
 
 /// Whether an entry satisfies both selectors; parsed only when a field beside the name is asked for.
-pub fn selects(labels: &Labels, fields: &Fields, entry: &Entry) -> bool {
+pub(crate) fn selects(labels: &Labels, fields: &Fields, entry: &Entry) -> bool {
     if !labels.matches(&entry.labels) {
         return false;
     }

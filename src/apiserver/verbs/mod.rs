@@ -35,22 +35,22 @@ use crate::store;
 use crate::store::Entry;
 use crate::store::Place;
 
-pub use create::create_namespace;
-pub use list::Pages;
-pub use list::selectors;
-pub use list::selects;
+pub(crate) use create::create_namespace;
+pub(crate) use list::Pages;
+pub(crate) use list::selectors;
+pub(crate) use list::selects;
 
 /// One request about objects, on its way.
-pub struct Call {
-    pub api: Api,
-    pub identity: Identity,
-    pub target: Target,
-    pub ruling: Ruling,
-    pub form: Form,
+pub(crate) struct Call {
+    pub(crate) api: Api,
+    pub(crate) identity: Identity,
+    pub(crate) target: Target,
+    pub(crate) ruling: Ruling,
+    pub(crate) form: Form,
 }
 
 /// Performs the verb of a call on objects or their status.
-pub async fn perform(call: Call, request: http::Request<Body>) -> Result<Response, Status> {
+pub(crate) async fn perform(call: Call, request: http::Request<Body>) -> Result<Response, Status> {
     match call.target.verb {
         Verb::Get => call.get(),
         Verb::List => list::list(&call),
@@ -65,7 +65,7 @@ pub async fn perform(call: Call, request: http::Request<Body>) -> Result<Respons
 
 impl Call {
     /// The kind under which the target's objects are stored.
-    pub fn stored_kind(&self) -> &'static Kind {
+    pub(crate) fn stored_kind(&self) -> &'static Kind {
         view::stored_kind(self.target.kind)
     }
 
@@ -75,7 +75,7 @@ impl Call {
     }
 
     /// What the target names, if it is there and this identity may reach it.
-    pub fn entry(&self) -> Result<Arc<Entry>, Status> {
+    pub(crate) fn entry(&self) -> Result<Arc<Entry>, Status> {
         let entry = self
             .api
             .store()
@@ -114,7 +114,7 @@ impl Call {
     }
 
     /// An object of the target's kind in the form that was asked for.
-    pub fn shape(&self, object: Value) -> Value {
+    pub(crate) fn shape(&self, object: Value) -> Value {
         match self.form {
             Form::Object => object,
             Form::Partial => response::partial(&object),
