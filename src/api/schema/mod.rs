@@ -1,5 +1,8 @@
 //! OpenAPI schemas of every kind: what is checked, what `explain` shows, how lists merge.
 
+mod definition;
+mod notation;
+
 use serde_json::Value;
 
 use crate::api::kinds::Kind;
@@ -24,3 +27,7 @@ pub fn openapi_v3(_group: &str, _version: &str) -> Option<&'static Value> {
 pub fn openapi_v3_index() -> Value {
     unimplemented!()
 }
+
+pub(in crate::api) use definition::Merge;
+pub(in crate::api) use definition::Schema;
+pub(in crate::api) use definition::of;
