@@ -49,8 +49,3 @@ impl Environment {
         self.folder.join(path.into())
     }
 }
-
-/// Where short-lived files go on this system.
-pub fn scratch_folder() -> PathBuf {
-    std::env::temp_dir()
-}

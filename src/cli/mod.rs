@@ -9,7 +9,6 @@ pub mod exit;
 pub mod failure;
 pub mod flags;
 pub mod program;
-pub mod progress;
 pub mod tree;
 pub mod usage;
 

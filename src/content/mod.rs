@@ -3,4 +3,3 @@
 pub mod archive;
 pub mod blobs;
 pub mod bundle;
-pub mod listing;

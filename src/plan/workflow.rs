@@ -208,7 +208,11 @@ pub fn limits(settings: &Settings, workflow: Workflow, total: usize) -> Limits {
     }
 }
 
-fn planned_gears(input: &PlanInput<'_>, workflow: Workflow) -> Result<Vec<PlannedGear>, Refusal> {
+/// The gears that a rollout works on, in its order.
+pub fn planned_gears(
+    input: &PlanInput<'_>,
+    workflow: Workflow,
+) -> Result<Vec<PlannedGear>, Refusal> {
     let application = input.application;
     let idle = idle_color(application);
     let steps = gear_steps(workflow, input.action);

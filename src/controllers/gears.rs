@@ -1,0 +1,339 @@
+//! One gear outside a rollout: caught up when it is not what it should be, torn down before it goes.
+//!
+//! What a gear should be outside a rollout is its application's current revision: a host that was away, or is new, gets
+//! it by an operation of its own. A gear that a rollout left at a failure stays as it is until somebody decides. At most
+//! one operation of a gear is under way, whoever made it.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::api::kinds;
+use crate::api::meta::Key;
+use crate::api::meta::Typed;
+use crate::api::upshift::Action;
+use crate::api::upshift::Application;
+use crate::api::upshift::FINALIZER;
+use crate::api::upshift::Gear;
+use crate::api::upshift::Operation;
+use crate::api::upshift::OperationPhase;
+use crate::api::upshift::Revision;
+use crate::base::clock::Timestamp;
+use crate::controllers::change::Change;
+use crate::controllers::change::Decision;
+use crate::controllers::change::Note;
+use crate::controllers::deployment;
+use crate::controllers::deployment::Brief;
+use crate::controllers::queue::Controller;
+use crate::controllers::queue::Touched;
+use crate::controllers::queue::Watch;
+use crate::controllers::world::World;
+use crate::plan::workflow;
+use crate::plan::workflow::Workflow;
+
+/// The first pause after a failed catch-up or teardown; it doubles with each further one.
+const FIRST_PAUSE: Duration = Duration::from_secs(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(600);
+
+/// Decides for one Gear.
+#[derive(Debug)]
+pub(crate) struct Gears;
+
+static WATCHES: &[Watch] = &[
+    Watch {
+        kind: &kinds::GEAR,
+        keys: Touched::itself,
+    },
+    Watch {
+        kind: &kinds::OPERATION,
+        keys: of_application,
+    },
+    Watch {
+        kind: &kinds::APPLICATION,
+        keys: of_application,
+    },
+    Watch {
+        kind: &kinds::NODE,
+        keys: on_node,
+    },
+];
+
+fn of_application(world: &World, touched: &Touched<'_>) -> Vec<Key> {
+    touched.application.as_ref().map_or_else(Vec::new, |owner| {
+        let gears = world.gears.of_application(owner);
+        gears.map(|gear| gear.metadata.key()).collect()
+    })
+}
+
+fn on_node(world: &World, touched: &Touched<'_>) -> Vec<Key> {
+    touched.node.map_or_else(Vec::new, |node| {
+        let gears = world.gears.on_node(node);
+        gears.map(|gear| gear.metadata.key()).collect()
+    })
+}
+
+impl Controller for Gears {
+    const NAME: &'static str = "gear";
+
+    fn watches() -> &'static [Watch] {
+        WATCHES
+    }
+
+    fn decide(&self, key: &Key, world: &World, now: Timestamp) -> Decision {
+        let Some(gear) = world.gears.find(key) else {
+            return Decision::nothing();
+        };
+        let owner = Key::new(key.namespace.clone(), gear.spec.application.clone());
+        let mut scene = Scene {
+            gear,
+            application: world.applications.find(&owner).map(|one| &**one),
+            operations: world
+                .operations
+                .of_application(&owner)
+                .filter(|operation| operation.spec.gear == key.name)
+                .map(|operation| &**operation)
+                .collect(),
+            world,
+            now,
+        };
+        scene
+            .operations
+            .sort_by_key(|operation| operation.metadata.creation_timestamp);
+        if gear.metadata.is_deleting() {
+            tear_down(&scene)
+        } else {
+            catch_up(&scene)
+        }
+    }
+}
+
+/// A gear and what was done on it.
+struct Scene<'a> {
+    gear: &'a Gear,
+    application: Option<&'a Application>,
+    operations: Vec<&'a Operation>,
+    world: &'a World,
+    now: Timestamp,
+}
+
+impl<'a> Scene<'a> {
+    fn is_busy(&self) -> bool {
+        self.operations
+            .iter()
+            .any(|operation| !operation.status.phase.is_final())
+    }
+
+    /// This gear's own operations whose names begin so, by their number.
+    fn numbered(&self, prefix: &str) -> Vec<(u32, &'a Operation)> {
+        let mut found: Vec<(u32, &Operation)> = self
+            .operations
+            .iter()
+            .filter_map(|operation| {
+                let rest = operation.metadata.name.strip_prefix(prefix)?;
+                let number = match rest.strip_prefix('-') {
+                    Some(number) => number.parse().ok()?,
+                    None if rest.is_empty() => 1,
+                    None => return None,
+                };
+                Some((number, *operation))
+            })
+            .collect();
+        found.sort_by_key(|(number, _)| *number);
+        found
+    }
+
+    /// How long a next try has to wait after the last one, counted from when this process saw it end.
+    fn pause_left(&self, tries: u32, last: &Operation) -> Duration {
+        let pause = FIRST_PAUSE
+            .saturating_mul(1 << tries.saturating_sub(1).min(10))
+            .min(LONGEST_PAUSE);
+        let waited = self
+            .world
+            .since_end(&last.metadata.key(), self.now)
+            .unwrap_or(Duration::ZERO);
+        pause.saturating_sub(waited)
+    }
+
+    fn operation(&self, application: &Application, name: String, errand: &Errand<'_>) -> Operation {
+        deployment::operation(Brief {
+            world: self.world,
+            application,
+            settings: &application.spec.rollout,
+            name,
+            owner: self.gear.as_owner(),
+            gear: &self.gear.metadata.name,
+            node: &self.gear.spec.node,
+            action: errand.action,
+            steps: errand.steps.clone(),
+            revision: errand.revision,
+            deploy_id: errand.deploy_id,
+            rollout: None,
+            ignore_stop_failure: errand.revision.is_none(),
+        })
+    }
+}
+
+/// What an operation outside a rollout does.
+struct Errand<'a> {
+    action: Action,
+    steps: Vec<crate::api::upshift::Step>,
+    revision: Option<&'a Revision>,
+    deploy_id: u64,
+}
+
+/// Brings the current revision to a gear that does not have it.
+fn catch_up(scene: &Scene<'_>) -> Decision {
+    let Some(application) = scene.application else {
+        return Decision::nothing();
+    };
+    let current = &application.status.current_revision;
+    if application.metadata.is_deleting() || !application.status.rollout.is_empty() {
+        return Decision::nothing();
+    }
+    if workflow::workflow(application, &application.spec.rollout) != Some(Workflow::Rolling) {
+        return Decision::nothing();
+    }
+    if scene.gear.spec.revision.is_empty() && !current.is_empty() {
+        let wanted = json!({"spec": {"revision": current}});
+        return Decision::one(Change::patch(scene.gear, wanted));
+    }
+    let behind = scene.gear.spec.revision == *current && scene.gear.status.revision != *current;
+    if !behind || scene.is_busy() || !scene.world.is_reachable(&scene.gear.spec.node) {
+        return Decision::nothing();
+    }
+    if left_at_a_failure(scene) {
+        return Decision::nothing();
+    }
+    begin_catch_up(scene, application, current)
+}
+
+/// Whether a rollout brought this revision here and failed: that is somebody's to decide, not ours to repeat.
+fn left_at_a_failure(scene: &Scene<'_>) -> bool {
+    let wanted = &scene.gear.spec.revision;
+    scene
+        .operations
+        .iter()
+        .rev()
+        .find(|operation| {
+            operation
+                .spec
+                .deployment
+                .revision
+                .as_ref()
+                .is_some_and(|revision| revision.name == *wanted)
+        })
+        .is_some_and(|last| {
+            last.spec.owner.starts_with("Rollout/")
+                && last.status.phase == OperationPhase::Failed
+                && last.status.reason != "JournalLost"
+        })
+}
+
+fn begin_catch_up(scene: &Scene<'_>, application: &Application, current: &str) -> Decision {
+    let revision = deployment::revision(scene.world, application, current);
+    if revision.is_none() && !current.is_empty() {
+        return Decision::nothing();
+    }
+    let number = revision.map_or(0, |revision| revision.spec.number);
+    let prefix = format!("{}-catchup-{number}", scene.gear.metadata.name);
+    let tries = scene.numbered(&prefix);
+    if let Some((count, last)) = tries.last()
+        && last.status.phase != OperationPhase::Succeeded
+    {
+        let left = scene.pause_left(*count, last);
+        if !left.is_zero() {
+            return Decision {
+                again: Some(left),
+                ..Decision::default()
+            };
+        }
+    }
+    let next = tries.last().map_or(1, |(count, _)| count + 1);
+    let errand = catch_up_errand(scene, application, revision);
+    let operation = scene.operation(application, format!("{prefix}-{next}"), &errand);
+    let message = match revision {
+        Some(revision) => format!("catches up with {}", revision.metadata.name),
+        None => "removes what a failed first deployment left".to_owned(),
+    };
+    Decision::one(Change::create(&operation)).noting(Note::normal(
+        scene.gear,
+        "CatchingUp",
+        message,
+    ))
+}
+
+fn catch_up_errand<'a>(
+    scene: &Scene<'a>,
+    application: &Application,
+    revision: Option<&'a Revision>,
+) -> Errand<'a> {
+    let Some(revision) = revision else {
+        return Errand {
+            action: Action::Rollback,
+            steps: workflow::gear_steps(Workflow::Rolling, Action::Rollback),
+            revision: None,
+            deploy_id: 0,
+        };
+    };
+    let key = application.metadata.key();
+    Errand {
+        action: Action::Deploy,
+        steps: workflow::gear_steps(Workflow::Rolling, Action::Deploy),
+        revision: Some(revision),
+        deploy_id: deployment::last_deploy(scene.world, &key, &revision.metadata.name)
+            .unwrap_or(revision.spec.number),
+    }
+}
+
+/// Removes what was installed, then lets the gear go. A node that is silent is waited for; one that is gone is not.
+fn tear_down(scene: &Scene<'_>) -> Decision {
+    let gear = scene.gear;
+    let held = gear.metadata.finalizers.iter().any(|one| one == FINALIZER);
+    if !held {
+        return Decision::nothing();
+    }
+    let release = || Decision::one(Change::remove_finalizer(gear, FINALIZER));
+    if scene.world.node(&gear.spec.node).is_none() {
+        let message = format!(
+            "node {} is gone; what is installed there is left behind",
+            gear.spec.node
+        );
+        return release().noting(Note::warning(gear, "NodeGone", message));
+    }
+    let untouched = scene.operations.is_empty()
+        && gear.status.revision.is_empty()
+        && gear.status.operation.is_empty();
+    let Some(application) = scene.application.filter(|_| !untouched) else {
+        return release();
+    };
+    let prefix = format!("{}-teardown", gear.metadata.name);
+    let tries = scene.numbered(&prefix);
+    if let Some((count, last)) = tries.last() {
+        match last.status.phase {
+            OperationPhase::Succeeded => return release(),
+            phase if !phase.is_final() => return Decision::nothing(),
+            _ => {}
+        }
+        let left = scene.pause_left(*count, last);
+        if !left.is_zero() {
+            return Decision {
+                again: Some(left),
+                ..Decision::default()
+            };
+        }
+    }
+    if scene.is_busy() {
+        return Decision::nothing();
+    }
+    let name = match tries.last() {
+        None => prefix,
+        Some((count, _)) => format!("{prefix}-{}", count + 1),
+    };
+    let errand = Errand {
+        action: Action::Rollback,
+        steps: workflow::teardown_steps(),
+        revision: None,
+        deploy_id: 0,
+    };
+    Decision::one(Change::create(&scene.operation(application, name, &errand)))
+}

@@ -1,0 +1,155 @@
+//! Operations that nobody needs any more: aborted when they were overtaken, removed when they are old.
+//!
+//! An operation of a rollout lives as long as its Rollout; of the catch-ups of a gear the last one stays, so that the
+//! next one has another name. Ending an operation is its agent's: here it is only asked for.
+
+use serde_json::json;
+
+use crate::api::kinds;
+use crate::api::meta::Key;
+use crate::api::upshift::Application;
+use crate::api::upshift::Desired;
+use crate::api::upshift::Gear;
+use crate::api::upshift::Operation;
+use crate::base::clock::Timestamp;
+use crate::controllers::change::Change;
+use crate::controllers::change::Decision;
+use crate::controllers::queue::Controller;
+use crate::controllers::queue::Touched;
+use crate::controllers::queue::Watch;
+use crate::controllers::world::World;
+
+/// Decides for one Operation.
+#[derive(Debug)]
+pub(crate) struct Operations;
+
+static WATCHES: &[Watch] = &[
+    Watch {
+        kind: &kinds::OPERATION,
+        keys: of_application,
+    },
+    Watch {
+        kind: &kinds::ROLLOUT,
+        keys: of_application,
+    },
+    Watch {
+        kind: &kinds::GEAR,
+        keys: of_application,
+    },
+    Watch {
+        kind: &kinds::APPLICATION,
+        keys: of_application,
+    },
+];
+
+fn of_application(world: &World, touched: &Touched<'_>) -> Vec<Key> {
+    touched.application.as_ref().map_or_else(Vec::new, |owner| {
+        let operations = world.operations.of_application(owner);
+        operations
+            .map(|operation| operation.metadata.key())
+            .collect()
+    })
+}
+
+impl Controller for Operations {
+    const NAME: &'static str = "operation";
+
+    fn watches() -> &'static [Watch] {
+        WATCHES
+    }
+
+    fn decide(&self, key: &Key, world: &World, _: Timestamp) -> Decision {
+        let Some(operation) = world.operations.find(key) else {
+            return Decision::nothing();
+        };
+        if operation.metadata.is_deleting() {
+            return Decision::nothing();
+        }
+        let namespace = &key.namespace;
+        let application = operation
+            .metadata
+            .labels
+            .get(crate::api::upshift::LABEL_APPLICATION)
+            .and_then(|name| world.applications.find(&Key::new(namespace.clone(), name)));
+        let gear = world
+            .gears
+            .find(&Key::new(namespace.clone(), operation.spec.gear.clone()));
+        let overtaken = is_overtaken(
+            operation,
+            application.map(|one| &**one),
+            gear.map(|one| &**one),
+            world,
+        );
+        if operation.status.phase.is_final() {
+            return prune(operation, world);
+        }
+        if overtaken && operation.spec.desired != Desired::Abort {
+            let abort = json!({"spec": {"desired": Desired::Abort}});
+            return Decision::one(Change::patch(&**operation, abort));
+        }
+        Decision::nothing()
+    }
+}
+
+/// Whether what an operation does is not wanted any more.
+fn is_overtaken(
+    operation: &Operation,
+    application: Option<&Application>,
+    gear: Option<&Gear>,
+    world: &World,
+) -> bool {
+    let namespace = &operation.metadata.namespace;
+    let is_teardown = operation.metadata.name.contains("-teardown")
+        && operation.spec.deployment.revision.is_none();
+    match operation.spec.owner.split_once('/') {
+        Some(("Rollout", name)) => {
+            let rollout = world
+                .rollouts
+                .find(&Key::new(namespace.clone(), name.to_owned()));
+            let ended = rollout.is_none_or(|rollout| {
+                rollout.status.phase.is_final() && rollout.spec.attempt <= rollout.status.attempt
+            });
+            // A gear that is just made may not be seen yet; only one that is going overtakes.
+            ended || gear.is_some_and(|gear| gear.metadata.is_deleting())
+        }
+        _ if is_teardown => gear.is_none(),
+        _ => {
+            gear.is_none_or(|gear| gear.metadata.is_deleting())
+                || application.is_none_or(|application| {
+                    application.metadata.is_deleting() || !application.status.rollout.is_empty()
+                })
+        }
+    }
+}
+
+/// A finished catch-up goes when there is a later one of its gear.
+fn prune(operation: &Operation, world: &World) -> Decision {
+    let Some(number) = catch_up_number(operation) else {
+        return Decision::nothing();
+    };
+    let application = Key::new(
+        operation.metadata.namespace.clone(),
+        operation.spec.deployment.application.clone(),
+    );
+    let later = world
+        .operations
+        .of_application(&application)
+        .filter(|other| other.spec.gear == operation.spec.gear)
+        .filter_map(|other| catch_up_number(other))
+        .any(|other| other > number);
+    if later {
+        Decision::one(Change::delete(operation))
+    } else {
+        Decision::nothing()
+    }
+}
+
+/// The revision's number and the try's in `GEAR-catchup-REVISION-TRY`.
+fn catch_up_number(operation: &Operation) -> Option<(u64, u32)> {
+    let rest = operation
+        .metadata
+        .name
+        .strip_prefix(&format!("{}-catchup-", operation.spec.gear))?;
+    let (revision, number) = rest.split_once('-')?;
+    Some((revision.parse().ok()?, number.parse().ok()?))
+}

@@ -1,0 +1,203 @@
+//! Changes as requests: the only place where the controllers write.
+//!
+//! Adds nothing to what was decided except the version it was decided on. What is already as it should be (made, gone)
+//! counts as done.
+
+use http::HeaderMap;
+use http::Method;
+use serde_json::Value;
+
+use crate::api::kinds;
+use crate::api::kinds::Kind;
+use crate::api::meta::Key;
+use crate::base::crash;
+use crate::client;
+use crate::client::Client;
+use crate::client::DeleteOptions;
+use crate::client::Error;
+use crate::client::ListOptions;
+use crate::client::Patch;
+use crate::client::WriteOptions;
+use crate::controllers::change::Change;
+use crate::controllers::change::Part;
+use crate::controllers::change::Target;
+
+/// A write that the server took, by its version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Written {
+    pub(crate) kind: &'static Kind,
+    pub(crate) key: Key,
+    pub(crate) revision: u64,
+}
+
+/// Why a change was not made.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refused {
+    /// The object has changed since the decision, or is gone.
+    #[error("the object changed in the meantime")]
+    Overtaken(#[source] Error),
+    /// It takes more than one turn.
+    #[error("not finished yet")]
+    NotYet,
+    #[error("{0}")]
+    Failed(#[source] Error),
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Refused {
+        if error.is_conflict() || error.is_not_found() {
+            Refused::Overtaken(error)
+        } else {
+            Refused::Failed(error)
+        }
+    }
+}
+
+/// Makes one change.
+pub(crate) async fn perform(client: &Client, change: &Change) -> Result<Option<Written>, Refused> {
+    crash::point("controllers.write.before");
+    let written = match change {
+        Change::Create { kind, object } => create(client, kind, object).await,
+        Change::Patch {
+            target,
+            part,
+            merge,
+            ..
+        } => patch(client, target, *part, merge).await.map(Some),
+        Change::Delete { target } => delete(client, target).await,
+        Change::DeleteOrphan { target, owners } => {
+            for owner in owners {
+                if is_there(client, owner).await? {
+                    return Ok(None);
+                }
+            }
+            delete(client, target).await
+        }
+        Change::EmptyNamespace { target, merge } => empty(client, target, merge).await.map(Some),
+    };
+    crash::point("controllers.write.after");
+    written
+}
+
+async fn create(
+    client: &Client,
+    kind: &'static Kind,
+    object: &Value,
+) -> Result<Option<Written>, Refused> {
+    let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default();
+    let options = WriteOptions::default();
+    match client
+        .create_object(kind, namespace, object, &options)
+        .await
+    {
+        Ok(made) => Ok(written(kind, &made)),
+        Err(error) if error.is_already_exists() => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn patch(
+    client: &Client,
+    target: &Target,
+    part: Part,
+    merge: &Value,
+) -> Result<Written, Refused> {
+    let mut body = merge.clone();
+    body["metadata"]["resourceVersion"] = target.version.clone().into();
+    body["metadata"]["uid"] = target.uid.clone().into();
+    let subresource = match part {
+        Part::Main => None,
+        Part::Status => Some("status"),
+    };
+    let options = WriteOptions::default();
+    let object = client
+        .patch(
+            target.kind,
+            &target.key,
+            subresource,
+            &Patch::Merge(body),
+            &options,
+        )
+        .await?;
+    Ok(Written {
+        kind: target.kind,
+        key: target.key.clone(),
+        revision: revision(&object),
+    })
+}
+
+async fn delete(client: &Client, target: &Target) -> Result<Option<Written>, Refused> {
+    let options = DeleteOptions {
+        uid: target.uid.clone(),
+        resource_version: target.version.clone(),
+        ..DeleteOptions::default()
+    };
+    match client.delete(target.kind, &target.key, &options).await {
+        Ok(object) if target.kind.describes(&object) => Ok(written(target.kind, &object)),
+        Ok(_) => Ok(None),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn is_there(client: &Client, target: &Target) -> Result<bool, Refused> {
+    match client.read(target.kind, &target.key).await {
+        Ok(object) => Ok(object["metadata"]["uid"] == target.uid.as_str()),
+        Err(error) if error.is_not_found() => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Deletes what is in a namespace; when a look at the server finds nothing, lets the namespace go.
+async fn empty(client: &Client, target: &Target, merge: &Value) -> Result<Written, Refused> {
+    let namespace = target.key.name.as_str();
+    let one = ListOptions {
+        limit: 1,
+        ..ListOptions::default()
+    };
+    let mut left = false;
+    for kind in namespaced_kinds() {
+        if client
+            .list_objects(kind, namespace, &one)
+            .await?
+            .items
+            .is_empty()
+        {
+            continue;
+        }
+        left = true;
+        let path = kind.path(&client::request::escaped(namespace), "");
+        let response = client
+            .raw(Method::DELETE, &path, HeaderMap::new(), "")
+            .await?;
+        client::check(response).await?;
+    }
+    if left {
+        return Err(Refused::NotYet);
+    }
+    patch(client, target, Part::Main, merge).await
+}
+
+fn namespaced_kinds() -> impl Iterator<Item = &'static Kind> {
+    kinds::ALL.iter().copied().filter(|kind| {
+        kind.scope == kinds::Scope::Namespaced && kind.storage == kinds::Storage::Stored
+    })
+}
+
+fn written(kind: &'static Kind, object: &Value) -> Option<Written> {
+    Some(Written {
+        kind,
+        key: Key::new(
+            object["metadata"]["namespace"].as_str().unwrap_or_default(),
+            object["metadata"]["name"].as_str()?,
+        ),
+        revision: revision(object),
+    })
+}
+
+fn revision(object: &Value) -> u64 {
+    object["metadata"]["resourceVersion"]
+        .as_str()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(0)
+}

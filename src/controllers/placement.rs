@@ -1,0 +1,111 @@
+//! Which gears an application has: one on every matching node, made when a node comes, removed when it goes.
+//!
+//! Only outside rollouts, which make their gears themselves. A cordoned node keeps its gear and gets no new one.
+
+use crate::api::kinds;
+use crate::api::meta::Key;
+use crate::api::upshift::Application;
+use crate::api::upshift::Gear;
+use crate::base::clock::Timestamp;
+use crate::controllers::change::Change;
+use crate::controllers::change::Decision;
+use crate::controllers::change::Note;
+use crate::controllers::deployment;
+use crate::controllers::queue::Controller;
+use crate::controllers::queue::Touched;
+use crate::controllers::queue::Watch;
+use crate::controllers::world::World;
+use crate::plan::workflow;
+use crate::plan::workflow::Place;
+
+/// Decides for one Application.
+#[derive(Debug)]
+pub(crate) struct Placement;
+
+static WATCHES: &[Watch] = &[
+    Watch {
+        kind: &kinds::APPLICATION,
+        keys: Touched::itself,
+    },
+    Watch {
+        kind: &kinds::GEAR,
+        keys: Touched::its_application,
+    },
+    Watch {
+        kind: &kinds::NODE,
+        keys: every_application,
+    },
+];
+
+fn every_application(world: &World, _: &Touched<'_>) -> Vec<Key> {
+    world.applications.keys().cloned().collect()
+}
+
+impl Controller for Placement {
+    const NAME: &'static str = "placement";
+
+    fn watches() -> &'static [Watch] {
+        WATCHES
+    }
+
+    fn decide(&self, key: &Key, world: &World, _: Timestamp) -> Decision {
+        let Some(application) = world.applications.find(key) else {
+            return Decision::nothing();
+        };
+        if application.metadata.is_deleting() || application.spec.hosts.is_none() {
+            return Decision::nothing();
+        }
+        let nodes: Vec<_> = world.nodes.all().map(|node| &**node).collect();
+        let places = workflow::places(application, &nodes);
+        let mut decision = Decision::nothing();
+        remove(application, world, &places, &mut decision);
+        add(application, world, &places, &mut decision);
+        decision
+    }
+}
+
+/// Gears whose node is gone go at once; those whose node no longer matches when no rollout runs.
+fn remove(application: &Application, world: &World, places: &[Place<'_>], decision: &mut Decision) {
+    let idle = application.status.rollout.is_empty();
+    for gear in world.gears.of_application(&application.metadata.key()) {
+        if gear.metadata.is_deleting() {
+            continue;
+        }
+        let node = &gear.spec.node;
+        let gone = world
+            .node(node)
+            .is_none_or(|node| node.metadata.is_deleting());
+        let matches = places.iter().any(|place| place.node.metadata.name == *node);
+        if gone || (idle && !matches) {
+            decision.changes.push(Change::delete::<Gear>(gear));
+            let why = if gone { "is gone" } else { "no longer matches" };
+            let message = format!("removed, because node {node} {why}");
+            decision
+                .notes
+                .push(Note::normal(&**gear, "Removed", message));
+        }
+    }
+}
+
+/// New nodes of an application that is deployed get its current revision.
+fn add(application: &Application, world: &World, places: &[Place<'_>], decision: &mut Decision) {
+    let current = &application.status.current_revision;
+    if current.is_empty() || !application.status.rollout.is_empty() {
+        return;
+    }
+    for place in places {
+        let node = &place.node.metadata.name;
+        let name = workflow::gear_name(&application.metadata.name, node);
+        let key = Key::new(application.metadata.namespace.clone(), name.clone());
+        if place.node.spec.unschedulable || world.gears.find(&key).is_some() {
+            continue;
+        }
+        decision.changes.push(Change::create(&deployment::gear(
+            application,
+            &name,
+            node,
+            place.color,
+            current,
+        )));
+    }
+}
