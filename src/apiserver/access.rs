@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use crate::api::core::NODE_LEASES;
 use crate::api::kinds;
 use crate::api::kinds::Kind;
+use crate::api::selector::Labels;
 use crate::api::upshift::LABEL_NODE;
 use crate::apiserver::authentication::Identity;
 
@@ -197,13 +198,10 @@ fn allowed_if(allowed: bool) -> Ruling {
     }
 }
 
-/// A selector is the conjunction of its parts, so one part that names the node is enough.
 fn asks_only_for(selector: &str, node: &str) -> bool {
-    selector.split(',').any(|part| {
-        part.split_once('=').is_some_and(|(key, value)| {
-            key.trim() == LABEL_NODE && value.strip_prefix('=').unwrap_or(value).trim() == node
-        })
-    })
+    selector
+        .parse::<Labels>()
+        .is_ok_and(|labels| labels.pins(LABEL_NODE, node))
 }
 
 /// The refusal in the words of Kubernetes.
@@ -378,6 +376,7 @@ mod tests {
             ("upshift.dev/node!=a", false),
             ("upshift.dev/node=b", false),
             ("upshift.dev/node in (a,b)", false),
+            ("upshift.dev/node in (a)", true),
             ("x in (upshift.dev/node=a)", false),
         ] {
             assert_eq!(asks_only_for(selector, "a"), expect, "{selector}");
