@@ -4,22 +4,19 @@
 
 use std::fs;
 use std::fs::File;
+use std::fs::TryLockError;
 use std::io;
 use std::io::Read;
 use std::io::Seek;
 use std::io::Write;
 use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::path::PathBuf;
 
-use nix::errno::Errno;
-use nix::fcntl::Flock;
-use nix::fcntl::FlockArg;
-use serde::Deserialize;
-use serde::Serialize;
-
 use crate::base::durable;
+use crate::client::connection::Announcement;
 
 /// The version of the layout that this program writes.
 pub const FORMAT: u32 = 1;
@@ -59,20 +56,11 @@ fn io_error<'a>(what: &'static str, path: &'a Path) -> impl FnOnce(io::Error) ->
     }
 }
 
-/// `server.json`: where the running server is. Renamed into place when it is ready, removed when it stops.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Record {
-    pub url: String,
-    pub version: String,
-    pub pid: u32,
-}
-
 /// A data folder that this process alone serves.
 #[derive(Debug)]
 pub struct DataFolder {
     path: PathBuf,
-    _lock: Flock<File>,
+    _lock: File,
 }
 
 impl DataFolder {
@@ -103,7 +91,7 @@ impl DataFolder {
     }
 
     /// Says that the server is ready.
-    pub fn write_record(&self, record: &Record) -> Result<(), Error> {
+    pub fn write_record(&self, record: &Announcement) -> Result<(), Error> {
         let path = record_path(&self.path);
         let json = serde_json::to_vec_pretty(record).expect("a record is plain data");
         durable::write(&path, &json, 0o600).map_err(io_error("write", &path))
@@ -121,20 +109,68 @@ impl DataFolder {
     }
 }
 
-/// The running server's record, if the folder has one.
-pub fn read_record(data_dir: &Path) -> Option<Record> {
-    serde_json::from_slice(&fs::read(record_path(data_dir)).ok()?).ok()
+/// What the running server says of itself, if there is one and it is ready.
+///
+/// A record that a killed server left behind names another process than the lock's holder wrote into it.
+pub fn ready(data_dir: &Path) -> Option<Announcement> {
+    let record = read_record(data_dir)?;
+    let holder = fs::read_to_string(data_dir.join("lock")).ok()?;
+    (holder.trim() == record.pid.to_string() && is_held(data_dir)).then_some(record)
 }
 
 /// Whether a process holds the folder's lock.
 pub fn is_held(data_dir: &Path) -> bool {
-    let Ok(file) = File::open(data_dir.join("lock")) else {
-        return false;
-    };
-    matches!(
-        Flock::lock(file, FlockArg::LockSharedNonblock),
-        Err((_, Errno::EWOULDBLOCK))
-    )
+    File::open(data_dir.join("lock"))
+        .is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
+/// Opens the lock that is held while a server starts, by whoever starts it; not yet taken. Makes the folder.
+pub fn start_lock(data_dir: &Path) -> Result<File, Error> {
+    make_private(data_dir)?;
+    open_lock(&data_dir.join("start.lock"))
+}
+
+/// This host's name.
+pub fn host_name() -> Option<String> {
+    nix::unistd::gethostname()
+        .ok()?
+        .into_string()
+        .ok()
+        .filter(|name| !name.is_empty())
+}
+
+/// The name of the embedded node: the host's, with what a node's name may not have taken out.
+pub fn node_name() -> String {
+    sanitised(&host_name().unwrap_or_default())
+}
+
+fn sanitised(host: &str) -> String {
+    let cleaned: String = host
+        .to_lowercase()
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || c == '.' {
+                c
+            } else {
+                '-'
+            }
+        })
+        .take(63)
+        .collect();
+    let labels: Vec<&str> = cleaned
+        .split('.')
+        .map(|label| label.trim_matches('-'))
+        .filter(|label| !label.is_empty())
+        .collect();
+    if labels.is_empty() {
+        "localhost".to_owned()
+    } else {
+        labels.join(".")
+    }
+}
+
+fn read_record(data_dir: &Path) -> Option<Announcement> {
+    serde_json::from_slice(&fs::read(record_path(data_dir)).ok()?).ok()
 }
 
 fn record_path(data_dir: &Path) -> PathBuf {
@@ -158,29 +194,34 @@ fn make_private(path: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-fn take_lock(path: &Path) -> Result<Flock<File>, Error> {
-    let lock_path = path.join("lock");
-    let file = File::options()
+fn open_lock(path: &Path) -> Result<File, Error> {
+    File::options()
         .read(true)
         .write(true)
         .create(true)
         .truncate(false)
-        .open(&lock_path)
-        .map_err(io_error("open", &lock_path))?;
-    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-        Ok(mut lock) => {
-            let written = lock
+        .mode(0o600)
+        .open(path)
+        .map_err(io_error("open", path))
+}
+
+fn take_lock(path: &Path) -> Result<File, Error> {
+    let lock_path = path.join("lock");
+    let mut file = open_lock(&lock_path)?;
+    match file.try_lock() {
+        Ok(()) => {
+            let written = file
                 .set_len(0)
-                .and_then(|()| lock.rewind())
-                .and_then(|()| write!(lock, "{}", std::process::id()));
+                .and_then(|()| file.rewind())
+                .and_then(|()| write!(file, "{}", std::process::id()));
             written.map_err(io_error("write", &lock_path))?;
-            Ok(lock)
+            Ok(file)
         }
-        Err((file, Errno::EWOULDBLOCK)) => Err(Error::InUse {
+        Err(TryLockError::WouldBlock) => Err(Error::InUse {
             path: path.to_owned(),
             holder: holder(&file, path),
         }),
-        Err((_, errno)) => Err(io_error("lock", &lock_path)(errno.into())),
+        Err(TryLockError::Error(error)) => Err(io_error("lock", &lock_path)(error)),
     }
 }
 
@@ -237,11 +278,13 @@ mod tests {
         assert_eq!(mode & 0o777, 0o700);
         assert!(is_held(&path));
         folder
-            .write_record(&Record {
+            .write_record(&Announcement {
                 url: "https://127.0.0.1:1".to_owned(),
-                ..Record::default()
+                pid: std::process::id(),
+                ..Announcement::default()
             })
             .unwrap();
+        assert!(ready(&path).is_some());
         let refusal = DataFolder::open(&path).unwrap_err().to_string();
         let process = std::process::id();
         assert!(
@@ -252,8 +295,22 @@ mod tests {
         );
         drop(folder);
         assert!(!is_held(&path));
+        assert_eq!(ready(&path), None, "a dead server is not ready");
         DataFolder::open(&path).unwrap();
         assert_eq!(read_record(&path), None, "a stale record goes");
+    }
+
+    #[test]
+    fn a_nodes_name_is_a_name() {
+        for (host, name) in [
+            ("web1.example.com", "web1.example.com"),
+            ("My_Laptop", "my-laptop"),
+            ("-x-..y", "x.y"),
+            ("", "localhost"),
+            ("ü", "localhost"),
+        ] {
+            assert_eq!(sanitised(host), name, "{host}");
+        }
     }
 
     #[test]

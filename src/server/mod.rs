@@ -31,18 +31,16 @@ use crate::base::clock::Clock;
 use crate::base::crash;
 use crate::base::scope::Scope;
 use crate::client::Client;
+use crate::client::connection::Announcement;
 use crate::content::blobs::Blobs;
 use crate::controllers::Controllers;
 use crate::server::data_folder::DataFolder;
-use crate::server::data_folder::Record;
 use crate::server::pki::Pki;
 use crate::store::Store;
 
 /// Where the server listens when nothing else is said.
-pub const DEFAULT_ADDRESS: SocketAddr = SocketAddr::new(
-    std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
-    8443,
-);
+pub const DEFAULT_ADDRESS: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8443);
 /// How long stopping may take before what is left is abandoned.
 pub const GRACE: Duration = Duration::from_secs(10);
 /// The namespaces that are always there.
@@ -126,8 +124,13 @@ pub struct Server {
 impl Server {
     /// Starts every part and returns when all of them are ready.
     pub async fn start(options: Options) -> Result<Server, Error> {
+        let starting = background::Starting::begin(&options.data_dir)?;
         let folder = DataFolder::open(&options.data_dir)?;
-        let socket = bind(options.listen).await?;
+        let listen = match options.listen {
+            Listen::Default if starting.is_background() => Listen::DefaultOrFree,
+            other => other,
+        };
+        let socket = bind(listen).await?;
         let address = socket.local_addr().map_err(io_error("read the address"))?;
         let url = format!("https://{}", reachable(address));
         let pki = Arc::new(open_pki(&folder, address, &options.clock)?);
@@ -153,12 +156,13 @@ impl Server {
         }
         server.api.set_ready();
         crash::point("server.ready.before");
-        server.folder.write_record(&Record {
+        server.folder.write_record(&Announcement {
             url: server.url.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
         })?;
         crash::point("server.ready.after");
+        starting.end();
         tracing::info!(url = server.url, "ready");
         Ok(server)
     }
