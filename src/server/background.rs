@@ -25,8 +25,8 @@ use std::time::Duration;
 use http::Method;
 
 use crate::base::environment::Environment;
-use crate::client::connection::Choice;
-use crate::client::connection::Target;
+use crate::client::connection;
+use crate::client::connection::Flags;
 use crate::server::data_folder;
 
 /// How long a server may take to start or to stop.
@@ -65,7 +65,7 @@ pub enum Error {
     #[error("cannot ask the server to stop")]
     Refused(#[from] crate::client::Error),
     #[error(transparent)]
-    Connection(#[from] crate::client::connection::Error),
+    Connection(#[from] connection::Error),
 }
 
 fn log_tail(log: &Path, last: &str) -> String {
@@ -242,15 +242,14 @@ pub async fn stop(data_dir: &Path) -> Result<bool, Error> {
     let starting = data_folder::start_lock(data_dir)?;
     drop(locked(starting, data_dir, "starting").await?);
     if data_folder::ready(data_dir).is_some() {
-        let choice = Choice {
-            target: Target::Embedded {
-                data_dir: data_dir.to_owned(),
-            },
-            origin: String::new(),
-            namespace: String::new(),
-            warnings: Vec::new(),
+        let flags = Flags {
+            local: true,
+            data_dir: Some(data_dir.to_owned()),
+            ..Flags::default()
         };
-        let client = choice.connect()?.client;
+        let client = connection::choose(&flags, &Environment::default())?
+            .connect()?
+            .client;
         let path = "/apis/upshift.dev/v1/shutdown";
         client
             .raw(

@@ -113,7 +113,7 @@ impl DataFolder {
 ///
 /// A record that a killed server left behind names another process than the lock's holder wrote into it.
 pub fn ready(data_dir: &Path) -> Option<Announcement> {
-    let record = read_record(data_dir)?;
+    let record = Announcement::read(data_dir)?;
     let holder = fs::read_to_string(data_dir.join("lock")).ok()?;
     (holder.trim() == record.pid.to_string() && is_held(data_dir)).then_some(record)
 }
@@ -167,10 +167,6 @@ fn sanitised(host: &str) -> String {
     } else {
         labels.join(".")
     }
-}
-
-fn read_record(data_dir: &Path) -> Option<Announcement> {
-    serde_json::from_slice(&fs::read(record_path(data_dir)).ok()?).ok()
 }
 
 fn record_path(data_dir: &Path) -> PathBuf {
@@ -233,7 +229,7 @@ fn holder(mut file: &File, path: &Path) -> String {
         "" => "another process".to_owned(),
         pid => format!("process {pid}"),
     };
-    match read_record(path) {
+    match Announcement::read(path) {
         Some(record) => format!("{process}, which serves {}", record.url),
         None => process,
     }
@@ -297,7 +293,7 @@ mod tests {
         assert!(!is_held(&path));
         assert_eq!(ready(&path), None, "a dead server is not ready");
         DataFolder::open(&path).unwrap();
-        assert_eq!(read_record(&path), None, "a stale record goes");
+        assert_eq!(Announcement::read(&path), None, "a stale record goes");
     }
 
     #[test]

@@ -33,7 +33,6 @@ use crate::base::scope::Scope;
 use crate::client::Client;
 use crate::client::connection::Announcement;
 use crate::content::blobs::Blobs;
-use crate::controllers::Controllers;
 use crate::server::data_folder::DataFolder;
 use crate::server::pki::Pki;
 use crate::store::Store;
@@ -150,7 +149,6 @@ impl Server {
             folder,
         };
         server.listen(socket, &pki)?;
-        server.start_controllers(&options).await?;
         if options.node {
             server.start_node(&options).await?;
         }
@@ -252,14 +250,6 @@ impl Server {
         };
         let scope = self.begin("listener");
         listener.start(socket, &scope);
-        Ok(())
-    }
-
-    async fn start_controllers(&mut self, options: &Options) -> Result<(), Error> {
-        let scope = self.begin("controllers");
-        let client = client(&self.api, Identity::Controllers, &scope)?;
-        let controllers = Controllers::start(client, &scope, options.clock.clone());
-        controllers.ready().await;
         Ok(())
     }
 
