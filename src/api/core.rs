@@ -46,6 +46,10 @@ pub struct Namespace {
 }
 typed!(Namespace, kinds::NAMESPACE);
 
+/// In `metadata.finalizers` of every namespace: the API server puts it there when one is made, and on deletion sets
+/// `status.phase` to `Terminating`; the namespace controller takes it off once the namespace is empty.
+pub const NAMESPACE_FINALIZER: &str = "kubernetes";
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct NamespaceStatus {

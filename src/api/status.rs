@@ -204,6 +204,11 @@ impl Status {
         status
     }
 
+    /// 422 for a request that does not fit the object, without naming a field.
+    pub fn unprocessable(why: impl fmt::Display) -> Status {
+        Status::failure(422, "Invalid", why.to_string())
+    }
+
     /// 403 in the words of Kubernetes: `nodes "a" is forbidden: User "u" cannot get resource "nodes" …`.
     pub fn forbidden(kind: &Kind, name: &str, why: impl fmt::Display) -> Status {
         let subject = if name.is_empty() {

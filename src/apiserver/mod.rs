@@ -4,17 +4,38 @@
 //! (`authentication`), what is asked (`request`), may they (`access`), do it (`verbs`, `watch`, …). The API server
 //! keeps objects whole, decides nothing about them, and runs no user code.
 
+mod serve;
+
 pub mod access;
 pub mod authentication;
+mod body;
+mod discovery;
+pub mod in_process;
 pub mod join;
+pub mod listener;
+mod logs;
+mod metrics;
+mod object;
+mod registry;
+mod request;
+mod response;
+mod reviews;
+pub mod tunnel;
+mod verbs;
+mod view;
+mod watch;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::api::status::Status;
 use crate::apiserver::authentication::Identities;
 use crate::apiserver::join::JoinTokens;
+use crate::apiserver::metrics::Metrics;
+use crate::apiserver::tunnel::Tunnels;
+use crate::apiserver::verbs::Pages;
 use crate::base::clock::Clock;
 use crate::content::blobs::Blobs;
 use crate::store::Store;
@@ -40,10 +61,15 @@ pub struct Api(Arc<Parts>);
 
 struct Parts {
     options: Options,
+    tunnels: Tunnels,
+    pages: Pages,
+    metrics: Metrics,
     /// Cancelled when somebody with the right to asked the server to stop.
     stop: CancellationToken,
     /// Cancelled when every part of the server is ready.
     ready: CancellationToken,
+    /// Cancelled when streams without an end must end.
+    closing: CancellationToken,
 }
 
 impl Api {
@@ -51,6 +77,10 @@ impl Api {
     pub fn new(options: Options) -> Api {
         Api(Arc::new(Parts {
             options,
+            tunnels: Tunnels::default(),
+            pages: Pages::default(),
+            metrics: Metrics::default(),
+            closing: CancellationToken::new(),
             stop: CancellationToken::new(),
             ready: CancellationToken::new(),
         }))
@@ -81,6 +111,23 @@ impl Api {
         &self.0.options.identities
     }
 
+    /// The connected nodes.
+    pub fn tunnels(&self) -> &Tunnels {
+        &self.0.tunnels
+    }
+
+    /// Everything that is served, for sockets and for parts of this process.
+    pub fn router(&self) -> axum::Router {
+        axum::Router::new()
+            .fallback(serve::serve)
+            .with_state(self.clone())
+    }
+
+    /// Makes sure that a namespace of the server's own is there.
+    pub async fn create_namespace(&self, name: &str) -> Result<(), Status> {
+        verbs::create_namespace(self, name).await
+    }
+
     /// Makes `/readyz` say that every part is there.
     pub fn set_ready(&self) {
         self.0.ready.cancel();
@@ -89,5 +136,38 @@ impl Api {
     /// Waits until an administrator asked the server to stop.
     pub async fn asked_to_stop(&self) {
         self.0.stop.cancelled().await;
+    }
+
+    /// Ends watches and tunnels, which would never end by themselves.
+    pub fn close_streams(&self) {
+        self.0.closing.cancel();
+    }
+
+    async fn closing(&self) {
+        self.0.closing.cancelled().await;
+    }
+
+    fn is_ready(&self) -> bool {
+        self.0.ready.is_cancelled()
+    }
+
+    fn ask_to_stop(&self) {
+        self.0.stop.cancel();
+    }
+
+    fn pages(&self) -> &Pages {
+        &self.0.pages
+    }
+
+    fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    fn join_tokens(&self) -> &JoinTokens {
+        &self.0.options.join_tokens
+    }
+
+    fn sign(&self, name: &str, request: &str) -> Result<String, String> {
+        (self.0.options.signer)(name, request)
     }
 }

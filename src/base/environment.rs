@@ -49,3 +49,8 @@ impl Environment {
         self.folder.join(path.into())
     }
 }
+
+/// Where short-lived files go on this system.
+pub fn scratch_folder() -> PathBuf {
+    std::env::temp_dir()
+}

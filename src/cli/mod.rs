@@ -9,6 +9,7 @@ pub mod exit;
 pub mod failure;
 pub mod flags;
 pub mod program;
+pub mod progress;
 pub mod tree;
 pub mod usage;
 

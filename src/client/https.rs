@@ -1,20 +1,39 @@
 //! The transport over a network: HTTP/2 over TLS to one server, one connection reused.
 //!
-//! Tunnels take an HTTP/1.1 connection of their own. A token is never sent without TLS. Watches and streams have no
-//! total timeout; a dead connection is found by pings.
+//! Tunnels take an HTTP/1.1 connection of their own. A token is never sent without TLS, and redirects are not
+//! followed. Watches, logs and blobs have no total timeout; pings find a connection that died.
 
+use std::error::Error as StdError;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::TryStreamExt;
 use futures_util::future::BoxFuture;
+use http::HeaderMap;
+use http::HeaderValue;
+use http::Method;
+use http::header;
 
 use crate::client::error::Error;
+use crate::client::tls;
 use crate::client::transport::Body;
 use crate::client::transport::Io;
 use crate::client::transport::Transport;
 
+const CONNECT: Duration = Duration::from_secs(30);
+/// A silent connection is asked for a sign of life after this, and is dead after the other.
+const PING: Duration = Duration::from_secs(30);
+const PING_ANSWER: Duration = Duration::from_secs(15);
+/// The protocol that a tunnel asks for.
+pub const TUNNEL_PROTOCOL: &str = "upshift-tunnel";
+
 /// Where a server is and who calls it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Options {
     /// `https://HOST:PORT`, perhaps with a path.
     pub server: String,
@@ -30,31 +49,580 @@ pub struct Options {
     pub timeout: Option<Duration>,
 }
 
+impl std::fmt::Debug for Options {
+    /// Secrets are not shown.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Options")
+            .field("server", &self.server)
+            .field("insecure", &self.insecure_skip_tls_verify)
+            .field("has_token", &self.token.is_some())
+            .field("has_identity", &self.identity.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
 /// A connection to one server.
 pub struct Https {
     options: Options,
+    base: Base,
+    requests: reqwest::Client,
+    /// Made when first needed: most callers open no tunnel.
+    tunnels: OnceLock<reqwest::Client>,
+    headers: HeaderMap,
+}
+
+/// The URL that paths are put behind.
+struct Base {
+    text: String,
+    /// `HOST:PORT`, as messages name it.
+    place: String,
+    host: String,
+    is_tls: bool,
 }
 
 impl Https {
     /// Prepares a connection; nothing is sent yet.
     pub fn new(options: Options) -> Result<Https, Error> {
-        Ok(Https { options })
+        tls::provider();
+        let base = Base::parse(&options)?;
+        let mut headers = HeaderMap::new();
+        if let Some(token) = options.token.as_deref().filter(|_| base.is_tls) {
+            let mut value = HeaderValue::from_str(&format!("Bearer {}", token.trim()))
+                .map_err(|_| Error::Setup("the token holds characters that no token can".into()))?;
+            value.set_sensitive(true);
+            headers.insert(header::AUTHORIZATION, value);
+        }
+        let requests = build(builder(&options, &base)?)?;
+        Ok(Https {
+            options,
+            base,
+            requests,
+            tunnels: OnceLock::new(),
+            headers,
+        })
+    }
+
+    fn request(
+        &self,
+        client: &reqwest::Client,
+        request: &http::Request<Bytes>,
+    ) -> reqwest::RequestBuilder {
+        let url = format!("{}{}", self.base.text, request.uri());
+        client
+            .request(request.method().clone(), url)
+            .headers(self.headers.clone())
+            .headers(request.headers().clone())
+            .body(request.body().clone())
+    }
+
+    async fn answer(&self, request: http::Request<Bytes>) -> Result<http::Response<Body>, Error> {
+        let timeout = self.options.timeout.filter(|_| !is_stream(&request));
+        let send = || {
+            let prepared = self.request(&self.requests, &request);
+            match timeout {
+                Some(timeout) => prepared.timeout(timeout),
+                None => prepared,
+            }
+            .send()
+        };
+        let response = match send().await {
+            // The server closed a connection that we were about to reuse; a read may simply be sent again.
+            Err(error)
+                if request.method() == Method::GET
+                    && !error.is_connect()
+                    && !error.is_timeout() =>
+            {
+                send().await
+            }
+            result => result,
+        };
+        let response = response.map_err(|error| self.fault(&error))?;
+        Ok(http::Response::from(response).map(|body| {
+            let chunks = http_body_util::BodyDataStream::new(body);
+            Body::new(chunks.map_err(|error| broken(&error)))
+        }))
+    }
+
+    async fn open_tunnel(&self, path: &str) -> Result<Box<dyn Io>, Error> {
+        let client = match self.tunnels.get() {
+            Some(client) => client,
+            None => {
+                let made = build(builder(&self.options, &self.base)?.http1_only())?;
+                self.tunnels.get_or_init(|| made)
+            }
+        };
+        let request = http::Request::get(path)
+            .header(header::CONNECTION, "Upgrade")
+            .header(header::UPGRADE, TUNNEL_PROTOCOL)
+            .body(Bytes::new())
+            .map_err(|error| Error::Setup(format!("{path}: {error}")))?;
+        let response = self
+            .request(client, &request)
+            .send()
+            .await
+            .map_err(|error| self.fault(&error))?;
+        if response.status() != http::StatusCode::SWITCHING_PROTOCOLS {
+            let response = http::Response::from(response).map(Body::of);
+            crate::client::check(response).await?;
+            return Err(Error::Decode("an answer in the place of a tunnel".into()));
+        }
+        let upgraded = response
+            .upgrade()
+            .await
+            .map_err(|error| self.fault(&error))?;
+        Ok(Box::new(upgraded))
+    }
+
+    /// What a failed exchange means.
+    fn fault(&self, error: &reqwest::Error) -> Error {
+        let server = self.base.place.clone();
+        if error.is_timeout() && !error.is_connect() {
+            let seconds = self.options.timeout.unwrap_or_default().as_secs();
+            return Error::TimedOut { server, seconds };
+        }
+        match root(error) {
+            Root::Refused => Error::Refused { server },
+            Root::Tls(tls) => Error::Unreachable {
+                server,
+                why: tls_words(&tls, &self.base.host),
+            },
+            Root::Dns => Error::Unreachable {
+                server,
+                why: format!("dial tcp: lookup {}: no such host", self.base.host),
+            },
+            Root::Other(why) if error.is_connect() && error.is_timeout() => {
+                tracing::debug!(server, why, "no connection in time");
+                let why = format!("dial tcp {server}: i/o timeout");
+                Error::Unreachable { server, why }
+            }
+            Root::Other(why) if error.is_connect() => Error::Unreachable { server, why },
+            Root::Other(why) => Error::Interrupted(why),
+        }
     }
 }
 
 impl Transport for Https {
     fn call(
         &self,
-        _request: http::Request<Bytes>,
+        request: http::Request<Bytes>,
     ) -> BoxFuture<'_, Result<http::Response<Body>, Error>> {
-        unimplemented!()
+        self.answer(request).boxed()
     }
 
-    fn tunnel(&self, _path: &str) -> BoxFuture<'_, Result<Box<dyn Io>, Error>> {
-        unimplemented!()
+    fn tunnel(&self, path: &str) -> BoxFuture<'_, Result<Box<dyn Io>, Error>> {
+        let path = path.to_owned();
+        async move { self.open_tunnel(&path).await }.boxed()
     }
 
     fn server(&self) -> &str {
         &self.options.server
+    }
+}
+
+impl Base {
+    fn parse(options: &Options) -> Result<Base, Error> {
+        let wrong = |why: &str| Error::Setup(format!("the server URL {:?} {why}", options.server));
+        let mut url = reqwest::Url::parse(&options.server)
+            .map_err(|error| wrong(&format!("is not one: {error}")))?;
+        if !matches!(url.scheme(), "https" | "http") {
+            return Err(wrong("must begin with https:// or http://"));
+        }
+        let host = url
+            .host_str()
+            .ok_or_else(|| wrong("names no host"))?
+            .to_owned();
+        let place = format!("{host}:{}", url.port_or_known_default().unwrap_or(443));
+        if let Some(name) = &options.tls_server_name {
+            url.set_host(Some(name))
+                .map_err(|_| wrong("cannot go with that server name"))?;
+        }
+        url.set_query(None);
+        url.set_fragment(None);
+        Ok(Base {
+            text: url.as_str().trim_end_matches('/').to_owned(),
+            place,
+            host,
+            is_tls: url.scheme() == "https",
+        })
+    }
+}
+
+fn builder(options: &Options, base: &Base) -> Result<reqwest::ClientBuilder, Error> {
+    let mut builder = reqwest::Client::builder()
+        .connect_timeout(CONNECT)
+        .tcp_nodelay(true)
+        .redirect(reqwest::redirect::Policy::none())
+        .http2_keep_alive_interval(PING)
+        .http2_keep_alive_timeout(PING_ANSWER)
+        .http2_keep_alive_while_idle(true);
+    if is_loopback(&base.host) {
+        builder = builder.no_proxy();
+    }
+    if options.insecure_skip_tls_verify || !base.is_tls {
+        builder = builder
+            .tls_certs_only(Vec::new())
+            .tls_danger_accept_invalid_certs(options.insecure_skip_tls_verify);
+    } else if let Some(pem) = &options.certificate_authority {
+        let certificates = reqwest::Certificate::from_pem_bundle(pem)
+            .ok()
+            .filter(|certificates| !certificates.is_empty())
+            .ok_or_else(|| {
+                Error::Setup("the certificate authority is not a PEM certificate".into())
+            })?;
+        builder = builder.tls_certs_only(certificates);
+    }
+    if let Some((certificate, key)) = &options.identity {
+        let pem = [certificate.as_slice(), b"\n", key.as_slice()].concat();
+        let identity = reqwest::Identity::from_pem(&pem).map_err(|error| {
+            Error::Setup(format!(
+                "the client certificate or its key cannot be used: {}",
+                deepest(&error)
+            ))
+        })?;
+        builder = builder.identity(identity);
+    }
+    if options.tls_server_name.is_some() {
+        builder = builder.dns_resolver(Arc::new(Renamed(base.host.clone())));
+    }
+    Ok(builder)
+}
+
+fn build(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, Error> {
+    builder
+        .build()
+        .map_err(|error| Error::Setup(format!("TLS cannot be prepared: {}", deepest(&error))))
+}
+
+/// Finds the real host behind the name that its certificate carries.
+struct Renamed(String);
+
+impl reqwest::dns::Resolve for Renamed {
+    fn resolve(&self, _: reqwest::dns::Name) -> reqwest::dns::Resolving {
+        let host = self.0.trim_matches(['[', ']']).to_owned();
+        Box::pin(async move {
+            let found: Vec<SocketAddr> = tokio::net::lookup_host((host, 0)).await?.collect();
+            Ok(Box::new(found.into_iter()) as reqwest::dns::Addrs)
+        })
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let host = host.trim_matches(['[', ']']);
+    host == "localhost"
+        || host
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
+}
+
+/// Whether an answer may take as long as it takes.
+fn is_stream(request: &http::Request<Bytes>) -> bool {
+    let query = request.uri().query().unwrap_or_default();
+    request.uri().path().starts_with("/v2/")
+        || query
+            .split('&')
+            .any(|pair| matches!(pair, "watch=true" | "watch=1" | "follow=true" | "follow=1"))
+}
+
+fn broken(error: &reqwest::Error) -> Error {
+    Error::Interrupted(deepest(error))
+}
+
+/// The first cause that says something.
+enum Root {
+    Refused,
+    Dns,
+    Tls(rustls::Error),
+    Other(String),
+}
+
+fn root(error: &reqwest::Error) -> Root {
+    let mut next: Option<&(dyn StdError + 'static)> = Some(error);
+    let mut is_dns = false;
+    while let Some(cause) = next {
+        if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
+            return Root::Tls(tls.clone());
+        }
+        is_dns |= cause.to_string() == "dns error";
+        next = cause.source();
+        if let Some(io) = cause.downcast_ref::<io::Error>() {
+            if io.kind() == io::ErrorKind::ConnectionRefused {
+                return Root::Refused;
+            }
+            // The cause of a wrapping I/O error is what it wraps; `source` would skip that.
+            next = io.get_ref().map(|inner| inner as &(dyn StdError + 'static));
+        }
+    }
+    if is_dns {
+        Root::Dns
+    } else {
+        Root::Other(deepest(error))
+    }
+}
+
+fn deepest(error: &(dyn StdError + 'static)) -> String {
+    let mut cause = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause.to_string()
+}
+
+/// A TLS failure in the words that kubectl's users know and search for.
+fn tls_words(error: &rustls::Error, host: &str) -> String {
+    use rustls::CertificateError as Bad;
+    const VERIFY: &str = "tls: failed to verify certificate: x509:";
+    match error {
+        rustls::Error::InvalidCertificate(bad) => match bad {
+            Bad::UnknownIssuer | Bad::BadSignature => {
+                format!("{VERIFY} certificate signed by unknown authority")
+            }
+            Bad::Expired
+            | Bad::ExpiredContext { .. }
+            | Bad::NotValidYet
+            | Bad::NotValidYetContext { .. } => {
+                format!("{VERIFY} certificate has expired or is not yet valid")
+            }
+            Bad::NotValidForName => format!("{VERIFY} certificate is not valid for {host}"),
+            Bad::NotValidForNameContext { presented, .. } => {
+                let names: Vec<&str> = presented.iter().map(|name| plain_name(name)).collect();
+                format!(
+                    "{VERIFY} certificate is valid for {}, not {host}",
+                    names.join(", ")
+                )
+            }
+            other => format!("{VERIFY} {other}"),
+        },
+        rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType) => {
+            "http: server gave HTTP response to HTTPS client".to_owned()
+        }
+        rustls::Error::AlertReceived(alert) => format!("remote error: tls: {alert:?}"),
+        other => format!("tls: {other}"),
+    }
+}
+
+/// `DnsName("a")` without its wrapping.
+fn plain_name(shown: &str) -> &str {
+    shown.split('"').nth(1).unwrap_or(shown)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::Ordering;
+
+    use axum::Router;
+    use axum::extract::Request;
+    use axum::routing::any;
+    use axum::routing::get;
+    use hyper_util::rt::TokioExecutor;
+    use hyper_util::rt::TokioIo;
+    use hyper_util::service::TowerToHyperService;
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::base::scope::Scope;
+    use crate::client::Client;
+    use crate::client::tunnel;
+
+    /// What a server in a test looks like from outside.
+    struct Server {
+        place: SocketAddr,
+        ca: Vec<u8>,
+        connections: Arc<AtomicUsize>,
+    }
+
+    impl Server {
+        async fn start(router: Router, names: &[&str]) -> Server {
+            tls::provider();
+            let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+            let made = rcgen::generate_simple_self_signed(names).unwrap();
+            let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der());
+            let mut config = rustls::ServerConfig::builder()
+                .with_no_client_auth()
+                .with_single_cert(vec![made.cert.der().clone()], key.unwrap())
+                .unwrap();
+            config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+            let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let server = Server {
+                place: listener.local_addr().unwrap(),
+                ca: made.cert.pem().into_bytes(),
+                connections: Arc::default(),
+            };
+            let connections = server.connections.clone();
+            tokio::spawn(async move {
+                loop {
+                    let (socket, _) = listener.accept().await.unwrap();
+                    connections.fetch_add(1, Ordering::SeqCst);
+                    let (acceptor, router) = (acceptor.clone(), router.clone());
+                    tokio::spawn(async move {
+                        let Ok(socket) = acceptor.accept(socket).await else {
+                            return;
+                        };
+                        let _ = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new())
+                            .serve_connection_with_upgrades(
+                                TokioIo::new(socket),
+                                TowerToHyperService::new(router),
+                            )
+                            .await;
+                    });
+                }
+            });
+            server
+        }
+
+        fn options(&self) -> Options {
+            Options {
+                server: format!("https://{}", self.place),
+                certificate_authority: Some(self.ca.clone()),
+                token: Some("secret".into()),
+                ..Options::default()
+            }
+        }
+    }
+
+    async fn ask(options: Options, path: &str) -> Result<String, Error> {
+        let client = Client::new(Arc::new(Https::new(options)?));
+        let bytes = client.open(path).await?.bytes().await?;
+        Ok(String::from_utf8(bytes.to_vec()).unwrap())
+    }
+
+    async fn echo(request: Request) -> String {
+        let token = request.headers().get("authorization");
+        let token = token.map_or("nobody", |value| value.to_str().unwrap());
+        format!("{:?} {} {token}", request.version(), request.uri().path())
+    }
+
+    #[tokio::test]
+    async fn speaks_http2_over_one_connection() {
+        let server = Server::start(Router::new().fallback(echo), &["127.0.0.1"]).await;
+        let client = Client::new(Arc::new(Https::new(server.options()).unwrap()));
+        for path in ["/a", "/b", "/c"] {
+            let said = client.open(path).await.unwrap().bytes().await.unwrap();
+            assert_eq!(said, format!("HTTP/2.0 {path} Bearer secret"));
+        }
+        assert_eq!(server.connections.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn says_why_a_server_is_not_trusted() {
+        let server = Server::start(Router::new().fallback(echo), &["a.example"]).await;
+        let why = ask(server.options(), "/").await.unwrap_err().to_string();
+        let expected = "Unable to connect to the server: tls: failed to verify certificate: x509: \
+            certificate is valid for a.example, not 127.0.0.1";
+        assert_eq!(why, expected);
+        let other = rcgen::generate_simple_self_signed(vec!["x".to_owned()]).unwrap();
+        let mut options = server.options();
+        options.certificate_authority = Some(other.cert.pem().into_bytes());
+        let why = ask(options, "/").await.unwrap_err().to_string();
+        let expected = "Unable to connect to the server: tls: failed to verify certificate: x509: \
+            certificate signed by unknown authority";
+        assert_eq!(why, expected);
+    }
+
+    #[tokio::test]
+    async fn trust_can_be_given_by_another_name_or_not_asked_for() {
+        let server = Server::start(Router::new().fallback(echo), &["a.example"]).await;
+        let mut options = server.options();
+        options.tls_server_name = Some("a.example".into());
+        assert!(ask(options, "/x").await.unwrap().contains("/x"));
+        let mut options = server.options();
+        options.insecure_skip_tls_verify = true;
+        assert!(ask(options, "/y").await.unwrap().contains("/y"));
+    }
+
+    #[tokio::test]
+    async fn a_token_never_travels_in_the_clear() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let place = listener.local_addr().unwrap();
+        tokio::spawn(async move { axum::serve(listener, Router::new().fallback(echo)).await });
+        let options = |scheme: &str| Options {
+            server: format!("{scheme}://{place}"),
+            certificate_authority: Some(Vec::new()),
+            insecure_skip_tls_verify: true,
+            token: Some("secret".into()),
+            ..Options::default()
+        };
+        let said = ask(options("http"), "/").await.unwrap();
+        assert!(said.ends_with("nobody"), "{said}");
+        let why = ask(options("https"), "/").await.unwrap_err().to_string();
+        let expected =
+            "Unable to connect to the server: http: server gave HTTP response to HTTPS client";
+        assert_eq!(why, expected);
+    }
+
+    #[tokio::test]
+    async fn nobody_there_is_said_as_kubectl_says_it() {
+        let free = TcpListener::bind("127.0.0.1:0")
+            .await
+            .unwrap()
+            .local_addr()
+            .unwrap();
+        let options = Options {
+            server: format!("https://{free}"),
+            insecure_skip_tls_verify: true,
+            ..Options::default()
+        };
+        let expected = format!(
+            "The connection to the server {free} was refused - did you specify the right host or port?"
+        );
+        assert_eq!(ask(options, "/").await.unwrap_err().to_string(), expected);
+    }
+
+    #[tokio::test]
+    async fn only_watches_may_take_their_time() {
+        let slow = any(|| async {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            "late"
+        });
+        let server = Server::start(Router::new().route("/slow", slow), &["127.0.0.1"]).await;
+        let mut options = server.options();
+        options.timeout = Some(Duration::from_millis(100));
+        let error = ask(options.clone(), "/slow").await.unwrap_err();
+        assert!(matches!(error, Error::TimedOut { .. }), "{error}");
+        assert_eq!(ask(options, "/slow?watch=true").await.unwrap(), "late");
+    }
+
+    /// Takes the tunnel's upgrade and asks `/hello` through it.
+    async fn tunnel_end(
+        request: Request,
+        asked: tokio::sync::mpsc::Sender<Bytes>,
+    ) -> http::StatusCode {
+        tokio::spawn(async move {
+            let upgraded = hyper::upgrade::on(request).await.unwrap();
+            let (mut sender, connection) =
+                hyper::client::conn::http2::handshake(TokioExecutor::new(), upgraded)
+                    .await
+                    .unwrap();
+            tokio::spawn(connection);
+            let hello = http::Request::get("http://agent/hello")
+                .body(http_body_util::Empty::<Bytes>::new())
+                .unwrap();
+            let body = Body::of(sender.send_request(hello).await.unwrap().into_body());
+            // Dropping the sender ends the connection, and the agent opens another.
+            asked.send(body.bytes().await.unwrap()).await.unwrap();
+        });
+        http::StatusCode::SWITCHING_PROTOCOLS
+    }
+
+    #[tokio::test]
+    async fn an_agent_answers_through_its_own_connection_and_comes_back() {
+        let (sender, mut asked) = tokio::sync::mpsc::channel(1);
+        let end = get(move |request: Request| async move {
+            let headers = [
+                (header::CONNECTION, "upgrade"),
+                (header::UPGRADE, TUNNEL_PROTOCOL),
+            ];
+            (tunnel_end(request, sender).await, headers)
+        });
+        let server = Server::start(Router::new().route("/tunnel", end), &["127.0.0.1"]).await;
+        let client = Client::new(Arc::new(Https::new(server.options()).unwrap()));
+        let scope = Scope::new();
+        let agent = Router::new().route("/hello", get(|| async { "here" }));
+        tunnel::serve(client, "/tunnel".into(), agent, &scope);
+        for _ in 0..2 {
+            assert_eq!(asked.recv().await.unwrap(), "here");
+        }
+        assert_eq!(scope.close(Duration::from_secs(5)).await, 0);
     }
 }

@@ -6,6 +6,8 @@
 pub mod cache;
 pub mod connection;
 pub mod error;
+#[cfg(test)]
+mod fake;
 pub mod https;
 pub mod kubeconfig;
 pub mod registry;
@@ -137,7 +139,7 @@ impl Client {
 
     /// Reads one object whole.
     pub async fn read(&self, kind: &'static Kind, key: &Key) -> Result<Value, Error> {
-        self.json(Method::GET, &path(kind, key, None), None).await
+        self.json(Method::GET, &path(kind, key, None)?, None).await
     }
 
     /// Reads all selected objects whole, in pages; a list that grows old in the middle starts over in one piece.
@@ -147,7 +149,7 @@ impl Client {
         namespace: &str,
         options: &ListOptions,
     ) -> Result<Listed<Value>, Error> {
-        let collection = kind.path(&escaped(namespace), "");
+        let collection = kind.path(&part(namespace)?, "");
         if options.limit > 0 {
             return self.page(&collection, kind, options).await;
         }
@@ -211,7 +213,7 @@ impl Client {
         object: &Value,
         options: &WriteOptions,
     ) -> Result<Value, Error> {
-        let path = options.query().after(&kind.path(&escaped(namespace), ""));
+        let path = options.query().after(&kind.path(&part(namespace)?, ""));
         self.json(Method::POST, &path, Some(json_body(object)))
             .await
     }
@@ -224,7 +226,7 @@ impl Client {
         object: &Value,
         options: &WriteOptions,
     ) -> Result<Value, Error> {
-        let path = options.query().after(&path(kind, key, None));
+        let path = options.query().after(&path(kind, key, None)?);
         self.json(Method::PUT, &path, Some(json_body(object))).await
     }
 
@@ -236,7 +238,7 @@ impl Client {
         object: &Value,
         options: &WriteOptions,
     ) -> Result<Value, Error> {
-        let path = options.query().after(&path(kind, key, Some("status")));
+        let path = options.query().after(&path(kind, key, Some("status"))?);
         self.json(Method::PUT, &path, Some(json_body(object))).await
     }
 
@@ -249,7 +251,7 @@ impl Client {
         patch: &Patch,
         options: &WriteOptions,
     ) -> Result<Value, Error> {
-        let path = options.query().after(&path(kind, key, subresource));
+        let path = options.query().after(&path(kind, key, subresource)?);
         let body = (patch.media_type(), Bytes::from(patch.body().to_string()));
         self.json(Method::PATCH, &path, Some(body)).await
     }
@@ -262,7 +264,7 @@ impl Client {
         options: &DeleteOptions,
     ) -> Result<Value, Error> {
         let body = json_body(&options.body());
-        self.json(Method::DELETE, &path(kind, key, None), Some(body))
+        self.json(Method::DELETE, &path(kind, key, None)?, Some(body))
             .await
     }
 
@@ -276,7 +278,7 @@ impl Client {
         let mut query = options.query();
         query.add("watch", "true");
         query.add("allowWatchBookmarks", "true");
-        let path = query.after(&kind.path(&escaped(namespace), ""));
+        let path = query.after(&kind.path(&part(namespace)?, ""));
         let response = self.checked(Method::GET, &path, None).await?;
         Ok(WatchStream::new(response.into_body()))
     }
@@ -438,16 +440,25 @@ fn warning(value: &str) -> Option<String> {
     Some(text.replace("\\\"", "\""))
 }
 
-fn escaped(part: &str) -> String {
-    request::escaped(part)
+/// A name as one part of a path.
+fn part(name: &str) -> Result<String, Error> {
+    if matches!(name, "." | "..") {
+        let message = format!("invalid resource name {name:?}: [may not be '{name}']");
+        return Err(Error::Setup(message));
+    }
+    Ok(request::escaped(name))
 }
 
-fn path(kind: &Kind, key: &Key, subresource: Option<&str>) -> String {
-    let path = kind.path(&escaped(&key.namespace), &escaped(&key.name));
-    match subresource {
+/// The path of one object; a name that would make it the path of something else is refused.
+fn path(kind: &Kind, key: &Key, subresource: Option<&str>) -> Result<String, Error> {
+    if key.name.is_empty() {
+        return Err(Error::Setup("resource name may not be empty".to_owned()));
+    }
+    let path = kind.path(&part(&key.namespace)?, &part(&key.name)?);
+    Ok(match subresource {
         Some(subresource) => format!("{path}/{subresource}"),
         None => path,
-    }
+    })
 }
 
 fn json_body(value: &Value) -> (&'static str, Bytes) {

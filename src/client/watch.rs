@@ -107,6 +107,7 @@ pub fn lines(body: Body) -> impl Stream<Item = Result<Bytes, Error>> + Send {
             }
             reading.searched = reading.rest.len();
             if reading.ended {
+                reading.searched = 0;
                 let line = reading.rest.split().freeze();
                 return (!line.is_empty()).then_some((Ok(line), reading));
             }

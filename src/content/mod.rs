@@ -3,3 +3,4 @@
 pub mod archive;
 pub mod blobs;
 pub mod bundle;
+pub mod listing;

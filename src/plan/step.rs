@@ -82,6 +82,7 @@ mod tests {
     #[test]
     fn nine_events_take_scripts_and_form_mode_fills_three_of_them() {
         let events: Vec<&str> = hook_events().collect();
+        assert_eq!(events, crate::api::appspec::EVENTS);
         assert_eq!(events.len(), 9);
         for event in ["ApplicationStop", "ApplicationStart", "ValidateService"] {
             assert!(events.contains(&event));

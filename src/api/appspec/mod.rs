@@ -19,9 +19,12 @@ mod context;
 mod errors;
 mod files;
 mod hooks;
+mod node;
 mod parse;
 mod pattern;
 mod permission;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,7 @@
 //! Admission: everything an object must satisfy before it is stored, each wrong field named, all at once.
 
+pub mod names;
+
 use serde_json::Value;
 
 use crate::api::kinds::Kind;

@@ -1,0 +1,310 @@
+//! One request from its first line to its answer: who, what, may they, do it; a panic costs that request only.
+
+use std::panic::AssertUnwindSafe;
+
+use axum::body::Body;
+use axum::extract::State;
+use futures_util::FutureExt;
+use http::StatusCode;
+use serde_json::Value;
+use serde_json::json;
+
+use crate::api::kinds;
+use crate::api::kinds::Storage;
+use crate::api::schema;
+use crate::api::status::Status;
+use crate::apiserver::Api;
+use crate::apiserver::access;
+use crate::apiserver::access::Attempt;
+use crate::apiserver::access::Ruling;
+use crate::apiserver::access::Verb;
+use crate::apiserver::authentication::Identity;
+use crate::apiserver::authentication::PeerName;
+use crate::apiserver::body;
+use crate::apiserver::discovery;
+use crate::apiserver::logs;
+use crate::apiserver::registry;
+use crate::apiserver::request::Check;
+use crate::apiserver::request::Request;
+use crate::apiserver::request::Subresource;
+use crate::apiserver::request::Target;
+use crate::apiserver::response;
+use crate::apiserver::response::Form;
+use crate::apiserver::response::Response;
+use crate::apiserver::reviews;
+use crate::apiserver::tunnel;
+use crate::apiserver::verbs;
+use crate::apiserver::verbs::Call;
+
+/// The version of Kubernetes whose API this one follows.
+const KUBERNETES: (&str, &str) = ("1", "32");
+
+/// Answers any request.
+pub(super) async fn serve(State(api): State<Api>, request: http::Request<Body>) -> Response {
+    let line = format!("{} {}", request.method(), request.uri().path());
+    let answered = AssertUnwindSafe(answer(&api, request)).catch_unwind().await;
+    let response = match answered {
+        Ok(Ok(response)) => response,
+        Ok(Err(status)) => response::status(&status),
+        Err(panic) => {
+            let why = text_of_panic(panic.as_ref());
+            tracing::error!(request = line, panic = why, "a request panicked");
+            response::status(&Status::internal(format!("a bug: {why}")))
+        }
+    };
+    let code = response.status();
+    api.metrics().count(code);
+    tracing::debug!(request = line, code = code.as_u16());
+    response
+}
+
+fn text_of_panic(panic: &(dyn std::any::Any + Send)) -> String {
+    panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".to_owned())
+}
+
+async fn answer(api: &Api, request: http::Request<Body>) -> Result<Response, Status> {
+    let asked = Request::parse(request.method(), request.uri());
+    let identity = api.identities().identify(
+        request.headers(),
+        request.extensions().get::<PeerName>(),
+        |print| api.join_tokens().name_of(print),
+    )?;
+    match asked {
+        Ok(Request::Health(check)) => return Ok(health(api, check)),
+        Ok(Request::Version) => return Ok(response::value(StatusCode::OK, &version())),
+        _ if identity == Identity::Anonymous => return Err(Status::unauthorized()),
+        _ => {}
+    }
+    match asked? {
+        Request::Objects(target) => objects(api, identity, target, request).await,
+        Request::Registry => Ok(registry::serve(api, &identity, request).await),
+        Request::Shutdown => shutdown(api, &identity),
+        // A machine that joins needs none of the rest.
+        _ if matches!(identity, Identity::Joining(_)) => Err(Status::unauthorized()),
+        Request::Discovery(which) => {
+            Ok(response::value(StatusCode::OK, &discovery::answer(&which)?))
+        }
+        Request::Metrics => {
+            let (revision, tunnels) = (api.store().revision(), api.tunnels().count());
+            let text = api.metrics().render(revision, tunnels);
+            Ok(response::text(StatusCode::OK, text))
+        }
+        Request::OpenApiIndex => Ok(response::value(StatusCode::OK, &schema::openapi_v3_index())),
+        Request::OpenApi(group, version) => schema::openapi_v3(&group, &version)
+            .map(|document| response::value(StatusCode::OK, document))
+            .ok_or_else(Status::no_such_path),
+        Request::OpenApiV2 => Ok(response::value(StatusCode::OK, &openapi_v2())),
+        Request::Health(_) | Request::Version => unreachable!("answered above"),
+    }
+}
+
+fn health(api: &Api, check: Check) -> Response {
+    if check == Check::Live || api.is_ready() {
+        response::text(StatusCode::OK, "ok")
+    } else {
+        let text = "not every part of the server is ready";
+        response::text(StatusCode::SERVICE_UNAVAILABLE, text)
+    }
+}
+
+/// `/version`: what Kubernetes clients expect, and our own version beside it.
+fn version() -> Value {
+    let (major, minor) = KUBERNETES;
+    let own = env!("CARGO_PKG_VERSION");
+    json!({
+        "major": major,
+        "minor": minor,
+        "gitVersion": format!("v{major}.{minor}.0+upshift-{own}"),
+        "gitCommit": "",
+        "gitTreeState": "clean",
+        "buildDate": "",
+        "goVersion": "",
+        "compiler": "rustc",
+        "platform": format!("{}/{}", std::env::consts::OS, platform()),
+        "upshiftVersion": own,
+    })
+}
+
+/// The architecture as Go names it.
+fn platform() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    }
+}
+
+/// A document without schemas: clients of today read version 3, older ones only look whether this is there.
+fn openapi_v2() -> Value {
+    json!({
+        "swagger": "2.0",
+        "info": {"title": "Upshift", "version": env!("CARGO_PKG_VERSION")},
+        "paths": {},
+        "definitions": {},
+    })
+}
+
+fn shutdown(api: &Api, identity: &Identity) -> Result<Response, Status> {
+    if *identity != Identity::Admin {
+        let mut status = Status::unauthorized();
+        status.code = 403;
+        "Forbidden".clone_into(&mut status.reason);
+        status.message = format!("User {:?} cannot stop the server", identity.user());
+        return Err(status);
+    }
+    api.ask_to_stop();
+    let answer = json!({
+        "apiVersion": "v1",
+        "kind": "Status",
+        "metadata": {},
+        "status": "Success",
+        "message": "the server is stopping",
+        "code": 202,
+    });
+    Ok(response::value(StatusCode::ACCEPTED, &answer))
+}
+
+async fn objects(
+    api: &Api,
+    identity: Identity,
+    target: Target,
+    request: http::Request<Body>,
+) -> Result<Response, Status> {
+    let attempt = Attempt {
+        verb: target.verb,
+        kind: target.kind,
+        namespace: &target.namespace,
+        name: &target.name,
+        subresource: target.subresource.name(),
+        label_selector: &target.query.label_selector,
+    };
+    let ruling = access::rule(&identity, &attempt);
+    if ruling == Ruling::Denied {
+        let why = access::refusal(&identity, &attempt);
+        return Err(Status::forbidden(target.kind, &target.name, why));
+    }
+    if !discovery::verbs(target.kind).contains(&target.verb) {
+        return Err(Status::method_not_allowed());
+    }
+    let form = Form::accepted(request.headers())?;
+    let call = Call {
+        api: api.clone(),
+        identity,
+        target,
+        ruling,
+        form,
+    };
+    match call.target.subresource {
+        Subresource::None | Subresource::Status if is_answered(&call) => {
+            answer_virtual(&call, request).await
+        }
+        Subresource::None | Subresource::Status => verbs::perform(call, request).await,
+        Subresource::Log => logs::log(&call).await,
+        Subresource::Token => token(&call),
+        Subresource::Join => join(&call, request).await,
+        Subresource::Tunnel => tunnel::accept(api, &call.target.name, request),
+    }
+}
+
+/// Whether a call is about an answer that is never stored.
+fn is_answered(call: &Call) -> bool {
+    let kind = call.target.kind;
+    kind.storage == Storage::Virtual
+        && kind != &kinds::PROJECT
+        && !(kind == &kinds::PROJECT_REQUEST && call.target.verb == Verb::Create)
+}
+
+async fn answer_virtual(call: &Call, request: http::Request<Body>) -> Result<Response, Status> {
+    let kind = call.target.kind;
+    if kind == &kinds::USER {
+        let user = reviews::user(&call.identity, &call.target.name)?;
+        return Ok(response::value(StatusCode::OK, &call.shape(user)));
+    }
+    if kind == &kinds::PROJECT_REQUEST {
+        let answer = reviews::may_request_projects();
+        return Ok(response::value(StatusCode::OK, &answer));
+    }
+    let (parts, body) = request.into_parts();
+    let bytes = body::read(body).await?;
+    let review = body::parse(&body::media_type(&parts.headers), &bytes)?.value;
+    let answer = if kind == &kinds::SELF_SUBJECT_REVIEW {
+        reviews::who_am_i(&call.identity)
+    } else {
+        reviews::may_i(&call.identity, &review)
+    };
+    Ok(response::value(StatusCode::CREATED, &answer))
+}
+
+/// POST of `nodes/NAME/token`: a fresh one-time token for a node of that name.
+fn token(call: &Call) -> Result<Response, Status> {
+    let name = &call.target.name;
+    if !is_node_name(name) {
+        return Err(Status::bad_request(format!(
+            "{name:?} is not a node name: lower-case letters, digits, '-' and '.', \
+             beginning and ending with a letter or digit, at most 63"
+        )));
+    }
+    let token = call
+        .api
+        .join_tokens()
+        .create(name)
+        .map_err(Status::internal)?;
+    Ok(response::value(
+        StatusCode::CREATED,
+        &json!({"token": token}),
+    ))
+}
+
+fn is_node_name(name: &str) -> bool {
+    let is_end = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+    let is_inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
+    name.len() <= 63
+        && is_end(name.chars().next())
+        && is_end(name.chars().last())
+        && name.chars().all(is_inner)
+        && !name.contains("..")
+}
+
+/// POST of `nodes/NAME/join`: the token is used up, then the certificate is signed.
+async fn join(call: &Call, request: http::Request<Body>) -> Result<Response, Status> {
+    let name = &call.target.name;
+    let bytes = body::read(request.into_body()).await?;
+    let asked = std::str::from_utf8(&bytes)
+        .map_err(|_| Status::bad_request("the body is not a certificate request in PEM"))?;
+    // Signed first: a request that cannot be signed leaves the token good.
+    let certificate = call.api.sign(name, asked).map_err(Status::bad_request)?;
+    if !call
+        .api
+        .join_tokens()
+        .consume(name)
+        .map_err(Status::internal)?
+    {
+        return Err(Status::unauthorized());
+    }
+    tracing::info!(node = %name, "a node joined");
+    let mut response = response::text(StatusCode::OK, certificate);
+    response.headers_mut().insert(
+        http::header::CONTENT_TYPE,
+        http::HeaderValue::from_static("application/x-pem-file"),
+    );
+    Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn node_names_are_safe_file_names() {
+        for good in ["a", "node-1.example.com", "9"] {
+            assert!(is_node_name(good), "{good}");
+        }
+        for bad in ["", "-a", "a-", "A", "..", "a..b", "a/b", "a b"] {
+            assert!(!is_node_name(bad), "{bad}");
+        }
+    }
+}

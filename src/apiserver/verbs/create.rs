@@ -1,0 +1,203 @@
+//! Making an object; Projects and ProjectRequests make a Namespace.
+
+use axum::body::Body;
+use http::StatusCode;
+use serde_json::Value;
+use serde_json::json;
+
+use crate::api::kinds;
+use crate::api::kinds::Scope;
+use crate::api::status::Cause;
+use crate::api::status::Status;
+use crate::apiserver::Api;
+use crate::apiserver::access;
+use crate::apiserver::body;
+use crate::apiserver::object;
+use crate::apiserver::object::Birth;
+use crate::apiserver::response::Response;
+use crate::apiserver::verbs::Call;
+use crate::apiserver::verbs::admit;
+use crate::apiserver::verbs::refuse;
+use crate::apiserver::view;
+use crate::store;
+use crate::store::Expect;
+use crate::store::Place;
+use crate::store::Write;
+
+/// How often a generated name is drawn again when it is taken.
+const DRAWS: usize = 8;
+
+/// Creates the object in the body.
+pub(super) async fn create(call: &Call, request: http::Request<Body>) -> Result<Response, Status> {
+    let kind = call.target.kind;
+    let (parts, body) = request.into_parts();
+    let bytes = body::read(body).await?;
+    let parsed = body::parse(&body::media_type(&parts.headers), &bytes)?;
+    let mut given = parsed.value;
+    object::claim_kind(kind, &mut given)?;
+    let warnings = body::validate_fields(
+        kind,
+        call.target.query.field_validation,
+        &parsed.duplicates,
+        &given,
+        None,
+    )?;
+    let stored = if kind == &kinds::PROJECT_REQUEST {
+        view::requested_namespace(&given, &call.identity.user())
+    } else {
+        view::store(kind, given, None)
+    };
+    let is_generated = object::name(&stored).is_empty();
+    let mut draws = if is_generated { DRAWS } else { 1 };
+    loop {
+        draws -= 1;
+        match create_once(call, stored.clone()).await {
+            Err(status) if status.reason == "AlreadyExists" && draws > 0 => {}
+            created => return Ok(call.answer(StatusCode::CREATED, created?, &warnings)),
+        }
+    }
+}
+
+async fn create_once(call: &Call, stored: Value) -> Result<Value, Status> {
+    let namespace = &call.target.namespace;
+    let new = bear(&call.api, call.stored_kind(), namespace, stored)?;
+    let name = object::name(&new);
+    if let Some(only) = access::name_limit(&call.identity, call.target.kind)
+        && only != name
+    {
+        return Err(call.refusal("a node registers under its own name only"));
+    }
+    check_namespace(call, name)?;
+    admit(call.stored_kind(), &new, None)?;
+    if name.is_empty() {
+        let cause = Cause::required("metadata.name", "name or generateName is required");
+        return Err(Status::invalid(call.target.kind, "", vec![cause]));
+    }
+    let place = call.place(name);
+    if call.target.query.dry_run {
+        return match call.api.store().entry(&place) {
+            Some(_) => Err(exists(call, &place)),
+            None => Ok(new),
+        };
+    }
+    let write = Write {
+        place: place.clone(),
+        expect: Expect::Absent,
+        object: Some(new),
+    };
+    match call.api.store().write(write).await {
+        Ok(entry) => Ok(entry.object()),
+        Err(store::Error::Exists | store::Error::Stale { .. }) => Err(exists(call, &place)),
+        Err(error) => Err(refuse(&error, &place)),
+    }
+}
+
+/// Named as what was asked for: a ProjectRequest finds that the project exists.
+fn exists(call: &Call, place: &Place) -> Status {
+    let kind = if call.target.kind == &kinds::PROJECT_REQUEST {
+        &kinds::PROJECT
+    } else {
+        call.target.kind
+    };
+    Status::already_exists(kind, &place.key.name)
+}
+
+fn bear(
+    api: &Api,
+    kind: &'static kinds::Kind,
+    namespace: &str,
+    stored: Value,
+) -> Result<Value, Status> {
+    let birth = Birth {
+        now: api.clock().now(),
+        uid: &new_uid()?,
+        suffix: &new_suffix()?,
+    };
+    object::create(kind, namespace, stored, birth)
+}
+
+fn check_namespace(call: &Call, name: &str) -> Result<(), Status> {
+    let namespace = &call.target.namespace;
+    if call.target.kind.scope == Scope::Cluster {
+        return Ok(());
+    }
+    let place = Place::new(&kinds::NAMESPACE, "", namespace);
+    let Some(entry) = call.api.store().entry(&place) else {
+        return Err(Status::not_found(&kinds::NAMESPACE, namespace));
+    };
+    // Events about what is being torn down are still welcome; the namespace takes them along.
+    if call.target.kind != &kinds::EVENT && object::is_deleting(&entry.object()) {
+        let why = format!(
+            "unable to create new content in namespace {namespace} because it is being terminated"
+        );
+        return Err(Status::forbidden(call.target.kind, name, why));
+    }
+    Ok(())
+}
+
+/// Makes sure that a namespace of the server's own is there.
+pub(crate) async fn create_namespace(api: &Api, name: &str) -> Result<(), Status> {
+    let given = json!({
+        "apiVersion": kinds::NAMESPACE.api_version(),
+        "kind": kinds::NAMESPACE.kind,
+        "metadata": {"name": name},
+    });
+    let place = Place::new(&kinds::NAMESPACE, "", name);
+    let write = Write {
+        place: place.clone(),
+        expect: Expect::Absent,
+        object: Some(bear(api, &kinds::NAMESPACE, "", given)?),
+    };
+    if api.store().entry(&place).is_some() {
+        return Ok(());
+    }
+    match api.store().write(write).await {
+        Ok(_) | Err(store::Error::Exists | store::Error::Stale { .. }) => Ok(()),
+        Err(error) => Err(refuse(&error, &place)),
+    }
+}
+
+fn random<const N: usize>() -> Result<[u8; N], Status> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(Status::internal)?;
+    Ok(bytes)
+}
+
+/// A random UUID, version 4.
+fn new_uid() -> Result<String, Status> {
+    let mut bytes: [u8; 16] = random()?;
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let mut text = String::with_capacity(36);
+    for (index, byte) in bytes.iter().enumerate() {
+        if [4, 6, 8, 10].contains(&index) {
+            text.push('-');
+        }
+        text += &format!("{byte:02x}");
+    }
+    Ok(text)
+}
+
+/// Five letters and digits that spell no word, as Kubernetes ends generated names.
+fn new_suffix() -> Result<String, Status> {
+    const LETTERS: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
+    let bytes: [u8; 5] = random()?;
+    Ok(bytes
+        .iter()
+        .map(|byte| char::from(LETTERS[usize::from(*byte) % LETTERS.len()]))
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uids_are_uuids_and_suffixes_short() {
+        let uid = new_uid().unwrap();
+        let lengths: Vec<usize> = uid.split('-').map(str::len).collect();
+        assert_eq!(lengths, [8, 4, 4, 4, 12]);
+        assert_eq!(&uid[14..15], "4");
+        assert_eq!(new_suffix().unwrap().len(), 5);
+    }
+}

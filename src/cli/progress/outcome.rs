@@ -1,0 +1,108 @@
+//! From what became of a rollout to an exit code: the one table, the same in every mode (R14).
+
+use crate::api::upshift::Rollout;
+use crate::api::upshift::RolloutPhase;
+use crate::cli::Exit;
+
+/// How a followed command ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    pub exit: Exit,
+    /// One word for programs.
+    pub reason: String,
+}
+
+impl Outcome {
+    /// An outcome that the watching itself has.
+    pub fn new(exit: Exit, reason: &str) -> Outcome {
+        Outcome {
+            exit,
+            reason: reason.to_owned(),
+        }
+    }
+
+    /// What a rollout's end means; none while it is not at its end.
+    pub fn of(rollout: &Rollout) -> Option<Outcome> {
+        if !is_over(rollout) {
+            return None;
+        }
+        let exit = match (rollout.status.phase, rollout.status.reason.as_str()) {
+            (RolloutPhase::Succeeded, _) => Exit::Done,
+            (RolloutPhase::PartlyFailed, _) => Exit::Partly,
+            (RolloutPhase::RolledBack, _) => Exit::RolledBack,
+            (_, "Locked" | "Conflict") => Exit::Locked,
+            (_, "NoHosts" | "NotFound") => Exit::NotFound,
+            _ => Exit::Failed,
+        };
+        let reason = match rollout.status.reason.as_str() {
+            "" => format!("{:?}", rollout.status.phase),
+            reason => reason.to_owned(),
+        };
+        Some(Outcome { exit, reason })
+    }
+}
+
+/// Whether a rollout's last wanted attempt has come to its end.
+pub fn is_over(rollout: &Rollout) -> bool {
+    let status = &rollout.status;
+    // A refusal before the first attempt began carries no attempt.
+    status.phase.is_final() && (status.attempt == 0 || status.attempt >= rollout.spec.attempt)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_phase_has_its_code_and_only_success_is_zero() {
+        let check = |phase, reason: &str, expect: Option<(Exit, &str)>| {
+            let mut rollout = Rollout::default();
+            rollout.status.phase = phase;
+            reason.clone_into(&mut rollout.status.reason);
+            let outcome = Outcome::of(&rollout);
+            let got = outcome.as_ref().map(|one| (one.exit, one.reason.as_str()));
+            assert_eq!(got, expect, "{phase:?} {reason}");
+        };
+        check(RolloutPhase::Pending, "", None);
+        check(RolloutPhase::Running, "", None);
+        check(RolloutPhase::Paused, "", None);
+        check(RolloutPhase::Succeeded, "", Some((Exit::Done, "Succeeded")));
+        check(
+            RolloutPhase::PartlyFailed,
+            "HookFailed",
+            Some((Exit::Partly, "HookFailed")),
+        );
+        check(
+            RolloutPhase::Failed,
+            "HookFailed",
+            Some((Exit::Failed, "HookFailed")),
+        );
+        check(
+            RolloutPhase::Failed,
+            "Locked",
+            Some((Exit::Locked, "Locked")),
+        );
+        check(
+            RolloutPhase::Failed,
+            "NoHosts",
+            Some((Exit::NotFound, "NoHosts")),
+        );
+        check(
+            RolloutPhase::RolledBack,
+            "HookTimedOut",
+            Some((Exit::RolledBack, "HookTimedOut")),
+        );
+        check(RolloutPhase::Aborted, "", Some((Exit::Failed, "Aborted")));
+    }
+
+    #[test]
+    fn a_retried_rollout_is_not_over_before_its_new_attempt_is() {
+        let mut rollout = Rollout::default();
+        rollout.spec.attempt = 2;
+        rollout.status.phase = RolloutPhase::Failed;
+        rollout.status.attempt = 1;
+        assert_eq!(Outcome::of(&rollout), None);
+        rollout.status.attempt = 2;
+        assert!(Outcome::of(&rollout).is_some());
+    }
+}

@@ -1,0 +1,164 @@
+//! A line per change, for pipes, logs and CI: `+12.3s web-1 Install: done (8ms)`.
+//!
+//! No frames, no carriage returns, no escapes unless colours were asked for. A step gets one line, at its end; one that
+//! did not apply gets none; in a large rollout only failures of steps are told (R7). Counting comes with each gear.
+
+use crate::api::upshift::OperationPhase;
+use crate::api::upshift::RolloutPhase;
+use crate::api::upshift::StepPhase;
+use crate::base::text;
+use crate::cli::progress::event::Event;
+use crate::cli::progress::event::What;
+use crate::cli::progress::look::Color;
+use crate::cli::progress::look::Glyph;
+use crate::cli::progress::look::Look;
+
+/// In rollouts with more gears than this, a step that went well is not worth a line.
+const MANY_GEARS: u32 = 20;
+
+/// The line for an event, with its stamp, if it is worth one.
+pub fn line(event: &Event, total: u32, look: Look) -> Option<String> {
+    let seconds = event.moment.at.as_millis() / 100;
+    let stamp = format!("+{}.{}s", seconds / 10, seconds % 10);
+    let stamp = look.paint(Color::Dim, &stamp);
+    told(event, total, look).map(|words| format!("{stamp} {words}"))
+}
+
+/// What a hook printed, after its place: `web-1 │ ApplicationStart │ listening`.
+pub fn output(label: &str, step: &str, text: &str, look: Look) -> String {
+    let bar = look.paint(Color::Dim, look.glyph(Glyph::Bar));
+    format!("{label} {bar} {step} {bar} {text}")
+}
+
+fn told(event: &Event, total: u32, look: Look) -> Option<String> {
+    match &event.what {
+        What::Rollout { .. } => Some(rollout(event, look)),
+        What::Gear { .. } => gear(&event.what, look),
+        What::Step { .. } => step(&event.what, total, look),
+        What::Line { place, step, text } => Some(output(place.label(), step, text, look)),
+        What::Waiting {
+            silent,
+            done,
+            total,
+            causes,
+        } => Some(format!(
+            "{} still waiting {}: {done}/{total} done; {}",
+            event.rollout,
+            text::elapsed(*silent),
+            causes.join("; ")
+        )),
+        What::Lost { why } => Some(format!(
+            "{} no answer from the server ({why}); the rollout goes on there, trying again",
+            event.rollout
+        )),
+        What::Restored { after } => Some(format!(
+            "{} the server answers again after {}",
+            event.rollout,
+            text::elapsed(*after)
+        )),
+    }
+}
+
+fn rollout(event: &Event, look: Look) -> String {
+    let What::Rollout {
+        phase,
+        revision,
+        reason,
+        message,
+        gears,
+    } = &event.what
+    else {
+        return String::new();
+    };
+    let color = match phase {
+        RolloutPhase::Succeeded => Color::Good,
+        RolloutPhase::Pending | RolloutPhase::Running | RolloutPhase::Paused => Color::Busy,
+        _ => Color::Bad,
+    };
+    let word = look.paint(color, &format!("{phase:?}"));
+    let about = match phase {
+        RolloutPhase::Pending => format!(" (revision {revision})"),
+        RolloutPhase::Running => format!(
+            " (revision {revision}, {})",
+            text::count(gears.total as usize, "gear")
+        ),
+        _ => because(reason, message),
+    };
+    format!("{} {word}{about}", event.rollout)
+}
+
+fn gear(what: &What, look: Look) -> Option<String> {
+    let What::Gear {
+        place,
+        phase,
+        back,
+        reason,
+        message,
+        took,
+        ended,
+        total,
+    } = what
+    else {
+        return None;
+    };
+    let (word, color) = match (phase, back) {
+        (OperationPhase::Pending | OperationPhase::Running, _) => return None,
+        (OperationPhase::Paused, _) => ("paused", Color::Busy),
+        (OperationPhase::Succeeded, false) => ("done", Color::Good),
+        (OperationPhase::Succeeded, true) => ("back at the revision before", Color::Good),
+        (OperationPhase::Failed, false) => ("FAILED", Color::Bad),
+        (OperationPhase::Failed, true) => ("FAILED to go back", Color::Bad),
+        (OperationPhase::Aborted, _) => ("aborted", Color::Bad),
+    };
+    let took = took.map_or_else(String::new, |took| format!(" ({})", text::elapsed(took)));
+    let count = if phase.is_final() {
+        format!(" [{ended}/{total}]")
+    } else {
+        String::new()
+    };
+    Some(format!(
+        "{} {}{took}{}{count}",
+        place.label(),
+        look.paint(color, word),
+        because(reason, message)
+    ))
+}
+
+fn step(what: &What, total: u32, look: Look) -> Option<String> {
+    let What::Step {
+        place,
+        step,
+        phase,
+        reason,
+        message,
+        exit_code,
+        took,
+    } = what
+    else {
+        return None;
+    };
+    let took = took.map_or_else(String::new, |took| format!(" ({})", text::elapsed(took)));
+    let ending = match phase {
+        StepPhase::Waiting | StepPhase::Running => return None,
+        StepPhase::Done if total > MANY_GEARS => return None,
+        StepPhase::Done => format!("done{took}"),
+        StepPhase::Skipped if reason == "OnRequest" => "skipped on request".to_owned(),
+        StepPhase::Skipped => return None,
+        StepPhase::Failed => {
+            let code = exit_code.map_or_else(String::new, |code| format!(" with exit code {code}"));
+            let failed = look.paint(Color::Bad, "FAILED");
+            format!("{failed}{code}{took}{}", because(reason, message))
+        }
+    };
+    Some(format!("{} {step}: {ending}", place.label()))
+}
+
+/// `: REASON: MESSAGE`, as far as there are any.
+fn because(reason: &str, message: &str) -> String {
+    match (reason, message) {
+        ("", "") => String::new(),
+        (reason, "") => format!(": {reason}"),
+        ("", message) => format!(": {message}"),
+        (reason, message) => format!(": {reason}: {message}"),
+    }
+}

@@ -1,0 +1,298 @@
+//! What is said at the end, always: what failed and its last lines, a table of gears, what came of it, what to type next.
+//!
+//! The same in the live and the plain mode (R10, R13); the quiet one says it only of failures, NDJSON has its `result`.
+
+use std::time::Duration;
+
+use comfy_table::ContentArrangement;
+use comfy_table::Table;
+use comfy_table::TableStyle;
+
+use crate::api::upshift::Action;
+use crate::api::upshift::OperationPhase;
+use crate::api::upshift::RolloutPhase;
+use crate::base::text;
+use crate::cli::Exit;
+use crate::cli::progress::look::Color;
+use crate::cli::progress::look::Glyph;
+use crate::cli::progress::look::Look;
+use crate::cli::progress::outcome::Outcome;
+use crate::cli::progress::state::Failed;
+use crate::cli::progress::state::Gear;
+use crate::cli::progress::state::State;
+use crate::cli::progress::tty;
+
+/// Failed gears whose output is repeated; the table names the others.
+const REPLAYED: usize = 3;
+/// Gears that went well are only counted when there are more in all.
+const MANY_GEARS: usize = 20;
+
+/// How much to say, and where.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted {
+    pub look: Look,
+    /// Lines of a failed step's output.
+    pub replay: usize,
+    /// Columns to stay within, on a terminal.
+    pub columns: Option<u16>,
+    /// How the program is called.
+    pub program: &'static str,
+}
+
+/// Everything that is said once a rollout ended.
+pub fn lines(state: &State, outcome: &Outcome, took: Duration, wanted: Wanted) -> Vec<String> {
+    let mut lines = Vec::new();
+    let failures = state.failures();
+    for failed in failures.iter().take(REPLAYED) {
+        lines.extend(replay(state, failed, wanted));
+    }
+    if !state.gears.is_empty() {
+        lines.extend(table(state, wanted.columns).lines().map(str::to_owned));
+    }
+    lines.push(verdict(state, outcome, took, wanted.look));
+    let next = next(state, outcome, &failures, wanted.program);
+    if !next.is_empty() {
+        let dot = format!(" {} ", wanted.look.glyph(Glyph::Dot));
+        lines.push(format!("next: {}", next.join(&dot)));
+    }
+    lines
+}
+
+fn replay(state: &State, failed: &Failed<'_>, wanted: Wanted) -> Vec<String> {
+    let look = wanted.look;
+    let status = &failed.run.operation.status;
+    let error = look.paint(Color::Bad, "error:");
+    let (name, place) = (state.name(), failed.place.label());
+    let Some(step) = failed.step else {
+        let why = reason(&status.reason, &status.message);
+        return vec![format!("{error} {name} failed on {place}: {why}")];
+    };
+    let why = match (step.status.exit_code, step.status.message.as_str()) {
+        (_, message) if !message.is_empty() => reason(&step.status.reason, message),
+        (Some(code), _) => format!("exit code {code}"),
+        _ => reason(&status.reason, &status.message),
+    };
+    let mut lines = vec![format!(
+        "{error} {name} failed on {place}: {}: {why}",
+        step.name
+    )];
+    let bar = look.paint(Color::Dim, look.glyph(Glyph::Bar));
+    let skipped = step.tail.len().saturating_sub(wanted.replay);
+    lines.extend(
+        step.tail
+            .iter()
+            .skip(skipped)
+            .map(|line| format!("  {bar} {line}")),
+    );
+    lines.push(format!(
+        "  full log: {}",
+        log_command(state, failed, wanted.program)
+    ));
+    lines
+}
+
+fn log_command(state: &State, failed: &Failed<'_>, program: &str) -> String {
+    let step = failed
+        .step
+        .map_or_else(String::new, |step| format!(" --hook {}", step.name));
+    let gear = if state.gears.len() > 1 {
+        format!(" --gear {}", failed.place.gear)
+    } else {
+        String::new()
+    };
+    let namespace = in_namespace(state);
+    format!(
+        "{program} logs rollout/{}{step}{gear}{namespace}",
+        state.name()
+    )
+}
+
+/// `-n NAMESPACE`, unless it is the one that is used without.
+pub fn in_namespace(state: &State) -> String {
+    match state.rollout.metadata.namespace.as_str() {
+        "" | "default" => String::new(),
+        namespace => format!(" -n {namespace}"),
+    }
+}
+
+fn table(state: &State, columns: Option<u16>) -> String {
+    let mut table = plain_table(["GEAR", "NODE", "RESULT", "TIME", "REASON"], columns);
+    let collapsed = state.gears.len() > MANY_GEARS;
+    let mut times = Vec::new();
+    for gear in state.gears.values() {
+        let took = gear.runs.last().and_then(|run| run.took());
+        if collapsed && gear.phase() == OperationPhase::Succeeded {
+            times.extend(took);
+            continue;
+        }
+        table.add_row([
+            gear.place.gear.clone(),
+            gear.place.node.clone(),
+            result_word(gear, state),
+            took.map_or_else(String::new, text::elapsed),
+            gear_reason(gear),
+        ]);
+    }
+    if !times.is_empty() {
+        let count = format!("({} more)", times.len());
+        let time =
+            tty::median(times).map_or_else(String::new, |time| format!("~{}", text::elapsed(time)));
+        table.add_row([
+            count,
+            String::new(),
+            "Succeeded".to_owned(),
+            time,
+            String::new(),
+        ]);
+    }
+    trimmed(&table)
+}
+
+fn result_word(gear: &Gear, state: &State) -> String {
+    let back = gear
+        .runs
+        .last()
+        .is_some_and(|run| run.is_return(&state.rollout));
+    match (gear.phase(), back) {
+        (OperationPhase::Succeeded, true) => "RolledBack".to_owned(),
+        (phase, _) => format!("{phase:?}"),
+    }
+}
+
+/// Why it failed; for a gear that is back, why the first run did.
+fn gear_reason(gear: &Gear) -> String {
+    let told = gear
+        .runs
+        .iter()
+        .find(|run| run.shown == OperationPhase::Failed);
+    told.map_or_else(String::new, |run| {
+        let status = &run.operation.status;
+        let failed = run
+            .steps
+            .iter()
+            .find(|step| step.shown == crate::api::upshift::StepPhase::Failed);
+        match failed {
+            Some(step) => format!("{}: {}", step.name, reason(&step.status.reason, "")),
+            None => reason(&status.reason, &status.message),
+        }
+    })
+}
+
+fn verdict(state: &State, outcome: &Outcome, took: Duration, look: Look) -> String {
+    let rollout = &state.rollout;
+    let (name, revision) = (state.name(), &rollout.spec.revision);
+    let time = text::elapsed(took);
+    let counts = &rollout.status.gears;
+    let gears = text::count(state.total() as usize, "gear");
+    let because = because(state);
+    if state.is_gone() {
+        return look.paint(
+            Color::Bad,
+            &format!("{name} was deleted while it was watched"),
+        );
+    }
+    let said = match (rollout.status.phase, rollout.spec.action) {
+        (RolloutPhase::Succeeded, Action::Deploy) => {
+            format!("{name}: {revision} is deployed on {gears} in {time}")
+        }
+        (RolloutPhase::Succeeded, Action::Rollback) => {
+            format!("{name}: rolled back to {revision} on {gears} in {time}")
+        }
+        (RolloutPhase::PartlyFailed, _) => format!(
+            "{name}: partly failed after {time}: {revision} is on {} of {gears}, {} failed",
+            counts.done, counts.failed
+        ),
+        (RolloutPhase::RolledBack, _) => {
+            let before = match rollout.status.previous_revision.as_str() {
+                "" => "nothing is installed, as before".to_owned(),
+                before => format!("{before} is in place again"),
+            };
+            format!("{name}: failed and rolled back after {time}: {before}{because}")
+        }
+        (RolloutPhase::Aborted, _) => format!("{name}: cancelled after {time}{because}"),
+        (RolloutPhase::Failed, _) => format!("{name}: failed after {time}{because}"),
+        (phase, _) => format!("{name}: {phase:?} ({})", outcome.reason),
+    };
+    let color = if outcome.exit == Exit::Done {
+        Color::Good
+    } else {
+        Color::Bad
+    };
+    look.paint(color, &said)
+}
+
+/// The rollout's own reason; the gears' are told already.
+fn because(state: &State) -> String {
+    let status = &state.rollout.status;
+    match (status.reason.as_str(), status.message.as_str()) {
+        ("", "") => String::new(),
+        (reason, "") => format!(": {reason}"),
+        (_, message) => format!(": {message}"),
+    }
+}
+
+fn next(state: &State, outcome: &Outcome, failures: &[Failed<'_>], program: &str) -> Vec<String> {
+    let application = format!(
+        "app/{}{}",
+        state.rollout.spec.application,
+        in_namespace(state)
+    );
+    match outcome.exit {
+        Exit::Done => match state.rollout.status.previous_revision.as_str() {
+            "" => vec![format!(
+                "{program} get app,rollouts,gears{}",
+                in_namespace(state)
+            )],
+            _ => vec![
+                format!("{program} rollback {application}"),
+                format!("{program} rollout history {application}"),
+            ],
+        },
+        Exit::Locked => vec![
+            format!("{program} rollout status -w {application}"),
+            format!("{program} rollout cancel {application}"),
+        ],
+        _ => {
+            let mut next = Vec::new();
+            if let Some(failed) = failures.first() {
+                next.push(log_command(state, failed, program));
+            }
+            next.push(format!("{program} rollout retry {application}"));
+            if !state.rollout.status.previous_revision.is_empty()
+                && outcome.exit != Exit::RolledBack
+            {
+                next.push(format!("{program} rollback {application}"));
+            }
+            next
+        }
+    }
+}
+
+fn reason(reason: &str, message: &str) -> String {
+    match (reason, message) {
+        (reason, "") => reason.to_owned(),
+        ("", message) => message.to_owned(),
+        (reason, message) => format!("{reason}: {message}"),
+    }
+}
+
+/// A table without borders, as `oc` lays out its own.
+pub fn plain_table<const N: usize>(header: [&str; N], columns: Option<u16>) -> Table {
+    let mut table = Table::new();
+    table.load_style(TableStyle::new()).set_header(header);
+    if let Some(columns) = columns {
+        table
+            .set_content_arrangement(ContentArrangement::Dynamic)
+            .set_width(columns);
+    }
+    table.force_no_tty();
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 3));
+    }
+    table
+}
+
+/// A table's text without spaces at line ends.
+pub fn trimmed(table: &Table) -> String {
+    table.trim_fmt()
+}
