@@ -24,6 +24,7 @@ use crate::apiserver;
 use crate::apiserver::Api;
 use crate::apiserver::authentication::Identities;
 use crate::apiserver::authentication::Identity;
+use crate::apiserver::authentication::new_token;
 use crate::apiserver::in_process::InProcess;
 use crate::apiserver::join::JoinTokens;
 use crate::apiserver::listener::Listener;
@@ -351,7 +352,10 @@ fn make_api(folder: &DataFolder, pki: &Arc<Pki>, clock: &Clock) -> Result<Api, E
 /// The administrator keeps his token for the life of the data folder; the file follows the address.
 fn admit_admin(folder: &DataFolder, api: &Api, pki: &Pki, url: &str) -> Result<(), Error> {
     let path = folder.join("admin.kubeconfig");
-    let token = pki::admin_token(&path)?.unwrap_or_else(pki::new_token);
+    let token = match pki::admin_token(&path)? {
+        Some(token) => token,
+        None => new_token().map_err(|error| Error::Part(error.to_string()))?,
+    };
     crash::point("server.kubeconfig.before");
     pki::write_admin_kubeconfig(&path, url, pki.ca_pem(), &token)?;
     crash::point("server.kubeconfig.after");
