@@ -4,7 +4,6 @@
 
 pub mod appspec;
 pub mod core;
-pub mod defaults;
 pub mod duration;
 pub mod json;
 pub mod jsonpath;

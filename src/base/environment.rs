@@ -39,6 +39,16 @@ impl Environment {
             .filter(|value| !value.is_empty())
     }
 
+    /// What this program was built for, as Go names platforms: `linux/amd64`.
+    pub fn platform(&self) -> String {
+        let architecture = match std::env::consts::ARCH {
+            "x86_64" => "amd64",
+            "aarch64" => "arm64",
+            other => other,
+        };
+        format!("{}/{architecture}", std::env::consts::OS)
+    }
+
     /// The user's home folder.
     pub fn home(&self) -> Option<PathBuf> {
         self.variable("HOME").map(PathBuf::from)

@@ -7,6 +7,9 @@ use std::io;
 use crate::api::status::Status;
 use crate::base::streams::Streams;
 use crate::cli::exit::Exit;
+use crate::client;
+use crate::client::connection;
+use crate::client::kubeconfig;
 
 /// A command's failure; prints itself on stderr.
 #[derive(Debug)]
@@ -87,6 +90,30 @@ impl Failure {
                 Err(first)
             }
         }
+    }
+
+    /// Says what was being done when the server refused: `error when creating "F"`.
+    #[must_use]
+    pub fn during(mut self, doing: impl Into<String>) -> Failure {
+        match &self.kind {
+            Kind::Refused(_) => self.message = doing.into(),
+            Kind::BrokenPipe => {}
+            _ => self.message = format!("{}: {}", doing.into(), self.message),
+        }
+        self
+    }
+
+    /// The refusal's reason, "" when it is none.
+    pub fn reason(&self) -> &str {
+        match &self.kind {
+            Kind::Refused(status) => &status.reason,
+            _ => "",
+        }
+    }
+
+    /// Whether the version asked for is no longer kept.
+    pub fn is_expired(&self) -> bool {
+        matches!(&self.kind, Kind::Refused(status) if status.code == 410)
     }
 
     /// The lines that stderr gets.
@@ -185,6 +212,57 @@ impl From<Status> for Failure {
     fn from(status: Status) -> Failure {
         Failure::refused(status)
     }
+}
+
+impl From<client::Error> for Failure {
+    fn from(error: client::Error) -> Failure {
+        let message = error.to_string();
+        match error {
+            client::Error::Status(status) => Failure::refused(*status),
+            client::Error::Unauthorized(message) => Failure::refused(Status {
+                message,
+                ..Status::unauthorized()
+            }),
+            client::Error::Refused { .. }
+            | client::Error::Unreachable { .. }
+            | client::Error::TimedOut { .. } => Failure::new(Kind::Unreachable, message),
+            client::Error::Interrupted(_) | client::Error::Decode(_) | client::Error::Setup(_) => {
+                Failure::ours(message)
+            }
+        }
+    }
+}
+
+impl From<connection::Error> for Failure {
+    fn from(error: connection::Error) -> Failure {
+        match error {
+            connection::Error::NotRunning { .. } => {
+                Failure::new(Kind::Unreachable, format!("error: {error}"))
+            }
+            connection::Error::Client(error) => error.into(),
+            error => Failure::ours(chain(&error)),
+        }
+    }
+}
+
+impl From<kubeconfig::Error> for Failure {
+    fn from(error: kubeconfig::Error) -> Failure {
+        Failure::ours(chain(&error))
+    }
+}
+
+/// An error and what it came from, in one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let words = cause.to_string();
+        if !text.ends_with(&words) {
+            text = format!("{text}: {words}");
+        }
+        source = cause.source();
+    }
+    text
 }
 
 impl From<io::Error> for Failure {

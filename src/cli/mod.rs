@@ -8,15 +8,24 @@ pub mod context;
 pub mod exit;
 pub mod failure;
 pub mod flags;
+pub mod help;
 pub mod program;
-pub mod progress;
 pub mod tree;
 pub mod usage;
 
+pub mod advanced;
+pub mod apps;
+pub mod basic;
 pub mod deploy;
+pub mod describe;
 pub mod logs;
+pub mod objects;
+pub mod output;
+pub mod progress;
 pub mod rollback;
 pub mod rollout;
+pub mod server;
+pub mod settings;
 
 pub use context::Context;
 pub use exit::Exit;

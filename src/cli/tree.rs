@@ -1,5 +1,7 @@
 //! The one table of commands: clap's tree, and what runs for each.
 
+use clap::Arg;
+use clap::ArgAction;
 use clap::CommandFactory;
 use clap::FromArgMatches;
 use clap::Parser;
@@ -11,18 +13,39 @@ use crate::base::streams::Streams;
 use crate::cli::Context;
 use crate::cli::Exit;
 use crate::cli::Failure;
+use crate::cli::advanced::api_resources;
+use crate::cli::advanced::api_versions;
+use crate::cli::advanced::patch;
+use crate::cli::advanced::wait;
+use crate::cli::apps::annotate;
+use crate::cli::apps::apply;
+use crate::cli::apps::create;
+use crate::cli::apps::delete;
+use crate::cli::apps::describe;
+use crate::cli::apps::get;
+use crate::cli::apps::label;
+use crate::cli::basic::new_project;
+use crate::cli::basic::project;
+use crate::cli::basic::projects;
 use crate::cli::deploy;
-use crate::cli::exit;
 use crate::cli::flags::Flags;
+use crate::cli::help;
 use crate::cli::logs;
 use crate::cli::program::Program;
 use crate::cli::rollback;
 use crate::cli::rollout;
+use crate::cli::server::node;
+use crate::cli::server::serve;
+use crate::cli::settings::completion;
+use crate::cli::settings::config;
+use crate::cli::settings::options;
+use crate::cli::settings::version;
+use crate::cli::settings::whoami;
 use crate::cli::usage;
 
-/// Deploys applications and upgrades them in place.
+/// Deploys applications and upgrades them in place
 #[derive(Parser)]
-#[command(name = "upshift", subcommand_required = false)]
+#[command(name = "upshift", version, subcommand_required = false)]
 struct Typed {
     #[command(flatten)]
     flags: Flags,
@@ -32,39 +55,118 @@ struct Typed {
 
 #[derive(Subcommand)]
 enum Command {
+    NewProject(new_project::Args),
+    Project(project::Args),
+    Projects(projects::Args),
     Deploy(deploy::Args),
     Rollback(rollback::Args),
     Rollout(rollout::Args),
+    Create(create::Args),
+    Apply(apply::Args),
+    Get(get::Args),
+    Describe(describe::Args),
+    Label(label::Args),
+    Annotate(annotate::Args),
+    Delete(delete::Args),
     Logs(logs::Args),
+    Wait(wait::Args),
+    Patch(patch::Args),
+    ApiResources(api_resources::Args),
+    ApiVersions(api_versions::Args),
+    Serve(serve::Args),
+    Node(node::Args),
+    Config(config::Args),
+    Whoami(whoami::Args),
+    Completion(completion::Args),
+    Version(version::Args),
+    Options(options::Args),
 }
 
 impl Command {
-    async fn run(self, context: &Context) -> Result<Exit, Failure> {
+    /// Runs it on the threads it needs: none of its own for what only prints, one for a client, all for the backend.
+    fn run(self, context: &Context) -> Result<Exit, Failure> {
         match self {
+            Command::Completion(args) => completion::run(&args, context),
+            Command::Config(args) => config::run(args, context),
+            Command::Options(args) => options::run(&args, context),
+            Command::Version(args) if args.client => version::client_only(&args, context),
+            Command::Serve(args) => serve::run(&args, context),
+            Command::Node(args) if args.is_agent() => node::serve(&args, context),
+            client => tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?
+                .block_on(client.ask(context)),
+        }
+    }
+
+    /// Runs a command that talks to a server.
+    async fn ask(self, context: &Context) -> Result<Exit, Failure> {
+        match self {
+            Command::NewProject(args) => new_project::run(args, context).await,
+            Command::Project(args) => project::run(args, context).await,
+            Command::Projects(args) => projects::run(args, context).await,
             Command::Deploy(args) => deploy::run(args, context).await,
             Command::Rollback(args) => rollback::run(args, context).await,
             Command::Rollout(args) => rollout::run(args, context).await,
+            Command::Create(args) => create::run(args, context).await,
+            Command::Apply(args) => apply::run(args, context).await,
+            Command::Get(args) => get::run(args, context).await,
+            Command::Describe(args) => describe::run(args, context).await,
+            Command::Label(args) => label::run(args, context).await,
+            Command::Annotate(args) => annotate::run(args, context).await,
+            Command::Delete(args) => delete::run(args, context).await,
             Command::Logs(args) => logs::run(args, context).await,
+            Command::Wait(args) => wait::run(args, context).await,
+            Command::Patch(args) => patch::run(args, context).await,
+            Command::ApiResources(args) => api_resources::run(args, context).await,
+            Command::ApiVersions(args) => api_versions::run(args, context).await,
+            Command::Node(args) => node::run(args, context).await,
+            Command::Whoami(args) => whoami::run(args, context).await,
+            Command::Version(args) => version::run(args, context).await,
+            Command::Serve(_)
+            | Command::Config(_)
+            | Command::Completion(_)
+            | Command::Options(_) => {
+                unreachable!("`run` runs these without a server")
+            }
         }
     }
 }
 
-/// The tree as `program` shows it.
+/// The tree as help, completions and man pages show it.
 pub fn command(program: Program) -> clap::Command {
     Typed::command()
         .name(program.name())
         .bin_name(program.name())
-        .after_help(exit::TABLE)
+}
+
+/// The tree as it is parsed: a flag that is true or false may say so, as Go's may (`--watch=true`).
+fn lenient(program: Program) -> clap::Command {
+    fn switch(arg: Arg) -> Arg {
+        if !matches!(arg.get_action(), ArgAction::SetTrue) || arg.get_long().is_none() {
+            return arg;
+        }
+        arg.action(ArgAction::Set)
+            .num_args(0..=1)
+            .require_equals(true)
+            .default_value("false")
+            .default_missing_value("true")
+            .value_parser(clap::builder::BoolishValueParser::new())
+    }
+    fn all(command: clap::Command) -> clap::Command {
+        command.mut_args(switch).mut_subcommands(all)
+    }
+    all(command(program))
 }
 
 /// Parses what was typed and runs it.
 pub fn run(program: Program, environment: Environment, streams: &Streams) -> Result<Exit, Failure> {
-    let typed = command(program)
+    let typed = lenient(program)
         .try_get_matches_from(&environment.arguments)
         .and_then(|matches| Typed::from_arg_matches(&matches));
     let typed = match typed {
         Ok(typed) => typed,
-        Err(error) => return usage::explain(&error, program, streams),
+        Err(error) => return usage::explain(&error, program, &environment.arguments, streams),
     };
     let context = Context {
         program,
@@ -75,17 +177,38 @@ pub fn run(program: Program, environment: Environment, streams: &Streams) -> Res
     };
     match typed.command {
         None => {
-            context.out(format_args!("{}", command(program).render_help()))?;
+            context.out(format_args!("{}", help::page(program, &[])))?;
             Ok(Exit::Done)
         }
-        Some(command) => block_on(command.run(&context)),
+        Some(command) => command.run(&context),
     }
 }
 
-/// Runs a command on this thread: a client needs no others.
-fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?
-        .block_on(future)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tree_is_consistent() {
+        command(Program::Upshift).debug_assert();
+        lenient(Program::Oc).debug_assert();
+    }
+
+    #[test]
+    fn every_command_stands_in_one_group_of_the_first_page() {
+        let root = command(Program::Upshift);
+        let mut listed: Vec<&str> = help::GROUPS
+            .iter()
+            .flat_map(|(_, names)| names.iter().copied())
+            .collect();
+        let mut there: Vec<&str> = root
+            .get_subcommands()
+            .filter(|one| !one.is_hide_set())
+            .map(clap::Command::get_name)
+            .chain(["help"])
+            .collect();
+        listed.sort_unstable();
+        there.sort_unstable();
+        assert_eq!(listed, there);
+    }
 }

@@ -29,11 +29,11 @@ use http::Method;
 use http::header;
 use serde_json::Value;
 
+pub use crate::api::patch::Patch;
 pub use crate::client::cache::Cache;
 pub use crate::client::error::Error;
 pub use crate::client::request::DeleteOptions;
 pub use crate::client::request::ListOptions;
-pub use crate::client::request::Patch;
 pub use crate::client::request::WriteOptions;
 pub use crate::client::transport::Body;
 pub use crate::client::transport::Io;

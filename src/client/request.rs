@@ -96,32 +96,6 @@ impl DeleteOptions {
     }
 }
 
-/// A change to an object, in one of the three languages of the API.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Patch {
-    /// RFC 6902: a list of operations.
-    Json(Value),
-    /// RFC 7386: the fields that change; null removes.
-    Merge(Value),
-    /// Kubernetes' own, for the built-in kinds only.
-    Strategic(Value),
-}
-
-impl Patch {
-    pub(crate) fn media_type(&self) -> &'static str {
-        match self {
-            Patch::Json(_) => "application/json-patch+json",
-            Patch::Merge(_) => "application/merge-patch+json",
-            Patch::Strategic(_) => "application/strategic-merge-patch+json",
-        }
-    }
-
-    pub(crate) fn body(&self) -> &Value {
-        let (Patch::Json(body) | Patch::Merge(body) | Patch::Strategic(body)) = self;
-        body
-    }
-}
-
 /// The query part of a URI.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Query(String);

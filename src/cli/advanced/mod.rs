@@ -1,0 +1,6 @@
+//! Advanced commands: object plumbing and discovery.
+
+pub mod api_resources;
+pub mod api_versions;
+pub mod patch;
+pub mod wait;

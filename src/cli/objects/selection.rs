@@ -1,0 +1,138 @@
+//! Which objects a command that changes things is about: words, selectors, `--all`, or files.
+
+use serde_json::Value;
+
+use crate::api::kinds::Kind;
+use crate::api::kinds::Scope;
+use crate::api::meta::Key;
+use crate::cli::Context;
+use crate::cli::Failure;
+use crate::cli::objects::files::Files;
+use crate::cli::objects::resolve;
+use crate::cli::objects::words;
+use crate::cli::objects::words::Words;
+use crate::client::Client;
+use crate::client::ListOptions;
+
+/// One object that is meant; whether it is there is not known yet.
+#[derive(Clone, Debug)]
+pub struct Meant {
+    pub kind: &'static Kind,
+    pub key: Key,
+}
+
+/// The selecting flags that label, annotate, delete and patch share.
+#[derive(Clone, Debug, Default)]
+pub struct Selection<'a> {
+    pub words: &'a [String],
+    pub files: Option<&'a Files>,
+    pub selector: &'a str,
+    pub field_selector: &'a str,
+    pub all: bool,
+    pub all_namespaces: bool,
+}
+
+impl Selection<'_> {
+    /// The objects, in the order in which they were named.
+    pub async fn find(
+        &self,
+        command: &str,
+        context: &Context,
+        client: &Client,
+        namespace: &str,
+    ) -> Result<Vec<Meant>, Failure> {
+        if let Some(files) = self.files.filter(|files| !files.is_empty()) {
+            return in_files(files, context, client, namespace).await;
+        }
+        let selects = !self.selector.is_empty() || !self.field_selector.is_empty();
+        match words::read(context.name(), command, self.words)? {
+            Words::Named(_) if selects => Err(Failure::usage(
+                "name cannot be provided when a selector is specified",
+            )),
+            Words::Named(_) if self.all => Err(Failure::usage(
+                "name cannot be provided when all resources are selected (--all)",
+            )),
+            Words::Named(named) => {
+                let mut meant = Vec::new();
+                for (word, name) in named {
+                    for kind in resolve::words(client, &word).await? {
+                        meant.push(Meant {
+                            kind,
+                            key: place(kind, namespace, &name),
+                        });
+                    }
+                }
+                Ok(meant)
+            }
+            Words::Types(types) if types.is_empty() => Err(Failure::usage(
+                "You must provide one or more resources by argument or filename.",
+            )),
+            Words::Types(_) if !selects && !self.all => Err(Failure::usage(
+                "resource(s) were provided, but no name was specified",
+            )),
+            Words::Types(types) => self.listed(&types, client, namespace).await,
+        }
+    }
+
+    async fn listed(
+        &self,
+        types: &[String],
+        client: &Client,
+        namespace: &str,
+    ) -> Result<Vec<Meant>, Failure> {
+        let options = ListOptions {
+            label_selector: self.selector.to_owned(),
+            field_selector: self.field_selector.to_owned(),
+            ..ListOptions::default()
+        };
+        let namespace = if self.all_namespaces { "" } else { namespace };
+        let mut meant = Vec::new();
+        for word in types {
+            for kind in resolve::words(client, word).await? {
+                let namespace = if kind.scope == Scope::Cluster {
+                    ""
+                } else {
+                    namespace
+                };
+                let list = client.list_objects(kind, namespace, &options).await?;
+                meant.extend(list.items.iter().map(|object| Meant {
+                    kind,
+                    key: key(object),
+                }));
+            }
+        }
+        Ok(meant)
+    }
+}
+
+async fn in_files(
+    files: &Files,
+    context: &Context,
+    client: &Client,
+    namespace: &str,
+) -> Result<Vec<Meant>, Failure> {
+    let mut meant = Vec::new();
+    for found in files.read(context)? {
+        let kind = resolve::object(client, &found.object, &found.file).await?;
+        let mut key = key(&found.object);
+        if key.namespace.is_empty() || kind.scope == Scope::Cluster {
+            key = place(kind, namespace, &key.name);
+        }
+        meant.push(Meant { kind, key });
+    }
+    Ok(meant)
+}
+
+/// The key of a name: cluster-scoped kinds have no namespace.
+pub fn place(kind: &Kind, namespace: &str, name: &str) -> Key {
+    match kind.scope {
+        Scope::Cluster => Key::new("", name),
+        Scope::Namespaced => Key::new(namespace, name),
+    }
+}
+
+/// The key that an object carries.
+pub fn key(object: &Value) -> Key {
+    let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default();
+    Key::new(text("namespace"), text("name"))
+}

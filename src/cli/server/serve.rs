@@ -1,0 +1,120 @@
+//! `serve`: the whole backend in this process, until it is asked to stop.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::cli::Context;
+use crate::cli::Exit;
+use crate::cli::Failure;
+use crate::cli::failure;
+use crate::cli::failure::Kind;
+use crate::cli::server::block_on;
+use crate::client::connection;
+use crate::server::Listen;
+use crate::server::Options;
+use crate::server::Server;
+use crate::server::background;
+
+/// How long the parts have to end by themselves.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Run the embedded server: API, registry, controllers and a node
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  # The server of this machine, in the foreground
+  upshift serve
+
+  # Another one beside it
+  upshift serve --data-dir ./other --listen 127.0.0.1:9443
+
+  # Stop the one that runs, wherever it was started
+  upshift serve --stop")]
+pub struct Args {
+    /// Where to listen
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub listen: Option<SocketAddr>,
+    /// This machine is no node of the server
+    #[arg(long)]
+    pub no_node: bool,
+    /// Stop the server that runs in the data dir
+    #[arg(long)]
+    pub stop: bool,
+    /// Listen on a free port when the usual one is taken; how clients start the server
+    #[arg(long, hide = true)]
+    pub any_port: bool,
+}
+
+/// Runs `serve`.
+pub fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
+    if args.stop {
+        return block_on(stop(context));
+    }
+    block_on(serve(args, context))
+}
+
+async fn stop(context: &Context) -> Result<Exit, Failure> {
+    let flag = context.flags.resolve(context)?.data_dir;
+    let data_dir = connection::data_dir(flag.as_deref(), &context.environment)?;
+    let stopped = background::stop(&data_dir)
+        .await
+        .map_err(|error| Failure::ours(failure::chain(&error)))?;
+    if stopped {
+        context.say(format_args!(
+            "Stopped the server in {}.\n",
+            data_dir.display()
+        ))?;
+    } else {
+        context.say(format_args!("No server runs in {}.\n", data_dir.display()))?;
+    }
+    Ok(Exit::Done)
+}
+
+async fn serve(args: &Args, context: &Context) -> Result<Exit, Failure> {
+    let flag = context.flags.resolve(context)?.data_dir;
+    let mut options = Options::new(connection::data_dir(flag.as_deref(), &context.environment)?);
+    options.listen = match (args.listen, args.any_port) {
+        (Some(address), _) => Listen::At(address),
+        (None, true) => Listen::DefaultOrFree,
+        (None, false) => Listen::Default,
+    };
+    options.node = !args.no_node;
+    let data_dir = options.data_dir.clone();
+    let server = Server::start(options)
+        .await
+        .map_err(|error| start_failure(&error))?;
+    context.say(format_args!(
+        "Serving {} (data in {}).\n",
+        server.url(),
+        data_dir.display()
+    ))?;
+    if !args.no_node {
+        context.say(format_args!(
+            "This machine is a node: it runs the hooks of every project as this user.\n"
+        ))?;
+    }
+    server
+        .asked_to_stop()
+        .await
+        .map_err(|error| Failure::ours(failure::chain(&error)))?;
+    let left = server.stop(GRACE).await;
+    if left.is_empty() {
+        return Ok(Exit::Done);
+    }
+    Err(Failure::ours(format!(
+        "stopped, but these parts did not end in time: {}",
+        left.join(", ")
+    )))
+}
+
+/// A port or folder that is taken is a lock; the rest is a plain failure.
+fn start_failure(error: &crate::server::Error) -> Failure {
+    let kind = match error {
+        crate::server::Error::AddressTaken { .. }
+        | crate::server::Error::DataFolder(crate::server::data_folder::Error::InUse { .. }) => {
+            Kind::Locked
+        }
+        _ => Kind::Ours,
+    };
+    Failure::new(kind, failure::chain(error))
+}
