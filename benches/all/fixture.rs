@@ -1,0 +1,106 @@
+//! A server of its own for a measurement, and what stands around it.
+
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Child;
+use std::process::Command;
+use std::process::Stdio;
+use std::time::Duration;
+use std::time::Instant;
+
+/// The program as this profile built it.
+pub(crate) const UPSHIFT: &str = env!("CARGO_BIN_EXE_upshift");
+
+/// A running server; stopped and removed when dropped.
+pub(crate) struct Server {
+    pub(crate) folder: tempfile::TempDir,
+    child: Child,
+    /// From the start of the process until `/readyz` said yes.
+    pub(crate) ready_after: Duration,
+}
+
+impl Server {
+    /// Starts one on an empty data dir and a free port, and waits until it is ready.
+    pub(crate) fn start(arguments: &[&str]) -> Server {
+        let folder = tempfile::tempdir_in(data_parent()).expect("a temporary folder can be made");
+        let started = Instant::now();
+        let child = Command::new(UPSHIFT)
+            .arg("serve")
+            .arg("--data-dir")
+            .arg(folder.path())
+            .args(["--listen", "127.0.0.1:0"])
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the program can be started");
+        let mut server = Server {
+            folder,
+            child,
+            ready_after: Duration::ZERO,
+        };
+        // server.json is renamed into place when the server answers `/readyz` with yes.
+        while !server.folder.path().join("server.json").exists() {
+            assert!(
+                started.elapsed() < Duration::from_secs(20),
+                "the server does not become ready"
+            );
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        server.ready_after = started.elapsed();
+        server
+    }
+
+    /// Resident memory of the process in MiB.
+    pub(crate) fn memory(&self) -> f64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))
+            .unwrap_or_default();
+        let line = status
+            .lines()
+            .find(|line| line.starts_with("VmRSS:"))
+            .unwrap_or_default();
+        line.split_whitespace()
+            .nth(1)
+            .and_then(|kib| kib.parse::<f64>().ok())
+            .unwrap_or(f64::NAN)
+            / 1024.0
+    }
+
+    /// Runs the client against this server; its standard output.
+    pub(crate) fn client(&self, arguments: &[&str]) -> String {
+        let output = Command::new(UPSHIFT)
+            .args(arguments)
+            .args(["--local", "--data-dir"])
+            .arg(self.folder.path())
+            .stdin(Stdio::null())
+            .output()
+            .expect("the program can be started");
+        assert!(
+            output.status.success(),
+            "{arguments:?} failed: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Where data dirs of measurements go: a real disk, not memory.
+pub(crate) fn data_parent() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).to_owned()
+}
+
+/// A program on the search path.
+pub(crate) fn program(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(name))
+        .find(|file| file.is_file())
+}

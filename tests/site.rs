@@ -1,0 +1,245 @@
+//! A place of its own for a test that runs the whole program: a data dir, a bundle, a destination, processes.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Child;
+use std::process::Command;
+use std::process::Output;
+use std::process::Stdio;
+use std::time::Duration;
+use std::time::Instant;
+
+use serde_json::Value;
+
+/// How long anything may take before a test gives up.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The hooks of a rolling deployment, in the seed's order.
+pub(crate) const HOOKS: [&str; 5] = [
+    "ApplicationStop",
+    "BeforeInstall",
+    "AfterInstall",
+    "ApplicationStart",
+    "ValidateService",
+];
+
+/// A folder with everything in it; removed, and its processes killed, when dropped.
+pub(crate) struct Site {
+    folder: tempfile::TempDir,
+}
+
+/// A process of ours; killed when dropped.
+pub(crate) struct Process(pub(crate) Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Process {
+    /// Whether it is still running.
+    pub(crate) fn is_alive(&mut self) -> bool {
+        matches!(self.0.try_wait(), Ok(None))
+    }
+}
+
+impl Site {
+    pub(crate) fn new() -> Site {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        fs::create_dir(folder.path().join("bundle")).expect("a folder can be made");
+        Site { folder }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn data(&self) -> PathBuf {
+        self.path("data")
+    }
+
+    /// What the hooks wrote, a line a run: `EVENT REVISION ATTEMPT`.
+    pub(crate) fn record(&self) -> Vec<String> {
+        let text = fs::read_to_string(self.path("record")).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    /// Makes the bundle: one file that says which version it is, and hooks that write the record.
+    pub(crate) fn bundle(&self, version: &str) {
+        let bundle = self.path("bundle");
+        fs::create_dir_all(bundle.join("files/sub")).expect("a folder can be made");
+        fs::write(bundle.join("files/page"), version).expect("a file can be written");
+        fs::write(bundle.join(format!("files/sub/only-{version}")), version)
+            .expect("a file can be written");
+        let mut appspec = format!(
+            "version: 0.0\nos: linux\nfiles:\n  - source: files\n    destination: {}\nhooks:\n",
+            self.path("installed").display()
+        );
+        for hook in HOOKS {
+            appspec.push_str(&format!("  {hook}:\n    - location: hooks/{hook}\n"));
+            self.hook(hook, "exit 0");
+        }
+        fs::write(bundle.join("appspec.yml"), appspec).expect("an appspec can be written");
+    }
+
+    /// Replaces one hook by a script that writes the record and then does `body`.
+    pub(crate) fn hook(&self, event: &str, body: &str) {
+        let script = self.path("bundle").join("hooks").join(event);
+        fs::create_dir_all(script.parent().expect("it has a folder"))
+            .expect("a folder can be made");
+        let record = self.path("record");
+        let text = format!(
+            "#!/bin/sh\necho \"$LIFECYCLE_EVENT ${{UPSHIFT_REVISION##*-}} $UPSHIFT_ATTEMPT\" >> {}\n{body}\n",
+            record.display()
+        );
+        fs::write(&script, text).expect("a script can be written");
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o755))
+            .expect("its mode can be set");
+    }
+
+    /// Starts the backend with extra arguments and variables; ready when this returns, unless it died.
+    pub(crate) fn serve(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Process {
+        let _ = fs::remove_file(self.data().join("server.json"));
+        let mut process = self.start(
+            &[&["serve", "--listen", "127.0.0.1:0"], arguments].concat(),
+            variables,
+        );
+        self.wait("server.json, or the end of the server", || {
+            self.data().join("server.json").exists() || !process.is_alive()
+        });
+        process
+    }
+
+    /// Starts the program with this site's data dir, its talk going to `log`.
+    pub(crate) fn start(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Process {
+        self.start_with_folder(arguments, &self.data().display().to_string(), variables)
+    }
+
+    /// Starts the program with a data dir of its own, its talk going to `log`.
+    pub(crate) fn start_with_folder(
+        &self,
+        arguments: &[&str],
+        folder: &str,
+        variables: &[(&str, &str)],
+    ) -> Process {
+        let log = fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.path("log"))
+            .expect("the log opens");
+        let child = Command::new(env!("CARGO_BIN_EXE_upshift"))
+            .args(arguments)
+            .args(["--data-dir", folder])
+            .envs(variables.iter().copied())
+            .env("HOME", self.folder.path())
+            .env_remove("KUBECONFIG")
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("a descriptor can be copied"))
+            .stderr(log)
+            .spawn()
+            .expect("the program can be started");
+        Process(child)
+    }
+
+    /// Runs a client command against this site's backend.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_upshift"))
+            .args(arguments)
+            .args(["--local", "--data-dir"])
+            .arg(self.data())
+            .env("HOME", self.folder.path())
+            .env_remove("KUBECONFIG")
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null())
+            .output()
+            .expect("the program can be started")
+    }
+
+    /// Runs a client command that must succeed; its standard output.
+    pub(crate) fn ok(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert!(
+            output.status.success(),
+            "{arguments:?} ended with {:?}\nstdout: {}\nstderr: {}\nserver: {}",
+            output.status.code(),
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr),
+            self.log()
+        );
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// Objects of a kind as JSON.
+    pub(crate) fn objects(&self, kind: &str) -> Vec<Value> {
+        let output = self.run(&["get", kind, "-o", "json"]);
+        let list: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        list["items"].as_array().cloned().unwrap_or_default()
+    }
+
+    /// The last lines of what server and agents said.
+    pub(crate) fn log(&self) -> String {
+        let text = fs::read_to_string(self.path("log")).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(40)..].join("\n")
+    }
+
+    /// Every file below a folder: path, mode and content; folders with their mode.
+    pub(crate) fn tree(&self, name: &str) -> BTreeMap<String, String> {
+        let mut found = BTreeMap::new();
+        walk(&self.path(name), Path::new(""), &mut found);
+        found
+    }
+
+    /// Waits until `done`, looking often.
+    pub(crate) fn wait(&self, what: &str, mut done: impl FnMut() -> bool) {
+        let started = Instant::now();
+        while !done() {
+            assert!(
+                started.elapsed() < PATIENCE,
+                "waited too long for {what}\nserver: {}",
+                self.log()
+            );
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Processes whose arguments name this site's data dir.
+    pub(crate) fn processes(&self) -> Vec<String> {
+        let data = self.data().display().to_string();
+        let mut found = Vec::new();
+        for entry in fs::read_dir("/proc").expect("/proc can be read").flatten() {
+            let arguments = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+            let text = String::from_utf8_lossy(&arguments).replace('\0', " ");
+            if text.contains(&data) {
+                found.push(format!("{} {text}", entry.file_name().to_string_lossy()));
+            }
+        }
+        found
+    }
+}
+
+fn walk(root: &Path, below: &Path, found: &mut BTreeMap<String, String>) {
+    let Ok(entries) = fs::read_dir(root.join(below)) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let path = below.join(entry.file_name());
+        let whole = root.join(&path);
+        let Ok(metadata) = fs::symlink_metadata(&whole) else {
+            continue;
+        };
+        let mode = metadata.permissions().mode() & 0o7777;
+        let content = if metadata.is_dir() {
+            walk(root, &path, found);
+            "folder".to_owned()
+        } else {
+            fs::read_to_string(&whole).unwrap_or_else(|_| "unreadable".to_owned())
+        };
+        found.insert(path.display().to_string(), format!("{mode:o} {content}"));
+    }
+}
