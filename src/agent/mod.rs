@@ -12,6 +12,8 @@
 pub mod cache;
 pub mod install;
 pub mod join;
+pub mod journal;
+pub mod record;
 pub mod shim;
 
 use std::collections::BTreeMap;

@@ -1,0 +1,325 @@
+//! The journal of one Operation on its node: what was begun and what ended, each line durable before anything follows.
+//!
+//! A line is eight hex digits of the sha256 of the rest, a space, and an event in JSON. A last line that is torn by a
+//! crash is cut off; one that is wrong in the middle makes the journal useless ([`Error::Damaged`]). The journal knows
+//! nothing of hooks or bundles: [`state`] folds events into the Operation's status and refuses what cannot follow.
+
+pub mod state;
+
+use std::fmt::Write as _;
+use std::fs;
+use std::fs::File;
+use std::io;
+use std::io::Write as _;
+use std::path::Path;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use serde::Serialize;
+use sha2::Digest as _;
+use sha2::Sha256;
+
+use crate::agent::journal::state::Illegal;
+use crate::agent::journal::state::State;
+use crate::agent::record::Gear;
+use crate::api::upshift::OperationPhase;
+use crate::api::upshift::Step;
+use crate::api::upshift::StepPhase;
+use crate::base::clock::Timestamp;
+use crate::base::crash;
+use crate::base::durable;
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all_fields = "camelCase")]
+pub enum Event {
+    /// The agent took the Operation on. `installed` is what was in place then, and stays so for this journal.
+    Accepted {
+        uid: String,
+        steps: Vec<Step>,
+        installed: Option<Box<Gear>>,
+        at: Timestamp,
+    },
+    /// A step begins; its first item, if it has any, begins with it.
+    Started {
+        step: usize,
+        items: Vec<String>,
+        at: Timestamp,
+    },
+    /// An item ended; the next one begins if this one is Done.
+    Item {
+        step: usize,
+        item: usize,
+        phase: StepPhase,
+        message: String,
+        exit_code: Option<i32>,
+    },
+    /// A step ended, Done, Failed or Skipped.
+    Ended {
+        step: usize,
+        phase: StepPhase,
+        reason: String,
+        message: String,
+        exit_code: Option<i32>,
+        milliseconds: u64,
+        at: Timestamp,
+    },
+    /// The output of a step is in the registry.
+    Log {
+        step: usize,
+        digest: String,
+    },
+    Paused,
+    Resumed,
+    /// The agent is through with it.
+    Closed {
+        phase: OperationPhase,
+        reason: String,
+        message: String,
+        at: Timestamp,
+    },
+}
+
+/// Why a journal cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("cannot {what} {}", .path.display())]
+    Io {
+        what: &'static str,
+        path: PathBuf,
+        source: io::Error,
+    },
+    #[error("{} is damaged: {why}", .path.display())]
+    Damaged { path: PathBuf, why: String },
+    /// What was about to be written cannot follow what is there: a bug.
+    #[error(transparent)]
+    Illegal(#[from] Illegal),
+}
+
+/// An open journal and what it amounts to.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    file: File,
+    state: State,
+    pending: Vec<u8>,
+}
+
+impl Journal {
+    /// Begins the journal of an Operation in `folder`, which is made.
+    pub fn create(folder: &Path, accepted: &Event) -> Result<Journal, Error> {
+        let path = folder.join("journal");
+        let failed = |what, source| Error::Io {
+            what,
+            path: path.clone(),
+            source,
+        };
+        fs::create_dir_all(folder).map_err(|source| failed("make the folder of", source))?;
+        let mut state = State::default();
+        state.apply(accepted)?;
+        crash::point("journal.create.before");
+        durable::write(&path, &line(accepted), 0o600).map_err(|source| failed("write", source))?;
+        // The folders on the way were made, too.
+        for above in folder.ancestors().take(3) {
+            durable::sync_folder(above).map_err(|source| failed("make durable", source))?;
+        }
+        crash::point("journal.create.after");
+        Journal::open(folder)?.ok_or_else(|| failed("find", io::ErrorKind::NotFound.into()))
+    }
+
+    /// Opens the journal in `folder`, if there is one; a torn tail is cut off.
+    pub fn open(folder: &Path) -> Result<Option<Journal>, Error> {
+        let path = folder.join("journal");
+        let failed = |what, source| Error::Io {
+            what,
+            path: path.clone(),
+            source,
+        };
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed("read", error)),
+        };
+        let (events, good) = read(&bytes).map_err(|why| Error::Damaged {
+            path: path.clone(),
+            why,
+        })?;
+        let mut state = State::default();
+        for event in &events {
+            state.apply(event).map_err(|illegal| Error::Damaged {
+                path: path.clone(),
+                why: illegal.to_string(),
+            })?;
+        }
+        if events.is_empty() {
+            return Err(Error::Damaged {
+                path,
+                why: "it is empty".to_owned(),
+            });
+        }
+        let file = File::options()
+            .append(true)
+            .open(&path)
+            .map_err(|source| failed("open", source))?;
+        if good < bytes.len() {
+            file.set_len(good as u64)
+                .and_then(|()| file.sync_all())
+                .map_err(|source| failed("mend", source))?;
+        }
+        Ok(Some(Journal {
+            path,
+            file,
+            state,
+            pending: Vec::new(),
+        }))
+    }
+
+    /// What the events so far amount to, noted ones included.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Takes an event that becomes durable with the next [`Journal::write`]: an end before the start that follows it.
+    pub fn note(&mut self, event: &Event) -> Result<(), Error> {
+        self.state.apply(event)?;
+        self.pending.extend_from_slice(&line(event));
+        Ok(())
+    }
+
+    /// Makes what was noted durable, in one write; nothing may be acted upon before.
+    pub fn write(&mut self) -> Result<(), Error> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        crash::point("journal.append.before");
+        self.file
+            .write_all(&self.pending)
+            .and_then(|()| self.file.sync_data())
+            .map_err(|source| Error::Io {
+                what: "write",
+                path: self.path.clone(),
+                source,
+            })?;
+        self.pending.clear();
+        crash::point("journal.append.after");
+        Ok(())
+    }
+}
+
+fn line(event: &Event) -> Vec<u8> {
+    let json = serde_json::to_string(event).expect("events are plain data with string keys");
+    format!("{} {json}\n", checksum(json.as_bytes())).into_bytes()
+}
+
+fn checksum(bytes: &[u8]) -> String {
+    let digest = Sha256::digest(bytes);
+    digest.iter().take(4).fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("writing to a String does not fail");
+        text
+    })
+}
+
+/// The events and the length of the good part; wrong only if something good follows something bad.
+fn read(bytes: &[u8]) -> Result<(Vec<Event>, usize), String> {
+    let mut events = Vec::new();
+    let mut good = 0;
+    let mut bad = None;
+    for (number, one) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
+        match (parse(one), bad) {
+            (Some(event), None) => {
+                events.push(event);
+                good += one.len();
+            }
+            (Some(_), Some(wrong)) => return Err(format!("line {wrong} is wrong")),
+            (None, None) => bad = Some(number + 1),
+            (None, Some(_)) => {}
+        }
+    }
+    Ok((events, good))
+}
+
+fn parse(line: &[u8]) -> Option<Event> {
+    let line = std::str::from_utf8(line).ok()?.strip_suffix('\n')?;
+    let (sum, json) = line.split_once(' ')?;
+    if checksum(json.as_bytes()) != sum {
+        return None;
+    }
+    serde_json::from_str(json).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn accepted() -> Event {
+        Event::Accepted {
+            uid: "u".to_owned(),
+            steps: vec![Step {
+                name: "Install".to_owned(),
+                ..Step::default()
+            }],
+            installed: None,
+            at: Timestamp::from_second(1),
+        }
+    }
+
+    fn started() -> Event {
+        Event::Started {
+            step: 0,
+            items: vec![],
+            at: Timestamp::from_second(2),
+        }
+    }
+
+    #[test]
+    fn what_was_written_is_there_again_and_a_torn_tail_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(Journal::open(folder.path()).unwrap().is_none());
+        let mut journal = Journal::create(folder.path(), &accepted()).unwrap();
+        journal.note(&started()).unwrap();
+        journal.write().unwrap();
+        let state = journal.state().clone();
+        let path = folder.path().join("journal");
+        let whole = fs::read(&path).unwrap();
+        for torn in 0..whole.len() {
+            fs::write(&path, &whole[..torn]).unwrap();
+            match Journal::open(folder.path()) {
+                Ok(journal) => assert!(journal.unwrap().state().status.steps.len() == 1),
+                Err(error) => {
+                    assert!(torn < line(&accepted()).len(), "{torn}: {error}");
+                }
+            }
+        }
+        fs::write(&path, [&whole[..], b"01234567 {\"ev"].concat()).unwrap();
+        let mut journal = Journal::open(folder.path()).unwrap().unwrap();
+        assert_eq!(journal.state(), &state);
+        journal.note(&Event::Paused).unwrap();
+        journal.write().unwrap();
+        let journal = Journal::open(folder.path()).unwrap().unwrap();
+        assert_eq!(journal.state().status.phase, OperationPhase::Paused);
+    }
+
+    #[test]
+    fn a_wrong_line_in_the_middle_is_damage() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut journal = Journal::create(folder.path(), &accepted()).unwrap();
+        journal.note(&started()).unwrap();
+        journal.write().unwrap();
+        let path = folder.path().join("journal");
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[3] ^= 1;
+        fs::write(&path, bytes).unwrap();
+        let error = Journal::open(folder.path()).unwrap_err();
+        assert!(matches!(error, Error::Damaged { .. }), "{error}");
+    }
+
+    #[test]
+    fn what_cannot_follow_is_refused_and_not_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut journal = Journal::create(folder.path(), &accepted()).unwrap();
+        journal.note(&started()).unwrap();
+        assert!(matches!(journal.note(&started()), Err(Error::Illegal(_))));
+        journal.write().unwrap();
+        assert!(Journal::open(folder.path()).unwrap().is_some());
+    }
+}
