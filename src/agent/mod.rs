@@ -10,11 +10,14 @@
 //! ```
 
 pub mod cache;
+mod hooks;
 pub mod install;
 pub mod join;
 pub mod journal;
+pub mod operations;
 pub mod record;
 pub mod shim;
+mod users;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

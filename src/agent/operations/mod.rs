@@ -1,0 +1,2 @@
+//! Operations.
+mod decide;

@@ -1,0 +1,146 @@
+//! Who a hook runs as: the agent's own user, or a lesser one that an appspec names.
+//!
+//! # Decided
+//!
+//! * `runas` only lowers: an agent that is root may run a hook as anybody, any other only as itself.
+//! * A joined node serves a namespace only as the user that runs the agent. Hooks could be lowered to another, but
+//!   Install could not, and a namespace that may write files as root is not limited at all.
+
+use std::ffi::CString;
+use std::path::PathBuf;
+
+use nix::unistd;
+use nix::unistd::Gid;
+use nix::unistd::Uid;
+
+use crate::agent::Allow;
+use crate::agent::shim;
+
+/// A user as hooks see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Account {
+    pub(crate) name: String,
+    pub(crate) home: PathBuf,
+    /// What the shim changes to; none: it stays the agent's own user.
+    pub(crate) become_user: Option<shim::User>,
+}
+
+/// The user that this process runs as.
+pub(crate) fn own() -> Account {
+    let uid = unistd::geteuid();
+    match unistd::User::from_uid(uid) {
+        Ok(Some(user)) => Account {
+            name: user.name,
+            home: user.dir,
+            become_user: None,
+        },
+        _ => Account {
+            name: uid.to_string(),
+            home: PathBuf::from("/"),
+            become_user: None,
+        },
+    }
+}
+
+/// The account that a hook with this `runas` gets, or why it gets none.
+pub(crate) fn account(own: &Account, runas: Option<&str>) -> Result<Account, String> {
+    let Some(name) = runas.filter(|name| *name != own.name) else {
+        return Ok(own.clone());
+    };
+    if !unistd::geteuid().is_root() {
+        return Err(format!(
+            "runas {name:?}: the agent runs as {:?}, not as root, and can run hooks only as itself",
+            own.name
+        ));
+    }
+    let user = match unistd::User::from_name(name) {
+        Ok(Some(user)) => user,
+        Ok(None) => {
+            return Err(format!(
+                "runas {name:?}: there is no such user on this node"
+            ));
+        }
+        Err(errno) => return Err(format!("runas {name:?}: {}", errno.desc())),
+    };
+    let groups = groups(&user.name, user.gid)
+        .map_err(|errno| format!("runas {name:?}: cannot find its groups: {}", errno.desc()))?;
+    Ok(Account {
+        home: user.dir,
+        become_user: Some(shim::User {
+            uid: Uid::as_raw(user.uid),
+            gid: user.gid.as_raw(),
+            groups,
+        }),
+        name: user.name,
+    })
+}
+
+fn groups(name: &str, gid: Gid) -> nix::Result<Vec<u32>> {
+    let name = CString::new(name).map_err(|_| nix::errno::Errno::EINVAL)?;
+    Ok(unistd::getgrouplist(&name, gid)?
+        .into_iter()
+        .map(Gid::as_raw)
+        .collect())
+}
+
+/// Why this process cannot keep what `--allow` says.
+pub(crate) fn check(allow: &Allow, own: &Account) -> Result<(), String> {
+    let Allow::Only(namespaces) = allow else {
+        return Ok(());
+    };
+    if namespaces.is_empty() {
+        return Err(
+            "a node needs at least one --allow NAMESPACE=USER: it serves nobody otherwise"
+                .to_owned(),
+        );
+    }
+    match namespaces.iter().find(|(_, user)| **user != own.name) {
+        None => Ok(()),
+        Some((namespace, user)) => Err(format!(
+            "--allow {namespace}={user}: this agent runs as {:?} and can serve a namespace only as that user; \
+             start it as {user:?}",
+            own.name
+        )),
+    }
+}
+
+/// Why this node does not serve a namespace.
+pub(crate) fn refusal(allow: &Allow, namespace: &str) -> Option<String> {
+    match allow {
+        Allow::Only(namespaces) if !namespaces.contains_key(namespace) => Some(format!(
+            "this node does not serve namespace {namespace:?}; it was not started with --allow {namespace}=USER"
+        )),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn a_namespace_is_served_only_as_the_agent_s_own_user() {
+        let own = own();
+        let only = |user: &str| Allow::Only(BTreeMap::from([("demo".to_owned(), user.to_owned())]));
+        assert!(check(&only(&own.name), &own).is_ok());
+        assert!(check(&only("somebody-else"), &own).is_err());
+        assert!(check(&Allow::Only(BTreeMap::new()), &own).is_err());
+        assert_eq!(refusal(&only("x"), "demo"), None);
+        assert!(refusal(&only("x"), "other").is_some());
+        assert_eq!(refusal(&Allow::Everything, "other"), None);
+    }
+
+    #[test]
+    fn a_hook_s_user_is_looked_up_or_refused_in_words() {
+        let own = own();
+        assert_eq!(account(&own, None), Ok(own.clone()));
+        assert_eq!(account(&own, Some(&own.name)), Ok(own.clone()));
+        let error = account(&own, Some("no-such-user")).unwrap_err();
+        assert!(error.contains("no-such-user"), "{error}");
+        if unistd::geteuid().is_root() {
+            let nobody = account(&own, Some("nobody")).unwrap();
+            assert!(nobody.become_user.unwrap().uid > 0);
+        }
+    }
+}
