@@ -174,6 +174,16 @@ impl Journal {
         }))
     }
 
+    /// What the journal in `folder` amounts to, without touching it: for readers beside the one that writes.
+    pub fn look(folder: &Path) -> Option<State> {
+        let (events, _) = read(&fs::read(folder.join("journal")).ok()?).ok()?;
+        let mut state = State::default();
+        for event in &events {
+            state.apply(event).ok()?;
+        }
+        (!events.is_empty()).then_some(state)
+    }
+
     /// What the events so far amount to, noted ones included.
     pub fn state(&self) -> &State {
         &self.state

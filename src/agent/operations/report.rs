@@ -1,0 +1,155 @@
+//! The journal's projection: an Operation's status on the server, never behind for longer than it must and never written
+//! more than about once a second, except at the turns that somebody waits for.
+//!
+//! The reporter tries for ever while the server is away, and always writes the newest status. It ends with its handle.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::api::kinds;
+use crate::api::kinds::Kind;
+use crate::api::meta::Key;
+use crate::api::upshift::OperationStatus;
+use crate::base::backoff;
+use crate::base::backoff::Backoff;
+use crate::base::crash;
+use crate::client::Client;
+use crate::client::Error;
+use crate::client::Patch;
+use crate::client::WriteOptions;
+
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// How soon a status has to be on the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Urgency {
+    /// Somebody waits for it.
+    Now,
+    /// With the next one, at most a second later.
+    Soon,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Report {
+    status: OperationStatus,
+    /// Counts reports; 0 is none.
+    number: u64,
+    /// The last one that must not wait.
+    urgent: u64,
+}
+
+/// A handle to one Operation's reporter.
+#[derive(Debug)]
+pub(crate) struct Reporter {
+    sender: watch::Sender<Report>,
+    written: watch::Receiver<u64>,
+}
+
+impl Reporter {
+    /// Starts the reporter of an Operation.
+    pub(crate) fn start(client: Client, key: Key) -> Reporter {
+        let (sender, reports) = watch::channel(Report::default());
+        let (done, written) = watch::channel(0);
+        tokio::spawn(run(client, key, reports, done));
+        Reporter { sender, written }
+    }
+
+    /// Hands over the newest status.
+    pub(crate) fn report(&self, status: &OperationStatus, urgency: Urgency) {
+        self.sender.send_if_modified(|report| {
+            let urgent = urgency == Urgency::Now;
+            if report.number > 0 && report.status == *status && !urgent {
+                return false;
+            }
+            report.status.clone_from(status);
+            report.number += 1;
+            if urgent {
+                report.urgent = report.number;
+            }
+            true
+        });
+    }
+
+    /// Waits until everything handed over is on the server, or the server will never take it.
+    pub(crate) async fn flushed(&mut self) {
+        let number = self.sender.borrow().number;
+        let _ = self.written.wait_for(|written| *written >= number).await;
+    }
+}
+
+async fn run(
+    client: Client,
+    key: Key,
+    mut reports: watch::Receiver<Report>,
+    done: watch::Sender<u64>,
+) {
+    let mut last: Option<Instant> = None;
+    while reports.changed().await.is_ok() {
+        while let Some(next) = last.map(|last| last + INTERVAL)
+            && Instant::now() < next
+            && reports.borrow().urgent <= *done.borrow()
+        {
+            tokio::select! {
+                () = tokio::time::sleep_until(next) => {}
+                changed = reports.changed() => if changed.is_err() { break },
+            }
+        }
+        let number = write(&client, &key, &mut reports).await;
+        last = Some(Instant::now());
+        done.send_replace(number);
+    }
+}
+
+/// Writes the newest status, again and again until the server has answered; returns its number.
+async fn write(client: &Client, key: &Key, reports: &mut watch::Receiver<Report>) -> u64 {
+    let mut pause = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
+    loop {
+        let report = reports.borrow_and_update().clone();
+        let patch = json!({ "status": report.status });
+        match patch_status(client, &kinds::OPERATION, key, patch).await {
+            Ok(()) => return report.number,
+            Err(error) if is_final(&error) => {
+                if !error.is_not_found() {
+                    tracing::warn!(operation = %key, %error, "its status cannot be written");
+                }
+                return report.number;
+            }
+            Err(error) => tracing::debug!(operation = %key, %error, "its status waits"),
+        }
+        let pause = pause.next(backoff::chance());
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            // The handle is gone: nobody waits, and the journal keeps what was not told.
+            () = closed(reports) => return report.number,
+        }
+    }
+}
+
+async fn closed(reports: &watch::Receiver<Report>) {
+    let mut reports = reports.clone();
+    while reports.changed().await.is_ok() {}
+}
+
+/// Whether the server will say the same next time.
+pub(crate) fn is_final(error: &Error) -> bool {
+    matches!(error, Error::Status(_)) && !error.is_passing()
+}
+
+/// One write of a status that this node owns.
+pub(crate) async fn patch_status(
+    client: &Client,
+    kind: &'static Kind,
+    key: &Key,
+    patch: serde_json::Value,
+) -> Result<(), Error> {
+    crash::point("status.patch.before");
+    let options = WriteOptions::default();
+    client
+        .patch(kind, key, Some("status"), &Patch::Merge(patch), &options)
+        .await?;
+    crash::point("status.patch.after");
+    Ok(())
+}
