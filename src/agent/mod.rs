@@ -15,17 +15,35 @@ pub mod install;
 pub mod join;
 pub mod journal;
 mod logs;
+mod node;
 mod operations;
 pub mod record;
 pub mod shim;
 mod users;
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use tokio::sync::watch;
+
+use crate::agent::cache::Cache as BundleCache;
+use crate::agent::logs::Live;
+use crate::agent::operations::Children;
+use crate::agent::operations::Places;
+use crate::agent::operations::Shared;
+use crate::api::upshift::LABEL_NODE;
+use crate::api::upshift::Operation;
 use crate::base::clock::Clock;
 use crate::base::scope::Scope;
+use crate::client::Cache;
 use crate::client::Client;
+use crate::client::ListOptions;
+use crate::client::registry::Registry;
+use crate::client::tunnel;
 
 /// How an agent is to run.
 #[derive(Clone, Debug)]
@@ -83,16 +101,55 @@ pub enum Error {
     Allow(String),
 }
 
-/// A running agent.
+/// A running agent; dropping it stops nothing, its scope does.
+#[derive(Debug)]
 pub struct Agent {
     name: String,
+    registered: watch::Receiver<bool>,
+    operations: Cache<Operation>,
 }
 
 impl Agent {
     /// Starts the agent's tasks in `scope`; they try for ever to reach the server.
     pub fn start(options: AgentOptions, scope: &Scope) -> Result<Agent, Error> {
-        let _ = scope;
-        Ok(Agent { name: options.name })
+        let own = users::own();
+        users::check(&options.allow, &own).map_err(Error::Allow)?;
+        make_folders(&options.folder)?;
+        if options.allow == Allow::Everything {
+            tracing::info!(
+                node = options.name,
+                user = own.name,
+                "this node runs the hooks of every namespace as this user"
+            );
+        }
+        let shared = Arc::new(Shared {
+            name: options.name.clone(),
+            program: options.program,
+            registry: Registry::new(options.client.clone()),
+            cache: BundleCache::new(options.folder.join("deployments")),
+            folder: options.folder,
+            client: options.client.clone(),
+            clock: options.clock,
+            allow: options.allow,
+            own,
+            places: Places::default(),
+            live: Live::default(),
+            children: Children::default(),
+            scope: scope.clone(),
+        });
+        let ours = ListOptions::labelled(format!("{LABEL_NODE}={}", options.name));
+        let operations = Cache::start(options.client.clone(), "", ours, scope);
+        let (registered, is_registered) = watch::channel(false);
+        let (keeper, address) = (shared.clone(), options.address);
+        scope.spawn(async move { node::keep(&keeper, &address, registered).await });
+        scope.spawn(operations::follow(shared.clone(), operations.clone()));
+        let path = format!("/api/v1/nodes/{}/tunnel", options.name);
+        tunnel::serve(options.client, path, logs::router(shared), scope);
+        Ok(Agent {
+            name: options.name,
+            registered: is_registered,
+            operations,
+        })
     }
 
     /// The node's name.
@@ -100,8 +157,49 @@ impl Agent {
         &self.name
     }
 
-    /// Waits until the node is registered and its operations are known.
+    /// Waits until the node is registered and its operations are known, or its scope is cancelled.
     pub async fn ready(&self) {
-        unimplemented!()
+        self.operations.synced().await;
+        let _ = self.registered.clone().wait_for(|is| *is).await;
+    }
+}
+
+/// Makes the node's folder: hooks' users may pass to the bundles, and see nothing else.
+fn make_folders(folder: &Path) -> Result<(), Error> {
+    for (name, mode) in [
+        ("", 0o711),
+        ("deployments", 0o755),
+        ("gears", 0o700),
+        ("operations", 0o700),
+    ] {
+        let path = folder.join(name);
+        let failed = |source| Error::Folder {
+            what: "make",
+            path: path.clone(),
+            source,
+        };
+        fs::create_dir_all(&path).map_err(failed)?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).map_err(failed)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_bundles_can_be_reached_by_others() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("node/a");
+        make_folders(&folder).unwrap();
+        let mode = |name: &str| {
+            let about = fs::metadata(folder.join(name)).unwrap();
+            about.permissions().mode() & 0o777
+        };
+        assert_eq!(
+            (mode("deployments"), mode("gears"), mode("")),
+            (0o755, 0o700, 0o711)
+        );
     }
 }

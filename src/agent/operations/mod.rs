@@ -25,7 +25,7 @@ use crate::agent::Allow;
 use crate::agent::cache::Cache as Bundles;
 use crate::agent::install::Place;
 use crate::agent::logs::Live;
-use crate::agent::operations::places::Places;
+pub(crate) use crate::agent::operations::places::Places;
 use crate::agent::operations::worker::Fault;
 use crate::agent::users::Account;
 use crate::api::meta::Key;

@@ -3,7 +3,6 @@
 //! A step begun before a crash is entered the same way again: a hook is found by its shim's directory, the rest starts
 //! over and ends the same.
 
-use std::error::Error as _;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
