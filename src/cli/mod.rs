@@ -10,6 +10,7 @@ pub mod failure;
 pub mod flags;
 pub mod help;
 pub mod program;
+pub mod trace;
 pub mod tree;
 pub mod usage;
 

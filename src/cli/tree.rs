@@ -41,6 +41,7 @@ use crate::cli::settings::config;
 use crate::cli::settings::options;
 use crate::cli::settings::version;
 use crate::cli::settings::whoami;
+use crate::cli::trace;
 use crate::cli::usage;
 
 /// Deploys applications and upgrades them in place
@@ -85,6 +86,12 @@ enum Command {
 impl Command {
     /// Runs it on the threads it needs: none of its own for what only prints, one for a client, all for the backend.
     fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let is_backend = match &self {
+            Command::Serve(args) => !args.stop,
+            Command::Node(args) => args.is_agent(),
+            _ => false,
+        };
+        trace::start(context, if is_backend { "info" } else { "off" });
         match self {
             Command::Completion(args) => completion::run(&args, context),
             Command::Config(args) => config::run(args, context),
@@ -138,6 +145,15 @@ pub fn command(program: Program) -> clap::Command {
     Typed::command()
         .name(program.name())
         .bin_name(program.name())
+        .max_term_width(100)
+        .mut_subcommands(without_help_below)
+}
+
+/// `help` is a command of the first page only.
+fn without_help_below(command: clap::Command) -> clap::Command {
+    command
+        .disable_help_subcommand(true)
+        .mut_subcommands(without_help_below)
 }
 
 /// The tree as it is parsed: a flag that is true or false may say so, as Go's may (`--watch=true`).

@@ -69,7 +69,7 @@ fn failure(
         ErrorKind::UnknownArgument => unknown_flag(&invalid, typed),
         ErrorKind::InvalidValue | ErrorKind::ValueValidation => {
             let value = text(error, ContextKind::InvalidValue);
-            if value.is_empty() && error.get(ContextKind::ValidValue).is_none() {
+            if value.is_empty() && one_of(error, ContextKind::ValidValue).is_none() {
                 needs_argument(&invalid, typed)
             } else {
                 format!(
@@ -165,7 +165,7 @@ fn why(error: &clap::Error) -> String {
     if let Some(ContextValue::Strings(values)) = error.get(ContextKind::ValidValue) {
         let quoted: Vec<String> = values.iter().map(|value| format!("'{value}'")).collect();
         return match quoted.as_slice() {
-            [] => "it takes no value".to_owned(),
+            [] => "it is not one".to_owned(),
             [only] => format!("must be {only}"),
             [first @ .., last] => format!("must be {} or {last}", first.join(", ")),
         };

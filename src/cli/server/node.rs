@@ -36,6 +36,7 @@ const GRACE: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug, clap::Args)]
 #[command(
     args_conflicts_with_subcommands = true,
+    override_usage = "upshift node (--join FILE [--allow NAMESPACE=USER]... | token create NAME) [options]",
     after_help = "\
 Examples:
   # On the server: a file that lets one machine in, under that name
