@@ -19,7 +19,10 @@ pub fn start(context: &Context, unasked: &str) {
         6..=7 => "debug",
         _ => "trace",
     };
-    let asked = context.environment.variable("UPSHIFT_LOG").map(str::to_owned);
+    let asked = context
+        .environment
+        .variable("UPSHIFT_LOG")
+        .map(str::to_owned);
     let filter = asked.unwrap_or_else(|| format!("upshift={level}"));
     if filter == "upshift=off" {
         return;
