@@ -4,6 +4,7 @@
 
 pub mod appspec;
 pub mod core;
+pub mod defaults;
 pub mod duration;
 pub mod json;
 pub mod jsonpath;

@@ -27,6 +27,7 @@ mod watch;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::Mutex;
 
 use tokio_util::sync::CancellationToken;
 
@@ -64,6 +65,8 @@ struct Parts {
     tunnels: Tunnels,
     pages: Pages,
     metrics: Metrics,
+    /// Of the other parts of this process.
+    more_metrics: Mutex<Vec<Box<dyn Fn() -> String + Send>>>,
     /// Cancelled when somebody with the right to asked the server to stop.
     stop: CancellationToken,
     /// Cancelled when every part of the server is ready.
@@ -80,6 +83,7 @@ impl Api {
             tunnels: Tunnels::default(),
             pages: Pages::default(),
             metrics: Metrics::default(),
+            more_metrics: Mutex::default(),
             closing: CancellationToken::new(),
             stop: CancellationToken::new(),
             ready: CancellationToken::new(),
@@ -128,6 +132,11 @@ impl Api {
         verbs::create_namespace(self, name).await
     }
 
+    /// Makes `/metrics` show what another part of this process counts.
+    pub fn add_metrics(&self, source: impl Fn() -> String + Send + 'static) {
+        self.more_metrics().push(Box::new(source));
+    }
+
     /// Makes `/readyz` say that every part is there.
     pub fn set_ready(&self) {
         self.0.ready.cancel();
@@ -161,6 +170,21 @@ impl Api {
 
     fn metrics(&self) -> &Metrics {
         &self.0.metrics
+    }
+
+    fn more_metrics(&self) -> std::sync::MutexGuard<'_, Vec<Box<dyn Fn() -> String + Send>>> {
+        let sources = self.0.more_metrics.lock();
+        sources.unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Every number of this process.
+    fn all_metrics(&self) -> String {
+        let (revision, tunnels) = (self.store().revision(), self.tunnels().count());
+        let mut text = self.0.metrics.render(revision, tunnels);
+        for source in self.more_metrics().iter() {
+            text += &source();
+        }
+        text
     }
 
     fn join_tokens(&self) -> &JoinTokens {

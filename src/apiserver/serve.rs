@@ -89,8 +89,7 @@ async fn answer(api: &Api, request: http::Request<Body>) -> Result<Response, Sta
             Ok(response::value(StatusCode::OK, &discovery::answer(&which)?))
         }
         Request::Metrics => {
-            let (revision, tunnels) = (api.store().revision(), api.tunnels().count());
-            let text = api.metrics().render(revision, tunnels);
+            let text = api.all_metrics();
             Ok(response::text(StatusCode::OK, text))
         }
         Request::OpenApiIndex => Ok(response::value(StatusCode::OK, &schema::openapi_v3_index())),

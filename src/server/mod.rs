@@ -34,6 +34,7 @@ use crate::base::scope::Scope;
 use crate::client::Client;
 use crate::client::connection::Announcement;
 use crate::content::blobs::Blobs;
+use crate::controllers::Controllers;
 use crate::server::data_folder::DataFolder;
 use crate::server::pki::Pki;
 use crate::store::Store;
@@ -116,6 +117,7 @@ pub struct Server {
     address: SocketAddr,
     node: Option<String>,
     api: Api,
+    controllers: Option<Controllers>,
     /// In the order of starting: a name and where its tasks live.
     parts: Vec<(&'static str, Scope)>,
     folder: DataFolder,
@@ -146,10 +148,12 @@ impl Server {
             address,
             node: None,
             api,
+            controllers: None,
             parts: Vec::new(),
             folder,
         };
         server.listen(socket, &pki)?;
+        server.start_controllers(&options).await?;
         if options.node {
             server.start_node(&options).await?;
         }
@@ -218,8 +222,14 @@ impl Server {
             if name == "listener" {
                 self.api.close_streams();
             }
-            let time = end.saturating_duration_since(tokio::time::Instant::now());
-            let running = scope.close(time).await;
+            let time = || end.saturating_duration_since(tokio::time::Instant::now());
+            let mut running = 0;
+            if name == "controllers"
+                && let Some(controllers) = self.controllers.take()
+            {
+                running += controllers.close(time()).await;
+            }
+            running += scope.close(time()).await;
             if running > 0 {
                 left.push(format!("{name} ({running})"));
             }
@@ -251,6 +261,17 @@ impl Server {
         };
         let scope = self.begin("listener");
         listener.start(socket, &scope);
+        Ok(())
+    }
+
+    async fn start_controllers(&mut self, options: &Options) -> Result<(), Error> {
+        let scope = self.begin("controllers");
+        let client = client(&self.api, Identity::Controllers, &scope)?;
+        let controllers = Controllers::start(client, &scope, options.clock.clone());
+        controllers.synced().await;
+        let counting = controllers.clone();
+        self.api.add_metrics(move || counting.metrics());
+        self.controllers = Some(controllers);
         Ok(())
     }
 
