@@ -30,6 +30,9 @@ pub const FIRST_BEAT: Duration = Duration::from_secs(10);
 /// Longest silence between two such words (R8).
 const LONGEST_BEAT: Duration = Duration::from_secs(30);
 
+/// How long the output of a step that ended may be silent before it is taken to be over.
+const LOG_PATIENCE: Duration = Duration::from_secs(3);
+
 /// Something that was heard.
 #[derive(Clone, Debug)]
 pub enum Change {
@@ -69,7 +72,7 @@ impl State {
                 operation,
                 step,
                 text,
-            } => happened.extend(self.line(&operation, &step, text)),
+            } => happened.extend(self.line(&operation, &step, text, now)),
             Change::LogEnded { operation, step } => {
                 if let Some((_, step)) = self.step(&operation, &step) {
                     step.log = Log::Ended;
@@ -78,7 +81,7 @@ impl State {
             Change::Complete => self.complete = self.is_over(),
             Change::Lost { why } => happened.extend(self.lost(why, now)),
             Change::Restored => happened.extend(self.restored(now)),
-            Change::Tick => {}
+            Change::Tick => self.give_up_logs(now),
         }
         self.ask_for_logs();
         self.rollout_phase(&mut happened);
@@ -161,8 +164,9 @@ impl State {
         })
     }
 
-    fn line(&mut self, operation: &str, step: &str, text: String) -> Option<What> {
+    fn line(&mut self, operation: &str, step: &str, text: String, now: Moment) -> Option<What> {
         let (place, found) = self.step(operation, step)?;
+        found.heard = Some(now.at);
         if found.tail.len() == KEPT_LINES {
             found.tail.pop_front();
         }
@@ -202,6 +206,21 @@ impl State {
                         });
                     }
                 }
+            }
+        }
+    }
+
+    /// A step that ended does not wait for ever for output that does not come.
+    fn give_up_logs(&mut self, now: Moment) {
+        if self.lost.is_some() {
+            return;
+        }
+        let steps = self.gears.values_mut().flat_map(|gear| &mut gear.runs).flat_map(|run| &mut run.steps);
+        for step in steps.filter(|step| step.log == Log::Open && is_end(step.status.phase)) {
+            let ended = *step.ended.get_or_insert(now.at);
+            let heard = step.heard.map_or(ended, |heard| heard.max(ended));
+            if now.at.saturating_sub(heard) >= LOG_PATIENCE {
+                step.log = Log::Ended;
             }
         }
     }

@@ -87,6 +87,9 @@ pub struct Step {
     pub took: Option<Duration>,
     pub tail: VecDeque<String>,
     pub(super) log: Log,
+    /// When its output was last heard, and when its end was.
+    pub(super) heard: Option<Duration>,
+    pub(super) ended: Option<Duration>,
 }
 
 /// Where the output of a step is.
@@ -139,6 +142,11 @@ impl State {
     /// Whether the rollout was deleted.
     pub fn is_gone(&self) -> bool {
         self.gone
+    }
+
+    /// Whether every operation of a rollout that is over has been heard.
+    pub fn is_complete(&self) -> bool {
+        self.complete
     }
 
     /// Whether the end has been shown.

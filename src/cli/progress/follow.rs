@@ -1,0 +1,314 @@
+//! Follows one rollout to its end, or until somebody or something says stop.
+//!
+//! Stopping here never stops the work: Ctrl-C, `--timeout` and a server that stays silent all end the watching with words
+//! on how to take it up again (R14, R15).
+
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::api::upshift::Action;
+use crate::api::upshift::Rollout;
+use crate::api::upshift::RolloutPhase;
+use crate::base::scope::Scope;
+use crate::base::text;
+use crate::cli::Context;
+use crate::cli::Exit;
+use crate::cli::Failure;
+use crate::cli::progress::event::Event;
+use crate::cli::progress::event::Moment;
+use crate::cli::progress::flags::Chosen;
+use crate::cli::progress::fold::Change;
+use crate::cli::progress::interrupt::Interrupts;
+use crate::cli::progress::json;
+use crate::cli::progress::mode::Mode;
+use crate::cli::progress::outcome::Outcome;
+use crate::cli::progress::screen;
+use crate::cli::progress::screen::Screen;
+use crate::cli::progress::state::Logs;
+use crate::cli::progress::state::State;
+use crate::cli::progress::summary;
+use crate::cli::progress::tty;
+use crate::cli::progress::watching::Heard;
+use crate::cli::progress::watching::Line;
+use crate::cli::progress::watching::Listener;
+use crate::client::Client;
+
+/// How often time itself is news.
+const TICK: Duration = Duration::from_millis(100);
+/// A server that is silent this long is given up, unless `--timeout` says otherwise.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How often the last list of operations is tried before the summary does without.
+const LAST_TRIES: u32 = 20;
+
+/// How the following ended.
+pub struct Ended {
+    pub exit: Exit,
+    /// As it was last seen.
+    pub rollout: Rollout,
+}
+
+/// Follows `rollout` to its end and says everything there is to say about it.
+pub async fn follow(
+    context: &Context,
+    client: Client,
+    rollout: Rollout,
+    earlier: &[Rollout],
+    chosen: Chosen,
+) -> Result<Ended, Failure> {
+    let scope = Scope::new();
+    let result = Following::new(context, client, rollout, earlier, chosen, &scope)?
+        .to_the_end()
+        .await;
+    scope.cancel();
+    result
+}
+
+struct Following<'a> {
+    context: &'a Context,
+    chosen: Chosen,
+    scope: &'a Scope,
+    state: State,
+    screen: Screen,
+    listener: Listener,
+    heard: mpsc::Receiver<Heard>,
+    interrupts: Interrupts,
+    began: Instant,
+    last_tries: u32,
+}
+
+/// Why the watching ended.
+enum Stop {
+    Over,
+    Interrupted(Exit),
+    TimedOut,
+    Silent,
+}
+
+impl<'a> Following<'a> {
+    fn new(
+        context: &'a Context,
+        client: Client,
+        rollout: Rollout,
+        earlier: &[Rollout],
+        chosen: Chosen,
+        scope: &'a Scope,
+    ) -> Result<Following<'a>, Failure> {
+        let interrupts = Interrupts::listen()?;
+        let screen = Screen::open(chosen.mode, chosen.look, context.streams.clone())?;
+        let (sender, heard) = mpsc::channel(1024);
+        let line = Line::new(client, context);
+        let metadata = &rollout.metadata;
+        let listener = Listener::new(line, &metadata.namespace, &metadata.name, sender);
+        listener.start(scope);
+        let logs = if chosen.mode == Mode::Quiet {
+            Logs::OfFailures
+        } else {
+            Logs::All
+        };
+        let mut state = State::new(rollout, logs);
+        state.usual = usual(earlier, state.rollout.spec.action);
+        Ok(Following {
+            context,
+            chosen,
+            scope,
+            state,
+            screen,
+            listener,
+            heard,
+            interrupts,
+            began: Instant::now(),
+            last_tries: 0,
+        })
+    }
+
+    async fn to_the_end(mut self) -> Result<Ended, Failure> {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        let first = self.apply(Change::Tick);
+        self.show(&first)?;
+        loop {
+            let mut events = Vec::new();
+            tokio::select! {
+                heard = self.heard.recv() => {
+                    self.take(heard, &mut events)?;
+                    // What is there already is shown in one go.
+                    while let Ok(more) = self.heard.try_recv() {
+                        self.take(Some(more), &mut events)?;
+                        if events.len() > 256 {
+                            break;
+                        }
+                    }
+                }
+                _ = tick.tick() => events.extend(self.apply(Change::Tick)),
+                exit = self.interrupts.next() => {
+                    self.show(&events)?;
+                    return self.end(&Stop::Interrupted(exit));
+                }
+            }
+            self.complete(&mut events).await;
+            self.show(&events)?;
+            if let Some(stop) = self.stop() {
+                return self.end(&stop);
+            }
+        }
+    }
+
+    fn take(&mut self, heard: Option<Heard>, events: &mut Vec<Event>) -> Result<(), Failure> {
+        match heard {
+            Some(Heard::Change(change)) => events.extend(self.apply(change)),
+            Some(Heard::Refused(error)) => return Err(error.into()),
+            None => {}
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, change: Change) -> Vec<Event> {
+        let moment = Moment {
+            at: self.began.elapsed(),
+            time: self.context.clock.now(),
+        };
+        let events = self.state.apply(change, moment);
+        for wanted in self.state.take_wanted() {
+            self.listener.read_output(self.scope, wanted, true);
+        }
+        events
+    }
+
+    /// The rollout is over, but its operations are watched apart from it: asks for them once more.
+    async fn complete(&mut self, events: &mut Vec<Event>) {
+        if !self.state.is_over() || self.state.is_complete() {
+            return;
+        }
+        self.last_tries += 1;
+        match self.listener.all_operations().await {
+            Ok(operations) => {
+                for operation in operations {
+                    events.extend(self.apply(Change::Operation(Box::new(operation))));
+                }
+            }
+            Err(_) if self.last_tries < LAST_TRIES => return,
+            Err(_) => {}
+        }
+        events.extend(self.apply(Change::Complete));
+    }
+
+    fn show(&mut self, events: &[Event]) -> Result<(), Failure> {
+        Ok(self.screen.show(events, &self.state, self.began.elapsed())?)
+    }
+
+    fn stop(&self) -> Option<Stop> {
+        let at = self.began.elapsed();
+        if self.state.is_finished() {
+            return Some(Stop::Over);
+        }
+        let silent = self.state.lost.as_ref().map(|(since, _)| at.saturating_sub(*since));
+        match self.chosen.timeout {
+            Some(timeout) if at >= timeout && silent.is_some() => Some(Stop::Silent),
+            Some(timeout) if at >= timeout => Some(Stop::TimedOut),
+            None if silent.is_some_and(|silent| silent >= PATIENCE) => Some(Stop::Silent),
+            _ => None,
+        }
+    }
+
+    fn end(self, stop: &Stop) -> Result<Ended, Failure> {
+        let at = self.began.elapsed();
+        let outcome = self.outcome(stop);
+        let lines = self.last_words(stop, &outcome, at);
+        let exit = outcome.exit;
+        if self.chosen.mode == Mode::Json {
+            let result = json::result(&self.state, &outcome, at);
+            self.context.out(format_args!("{result}\n"))?;
+        }
+        self.screen.close(&lines);
+        Ok(Ended {
+            exit,
+            rollout: self.state.rollout,
+        })
+    }
+
+    fn outcome(&self, stop: &Stop) -> Outcome {
+        match stop {
+            Stop::Over => Outcome::of(&self.state.rollout)
+                .filter(|_| !self.state.is_gone())
+                .unwrap_or_else(|| Outcome::new(Exit::Failed, "Deleted")),
+            Stop::Interrupted(exit) => Outcome::new(*exit, "Interrupted"),
+            Stop::TimedOut => Outcome::new(Exit::TimedOut, "TimedOut"),
+            Stop::Silent => Outcome::new(Exit::Unreachable, "Unreachable"),
+        }
+    }
+
+    fn last_words(&self, stop: &Stop, outcome: &Outcome, at: Duration) -> Vec<String> {
+        match (stop, self.chosen.mode) {
+            (_, Mode::Json) => Vec::new(),
+            (Stop::Over, Mode::Quiet) if outcome.exit == Exit::Done => Vec::new(),
+            (Stop::Over, mode) => {
+                let wanted = summary::Wanted {
+                    look: self.chosen.look,
+                    replay: if mode == Mode::Tty { 10 } else { 50 },
+                    columns: self.columns(),
+                    program: self.context.name(),
+                };
+                summary::lines(&self.state, outcome, at, wanted)
+            }
+            (Stop::Interrupted(_), _) => vec![self.continues("stopped watching")],
+            (Stop::TimedOut, _) => {
+                let causes = self.state.causes(at).join("; ");
+                vec![
+                    format!(
+                        "error: timed out after {}: {}/{} done; {causes}",
+                        text::elapsed(at),
+                        self.state.all_ended(),
+                        self.state.total()
+                    ),
+                    self.continues("stopped watching"),
+                ]
+            }
+            (Stop::Silent, _) => {
+                let why = self.state.lost.as_ref().map_or("", |(_, why)| why.as_str());
+                let server = self.listener.line.client().server().to_owned();
+                vec![
+                    format!("error: no answer from {server} ({why})"),
+                    self.continues("gave up watching"),
+                ]
+            }
+        }
+    }
+
+    /// How to take it up again.
+    fn continues(&self, what: &str) -> String {
+        let program = self.context.name();
+        let application = &self.state.rollout.spec.application;
+        let namespace = summary::in_namespace(&self.state);
+        format!(
+            "{what}; {} continues. Watch again: {program} rollout status -w app/{application}{namespace}  \
+             Cancel it: {program} rollout cancel app/{application}{namespace}",
+            self.state.name()
+        )
+    }
+
+    fn columns(&self) -> Option<u16> {
+        let columns = u16::try_from(screen::size().columns).unwrap_or(u16::MAX);
+        self.context.streams.err_is_terminal.then_some(columns)
+    }
+}
+
+/// The usual time of an action: the middle one of the last ten that went well; none of fewer than three (R11).
+fn usual(earlier: &[Rollout], action: Action) -> Option<Duration> {
+    let mut alike: Vec<&Rollout> = earlier
+        .iter()
+        .filter(|one| one.spec.action == action && one.status.phase == RolloutPhase::Succeeded)
+        .collect();
+    alike.sort_by_key(|one| std::cmp::Reverse(one.spec.number));
+    let times: Vec<Duration> = alike
+        .into_iter()
+        .take(10)
+        .filter_map(|one| Some(one.status.finished_at?.since(one.status.started_at?)))
+        .collect();
+    if times.len() < 3 {
+        return None;
+    }
+    // Timestamps have whole seconds: a shorter estimate would be noise.
+    tty::median(times).filter(|time| *time >= Duration::from_secs(5))
+}
