@@ -25,6 +25,7 @@ pub mod output;
 pub mod progress;
 pub mod rollback;
 pub mod rollout;
+pub mod rollouts;
 pub mod server;
 pub mod settings;
 

@@ -65,7 +65,10 @@ impl State {
     pub fn apply(&mut self, change: Change, now: Moment) -> Vec<Event> {
         let mut happened = Vec::new();
         match change {
-            Change::Rollout(rollout) => self.rollout = *rollout,
+            Change::Rollout(rollout) => {
+                self.rollout = *rollout;
+                self.outdate();
+            }
             Change::Gone => self.gone = true,
             Change::Operation(operation) => self.operation(*operation),
             Change::Line {
@@ -141,6 +144,7 @@ impl State {
             attempt,
             shown: OperationPhase::Pending,
             steps: Vec::new(),
+            is_stale: false,
             began: None,
             operation: Operation::default(),
         };

@@ -8,12 +8,15 @@ use std::time::Duration;
 use serde_json::Value;
 use serde_json::json;
 
+use crate::api::upshift::OperationPhase;
+use crate::api::upshift::Rollout;
 use crate::cli::Exit;
 use crate::cli::program::Program;
 use crate::cli::progress::event::Event;
 use crate::cli::progress::event::Place;
 use crate::cli::progress::event::What;
 use crate::cli::progress::outcome::Outcome;
+use crate::cli::progress::state::Gear;
 use crate::cli::progress::state::State;
 
 /// The first line.
@@ -103,7 +106,7 @@ pub fn result(state: &State, outcome: &Outcome, took: Duration) -> Value {
         "reason": outcome.reason,
         "phase": state.rollout.status.phase,
         "msg": state.rollout.status.message,
-        "ok": state.ended(crate::api::upshift::OperationPhase::Succeeded),
+        "ok": state.ended(OperationPhase::Succeeded),
         "failed": state.rollout.status.gears.failed,
         "total": state.total(),
         "dur_ms": milliseconds(took),
@@ -118,7 +121,16 @@ pub fn stopped(exit: Exit, reason: &str, message: &str) -> Value {
     json!({"type": "result", "exit": exit.code(Program::Upshift), "reason": reason, "msg": message})
 }
 
-fn gear(gear: &crate::cli::progress::state::Gear) -> Value {
+/// The last line of a command that began a rollout and does not follow it.
+pub fn begun(rollout: &Rollout) -> Value {
+    json!({
+        "type": "result", "op": rollout.metadata.name, "application": rollout.spec.application,
+        "action": rollout.spec.action, "revision": rollout.spec.revision,
+        "exit": 0, "reason": "Started", "phase": rollout.status.phase,
+    })
+}
+
+fn gear(gear: &Gear) -> Value {
     let run = gear.runs.last();
     let status = run.map(|run| &run.operation.status);
     let mut gear = at(

@@ -31,7 +31,8 @@ impl Outcome {
             (RolloutPhase::PartlyFailed, _) => Exit::Partly,
             (RolloutPhase::RolledBack, _) => Exit::RolledBack,
             (_, "Locked" | "Conflict") => Exit::Locked,
-            (_, "NoHosts" | "NotFound") => Exit::NotFound,
+            (_, "NoHosts" | "NothingToRollBackTo" | "ApplicationMissing") => Exit::NotFound,
+            (_, "NotSupported" | "NoWorkflow") => Exit::Usage,
             _ => Exit::Failed,
         };
         let reason = match rollout.status.reason.as_str() {

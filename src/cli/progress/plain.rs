@@ -78,6 +78,7 @@ fn rollout(event: &Event, look: Look) -> String {
     let word = look.paint(color, &format!("{phase:?}"));
     let about = match phase {
         RolloutPhase::Pending => format!(" (revision {revision})"),
+        RolloutPhase::Running if gears.total == 0 => format!(" (revision {revision})"),
         RolloutPhase::Running => format!(
             " (revision {revision}, {})",
             text::count(gears.total as usize, "gear")

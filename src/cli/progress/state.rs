@@ -73,6 +73,8 @@ pub struct Run {
     pub attempt: u32,
     pub shown: OperationPhase,
     pub steps: Vec<Step>,
+    /// Of an earlier attempt and not to stay as it is: what it came to does not count any more.
+    pub is_stale: bool,
     /// When it was first seen running.
     pub began: Option<Duration>,
 }
@@ -262,7 +264,8 @@ impl Gear {
     fn cause(&self, at: Duration) -> Option<String> {
         let run = self.runs.last()?;
         let place = self.place.label();
-        match run.shown {
+        match self.phase() {
+            OperationPhase::Pending if run.is_stale => Some(format!("{place}: not tried again yet")),
             OperationPhase::Pending => Some(format!("{place}: not accepted by its node yet")),
             OperationPhase::Paused => Some(format!("{place}: paused")),
             phase if phase.is_final() => None,

@@ -1,0 +1,212 @@
+//! What can be typed after `deploy`, and what is meant by it.
+
+use crate::api::duration::Amount;
+use crate::api::upshift::FileExists;
+use crate::api::upshift::FileMapping;
+use crate::api::upshift::OnFailure;
+use crate::api::upshift::Scripts;
+use crate::cli::Context;
+use crate::cli::Failure;
+use crate::cli::deploy::source::Form;
+use crate::cli::deploy::source::Request;
+use crate::cli::deploy::source::Source;
+use crate::cli::progress::flags::Flags;
+use crate::cli::rollouts::target;
+
+/// What a gear listens on when nobody says otherwise.
+pub const PORT: u16 = 8080;
+
+/// Deploy a directory or an archive to the hosts of an application
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(after_help = "\
+A bundle says in its appspec.yml what goes where and which scripts run. Without one, say it here (form mode):
+--file SOURCE:DESTINATION, and --stop, --start and --check with a script of the bundle and its arguments.
+
+Examples:
+  # Deploy a directory; the application is made when there is none of that name
+  upshift deploy ./shop
+
+  # Only look: is the bundle all right, and what would be done
+  upshift deploy --check ./shop
+  upshift deploy ./shop --dry-run
+
+  # A directory without an appspec
+  upshift deploy ./page --file /:/srv/page --start 'bin/start --fast' --check bin/check
+
+  # An earlier revision once more
+  upshift deploy app/shop --revision 3")]
+pub struct Args {
+    /// A directory, an archive (tar, tgz, tar.zst, zip), or app/NAME to deploy a revision again
+    #[arg(value_name = "DIR|ARCHIVE|app/NAME")]
+    pub what: Option<String>,
+    /// The application's name, instead of the directory's
+    #[arg(long)]
+    pub name: Option<String>,
+    /// What the application listens on; scripts get it as PORT [default: 8080 for a new application]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: Option<u16>,
+    /// With app/NAME: the number of the revision, instead of the one in place
+    #[arg(long, value_name = "NUMBER")]
+    pub revision: Option<u64>,
+    /// The appspec's name in the bundle, instead of appspec.yml
+    #[arg(long, value_name = "PATH")]
+    pub appspec: Option<String>,
+
+    /// Form mode: SOURCE in the bundle goes to the folder DESTINATION (can be repeated)
+    #[arg(long = "file", value_name = "SOURCE:DESTINATION", help_heading = "Form mode")]
+    pub files: Vec<String>,
+    /// Form mode: the script that stops the application, with arguments
+    #[arg(long, value_name = "SCRIPT", help_heading = "Form mode")]
+    pub stop: Option<String>,
+    /// Form mode: the script that starts it
+    #[arg(long, value_name = "SCRIPT", help_heading = "Form mode")]
+    pub start: Option<String>,
+    /// Form mode: the script that checks it. Without anything else to deploy: only look whether DIR is a good bundle
+    #[arg(long, value_name = "SCRIPT|DIR", num_args = 0..=1, default_missing_value = "", help_heading = "Form mode")]
+    pub check: Option<String>,
+
+    /// Why, for the history
+    #[arg(long)]
+    pub reason: Option<String>,
+    /// How many gears at a time, or what percentage of them
+    #[arg(long, value_parser = super::concurrency)]
+    pub concurrency: Option<Amount>,
+    /// How many gears may fail
+    #[arg(long, value_name = "COUNT")]
+    pub max_failures: Option<u32>,
+    /// What becomes of the gears when too many failed: Stop or Rollback
+    #[arg(long, value_name = "WHAT", value_parser = on_failure)]
+    pub on_failure: Option<OnFailure>,
+    /// What happens to files of others at a destination: Overwrite, Disallow or Retain
+    #[arg(long, value_name = "WHAT", value_parser = file_exists)]
+    pub file_exists: Option<FileExists>,
+    /// Leave this hook out (can be repeated)
+    #[arg(long, value_name = "HOOK", value_parser = super::hook)]
+    pub skip_hook: Vec<String>,
+    /// Go on when the stop script of the installed revision fails
+    #[arg(long)]
+    pub ignore_stop_failure: bool,
+
+    /// Only show the steps: nothing is sent
+    #[arg(long, value_name = "WHERE", num_args = 0..=1, require_equals = true, default_missing_value = "client", value_parser = ["client"])]
+    pub dry_run: Option<String>,
+    /// Print the rollout (or with --dry-run the plan) instead: json, yaml, name, jsonpath=TEMPLATE
+    #[arg(short = 'o', long, value_name = "FORMAT")]
+    pub output: Option<String>,
+    /// Whether to follow the rollout to its end
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub follow: bool,
+    #[command(flatten)]
+    pub progress: Flags,
+}
+
+impl Args {
+    /// What is meant.
+    pub fn request(&self, context: &Context) -> Result<Request, Failure> {
+        match (&self.what, self.check.as_deref()) {
+            (None, Some("") | None) => Err(Failure::usage("nothing to deploy")
+                .hint("Name a directory or an archive, or an application that is there: app/NAME.")),
+            (None, Some(folder)) => Ok(Request::Check(self.source(folder, None, context)?)),
+            (Some(what), Some("")) => Ok(Request::Check(self.source(what, None, context)?)),
+            (Some(what), check) => self.deployment(what, check, context),
+        }
+    }
+
+    fn deployment(&self, what: &str, check: Option<&str>, context: &Context) -> Result<Request, Failure> {
+        let is_there = context.environment.path(what).exists();
+        if !is_there && let Some((kind, _)) = what.split_once('/')
+            && crate::api::kinds::named(kind).is_some()
+        {
+            return self.again(what);
+        }
+        if !is_there {
+            let program = context.name();
+            return Err(Failure::usage(format!("{what}: no such directory or archive"))
+                .hint(format!("To deploy a revision again: {program} deploy app/NAME")));
+        }
+        if self.revision.is_some() {
+            return Err(Failure::usage("--revision goes with app/NAME, not with a directory or an archive"));
+        }
+        Ok(Request::Bundle(self.source(what, check, context)?))
+    }
+
+    fn again(&self, what: &str) -> Result<Request, Failure> {
+        let extra = [
+            (!self.files.is_empty(), "--file"),
+            (self.stop.is_some(), "--stop"),
+            (self.start.is_some(), "--start"),
+            (self.check.is_some(), "--check"),
+            (self.name.is_some(), "--name"),
+            (self.appspec.is_some(), "--appspec"),
+            (self.port.is_some(), "--port"),
+        ];
+        if let Some((_, flag)) = extra.iter().find(|(given, _)| *given) {
+            return Err(Failure::usage(format!("{flag} goes with a directory or an archive, not with app/NAME")));
+        }
+        Ok(Request::Again {
+            application: target::application(what)?,
+            revision: self.revision,
+        })
+    }
+
+    fn source(&self, what: &str, check: Option<&str>, context: &Context) -> Result<Source, Failure> {
+        let form = Form {
+            files: self.files.iter().map(|text| mapping(text)).collect::<Result<_, _>>()?,
+            scripts: self.scripts(check),
+        };
+        Source::new(
+            &context.environment.path(what),
+            self.name.as_deref(),
+            self.appspec.clone(),
+            form,
+        )
+    }
+
+    fn scripts(&self, check: Option<&str>) -> Option<Scripts> {
+        let scripts = Scripts {
+            stop: words(self.stop.as_deref()),
+            start: words(self.start.as_deref()),
+            check: words(check),
+        };
+        (scripts != Scripts::default()).then_some(scripts)
+    }
+}
+
+/// Words are split at spaces; there is no shell, and so no quoting.
+fn words(text: Option<&str>) -> Vec<String> {
+    text.unwrap_or_default()
+        .split_whitespace()
+        .map(str::to_owned)
+        .collect()
+}
+
+fn mapping(text: &str) -> Result<FileMapping, Failure> {
+    match text.split_once(':') {
+        Some((source, destination)) if !source.is_empty() && !destination.is_empty() => {
+            Ok(FileMapping {
+                source: source.to_owned(),
+                destination: destination.to_owned(),
+            })
+        }
+        _ => Err(Failure::usage(format!(
+            "invalid argument {text:?} for \"--file\" flag: write it as SOURCE:DESTINATION, as in /:/srv/shop"
+        ))),
+    }
+}
+
+fn on_failure(text: &str) -> Result<OnFailure, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "stop" => Ok(OnFailure::Stop),
+        "rollback" => Ok(OnFailure::Rollback),
+        _ => Err("must be Stop or Rollback".to_owned()),
+    }
+}
+
+fn file_exists(text: &str) -> Result<FileExists, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "overwrite" => Ok(FileExists::Overwrite),
+        "disallow" => Ok(FileExists::Disallow),
+        "retain" => Ok(FileExists::Retain),
+        _ => Err("must be Overwrite, Disallow or Retain".to_owned()),
+    }
+}

@@ -1,0 +1,7 @@
+//! What `deploy`, `rollback`, `rollout` and `logs` share: naming, reading and beginning rollouts, and showing plans.
+
+pub mod begin;
+pub mod known;
+pub mod output;
+pub mod preview;
+pub mod target;
