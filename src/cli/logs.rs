@@ -87,7 +87,9 @@ struct Output {
 impl Args {
     fn wants(&self, operation: &Operation) -> bool {
         let spec = &operation.spec;
-        self.gear.as_ref().is_none_or(|gear| *gear == spec.gear || *gear == spec.node)
+        self.gear
+            .as_ref()
+            .is_none_or(|gear| *gear == spec.gear || *gear == spec.node)
     }
 
     fn wants_step(&self, name: &str) -> bool {
@@ -101,11 +103,16 @@ impl Args {
         if operations.is_empty() || operations.iter().any(|operation| self.wants(operation)) {
             return Ok(());
         }
-        let mut gears: Vec<&str> = operations.iter().map(|one| one.spec.gear.as_str()).collect();
+        let mut gears: Vec<&str> = operations
+            .iter()
+            .map(|one| one.spec.gear.as_str())
+            .collect();
         gears.sort_unstable();
         gears.dedup();
-        Err(Failure::not_found(format!("the rollout has no gear {gear:?}"))
-            .hint(format!("Gears: {}", gears.join(", "))))
+        Err(
+            Failure::not_found(format!("the rollout has no gear {gear:?}"))
+                .hint(format!("Gears: {}", gears.join(", "))),
+        )
     }
 
     fn nothing(&self, rollout: &Rollout) -> Failure {
@@ -158,7 +165,11 @@ async fn print(
     for output in outputs {
         let prefix = match (several, outputs.len()) {
             (false, 1) => None,
-            (several, _) => Some(prefix(several.then_some(output.node.as_str()), &output.step, look)),
+            (several, _) => Some(prefix(
+                several.then_some(output.node.as_str()),
+                &output.step,
+                look,
+            )),
         };
         let path = log_path(namespace, &output.operation, &output.step, false);
         if let Err(failure) = copy(context, client, &path, prefix.as_deref()).await {
@@ -194,7 +205,10 @@ async fn copy(
 
 fn say(context: &Context, prefix: &str, lines: &[String]) -> Result<(), Failure> {
     if !lines.is_empty() {
-        let text: String = lines.iter().map(|line| format!("{prefix}{line}\n")).collect();
+        let text: String = lines
+            .iter()
+            .map(|line| format!("{prefix}{line}\n"))
+            .collect();
         context.out(format_args!("{text}"))?;
     }
     Ok(())
@@ -286,7 +300,9 @@ impl Reading<'_> {
                 self.open.remove(&Wanted { operation, step });
             }
             Change::Lost { why } => {
-                context.say(format_args!("no answer from the server ({why}), trying again\n"))?;
+                context.say(format_args!(
+                    "no answer from the server ({why}), trying again\n"
+                ))?;
             }
             Change::Complete | Change::Restored | Change::Tick => {}
         }

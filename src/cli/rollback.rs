@@ -109,7 +109,10 @@ async fn roll_back(
         ..RolloutSpec::default()
     };
     let rollout = begin::begin(client, &application, &mut known, spec, context.name()).await?;
-    let done = format!("rollout.upshift.dev/{} rolls back to {revision}", rollout.metadata.name);
+    let done = format!(
+        "rollout.upshift.dev/{} rolls back to {revision}",
+        rollout.metadata.name
+    );
     Ending {
         context,
         client: client.clone(),
@@ -132,10 +135,14 @@ fn choose<'a>(
     let nothing = |message: String| {
         Failure::not_found(message)
             .hint(format!("Revisions: {}", known.listing()))
-            .hint(format!("'{program} rollout history app/{name}' shows how each went."))
+            .hint(format!(
+                "'{program} rollout history app/{name}' shows how each went."
+            ))
     };
     let Some(latest) = known.latest() else {
-        return Err(nothing(format!("application {name:?} was never deployed: nothing to roll back to")));
+        return Err(nothing(format!(
+            "application {name:?} was never deployed: nothing to roll back to"
+        )));
     };
     let current = known.revision_named(&latest.spec.revision);
     if let Some(number) = wanted {
@@ -144,7 +151,9 @@ fn choose<'a>(
             .ok_or_else(|| nothing(format!("application {name:?} has no revision {number}")))?;
         let in_place = current == Some(revision) && latest.status.phase == RolloutPhase::Succeeded;
         if in_place {
-            return Err(Failure::ours(format!("revision {number} is already in place")));
+            return Err(Failure::ours(format!(
+                "revision {number} is already in place"
+            )));
         }
         return Ok((latest, revision));
     }
@@ -170,11 +179,11 @@ mod tests {
 
     /// Rollouts as (revision, phase), numbered from 1.
     fn known(revisions: u64, rollouts: &[(u64, &str)]) -> (Application, Known) {
-        let application =
-            serde_json::from_value(json!({"metadata": {"name": "shop"}})).unwrap();
+        let application = serde_json::from_value(json!({"metadata": {"name": "shop"}})).unwrap();
         let revision = |number: u64| {
             let name = format!("shop-{number}");
-            serde_json::from_value(json!({"metadata": {"name": name}, "spec": {"number": number}})).unwrap()
+            serde_json::from_value(json!({"metadata": {"name": name}, "spec": {"number": number}}))
+                .unwrap()
         };
         let rollout = |(index, (revision, phase)): (usize, &(u64, &str))| {
             let started = (*phase != "Locked").then_some("2026-11-20T20:44:04Z");
@@ -194,7 +203,12 @@ mod tests {
         (application, known)
     }
 
-    fn check(revisions: u64, rollouts: &[(u64, &str)], wanted: Option<u64>, expect: Result<(u64, u64), Exit>) {
+    fn check(
+        revisions: u64,
+        rollouts: &[(u64, &str)],
+        wanted: Option<u64>,
+        expect: Result<(u64, u64), Exit>,
+    ) {
         let (application, known) = known(revisions, rollouts);
         let got = choose(&application, &known, wanted, "upshift")
             .map(|(undone, revision)| (undone.spec.number, revision.spec.number))

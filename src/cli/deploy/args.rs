@@ -14,7 +14,7 @@ use crate::cli::progress::flags::Flags;
 use crate::cli::rollouts::target;
 
 /// What a gear listens on when nobody says otherwise.
-pub const PORT: u16 = 8080;
+pub(super) const PORT: u16 = 8080;
 
 /// Deploy a directory or an archive to the hosts of an application
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -53,7 +53,11 @@ pub struct Args {
     pub appspec: Option<String>,
 
     /// Form mode: SOURCE in the bundle goes to the folder DESTINATION (can be repeated)
-    #[arg(long = "file", value_name = "SOURCE:DESTINATION", help_heading = "Form mode")]
+    #[arg(
+        long = "file",
+        value_name = "SOURCE:DESTINATION",
+        help_heading = "Form mode"
+    )]
     pub files: Vec<String>,
     /// Form mode: the script that stops the application, with arguments
     #[arg(long, value_name = "SCRIPT", help_heading = "Form mode")]
@@ -104,28 +108,40 @@ impl Args {
     /// What is meant.
     pub fn request(&self, context: &Context) -> Result<Request, Failure> {
         match (&self.what, self.check.as_deref()) {
-            (None, Some("") | None) => Err(Failure::usage("nothing to deploy")
-                .hint("Name a directory or an archive, or an application that is there: app/NAME.")),
+            (None, Some("") | None) => Err(Failure::usage("nothing to deploy").hint(
+                "Name a directory or an archive, or an application that is there: app/NAME.",
+            )),
             (None, Some(folder)) => Ok(Request::Check(self.source(folder, None, context)?)),
             (Some(what), Some("")) => Ok(Request::Check(self.source(what, None, context)?)),
             (Some(what), check) => self.deployment(what, check, context),
         }
     }
 
-    fn deployment(&self, what: &str, check: Option<&str>, context: &Context) -> Result<Request, Failure> {
+    fn deployment(
+        &self,
+        what: &str,
+        check: Option<&str>,
+        context: &Context,
+    ) -> Result<Request, Failure> {
         let is_there = context.environment.path(what).exists();
-        if !is_there && let Some((kind, _)) = what.split_once('/')
+        if !is_there
+            && let Some((kind, _)) = what.split_once('/')
             && crate::api::kinds::named(kind).is_some()
         {
             return self.again(what);
         }
         if !is_there {
             let program = context.name();
-            return Err(Failure::usage(format!("{what}: no such directory or archive"))
-                .hint(format!("To deploy a revision again: {program} deploy app/NAME")));
+            return Err(
+                Failure::usage(format!("{what}: no such directory or archive")).hint(format!(
+                    "To deploy a revision again: {program} deploy app/NAME"
+                )),
+            );
         }
         if self.revision.is_some() {
-            return Err(Failure::usage("--revision goes with app/NAME, not with a directory or an archive"));
+            return Err(Failure::usage(
+                "--revision goes with app/NAME, not with a directory or an archive",
+            ));
         }
         Ok(Request::Bundle(self.source(what, check, context)?))
     }
@@ -141,7 +157,9 @@ impl Args {
             (self.port.is_some(), "--port"),
         ];
         if let Some((_, flag)) = extra.iter().find(|(given, _)| *given) {
-            return Err(Failure::usage(format!("{flag} goes with a directory or an archive, not with app/NAME")));
+            return Err(Failure::usage(format!(
+                "{flag} goes with a directory or an archive, not with app/NAME"
+            )));
         }
         Ok(Request::Again {
             application: target::application(what)?,
@@ -149,9 +167,18 @@ impl Args {
         })
     }
 
-    fn source(&self, what: &str, check: Option<&str>, context: &Context) -> Result<Source, Failure> {
+    fn source(
+        &self,
+        what: &str,
+        check: Option<&str>,
+        context: &Context,
+    ) -> Result<Source, Failure> {
         let form = Form {
-            files: self.files.iter().map(|text| mapping(text)).collect::<Result<_, _>>()?,
+            files: self
+                .files
+                .iter()
+                .map(|text| mapping(text))
+                .collect::<Result<_, _>>()?,
             scripts: self.scripts(check),
         };
         Source::new(

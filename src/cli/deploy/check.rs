@@ -10,7 +10,7 @@ use crate::cli::progress::summary;
 use crate::plan::step;
 
 /// Prints what the bundle would do; every mistake in it is a line of the failure.
-pub fn run(source: &Source, context: &Context) -> Result<Exit, Failure> {
+pub(super) fn run(source: &Source, context: &Context) -> Result<Exit, Failure> {
     let settled = source.checked(None)?;
     let columns = u16::try_from(screen::size().columns).unwrap_or(u16::MAX);
     let columns = context.streams.out_is_terminal.then_some(columns);
@@ -18,8 +18,14 @@ pub fn run(source: &Source, context: &Context) -> Result<Exit, Failure> {
         "" => "form mode".to_owned(),
         name => name.to_owned(),
     };
-    let files = text::count(usize::try_from(source.bundle.listing().files()).unwrap_or(usize::MAX), "file");
-    let mut parts = vec![format!("{}: a good bundle ({from}, {files})", source.path.display())];
+    let files = text::count(
+        usize::try_from(source.bundle.listing().files()).unwrap_or(usize::MAX),
+        "file",
+    );
+    let mut parts = vec![format!(
+        "{}: a good bundle ({from}, {files})",
+        source.path.display()
+    )];
     if !settled.spec.files.is_empty() {
         let mut table = summary::plain_table(["SOURCE", "DESTINATION"], columns);
         for mapping in &settled.spec.files {
@@ -33,7 +39,9 @@ pub fn run(source: &Source, context: &Context) -> Result<Exit, Failure> {
             for script in settled.spec.scripts(event) {
                 let mut words = vec![script.location.clone()];
                 words.extend(script.arguments.iter().cloned());
-                let timeout = script.timeout.map_or_else(|| "default".to_owned(), |time| time.to_string());
+                let timeout = script
+                    .timeout
+                    .map_or_else(|| "default".to_owned(), |time| time.to_string());
                 let user = script.runas.clone().unwrap_or_default();
                 table.add_row([event.to_owned(), words.join(" "), timeout, user]);
             }

@@ -37,6 +37,7 @@ use crate::client::Client;
 use crate::client::Patch;
 use crate::client::WriteOptions;
 use crate::client::connection::Connection;
+use crate::client::registry;
 use crate::client::registry::Registry;
 use crate::plan::step;
 
@@ -76,7 +77,10 @@ impl Command<'_> {
     async fn run(&self, request: Request) -> Result<Exit, Failure> {
         match request {
             Request::Check(source) => check::run(&source, self.context),
-            Request::Again { application, revision } => self.again(&application, revision).await,
+            Request::Again {
+                application,
+                revision,
+            } => self.again(&application, revision).await,
             Request::Bundle(source) if self.args.dry_run.is_some() => self.preview(&source).await,
             Request::Bundle(source) => self.deploy(source).await,
         }
@@ -88,9 +92,15 @@ impl Command<'_> {
         let (known, namespace) = match &connection {
             Some(connection) => {
                 let (client, namespace) = (&connection.client, &connection.namespace);
-                (Known::read(client, namespace, &source.name).await?, namespace.clone())
+                (
+                    Known::read(client, namespace, &source.name).await?,
+                    namespace.clone(),
+                )
             }
-            None => (Known::default(), self.context.flags.namespace.clone().unwrap_or_default()),
+            None => (
+                Known::default(),
+                self.context.flags.namespace.clone().unwrap_or_default(),
+            ),
         };
         source.checked(known.application.as_ref())?;
         let application = match &known.application {
@@ -132,8 +142,11 @@ impl Command<'_> {
         }
         known.expect_idle(self.context.name())?;
         let application = self.application(&connection, &source, &known).await?;
-        let revision = self.revision(client, &application, &known, &source, packed).await?;
-        self.begin(client, &application, &mut known, &revision).await
+        let revision = self
+            .revision(client, &application, &known, &source, packed)
+            .await?;
+        self.begin(client, &application, &mut known, &revision)
+            .await
     }
 
     /// A bundle without an appspec needs an application that says what goes where; none is started to find that out.
@@ -184,7 +197,11 @@ impl Command<'_> {
             };
         };
         let mut spec = serde_json::Map::new();
-        if let Some(port) = self.args.port.filter(|port| application.spec.port != Some(*port)) {
+        if let Some(port) = self
+            .args
+            .port
+            .filter(|port| application.spec.port != Some(*port))
+        {
             spec.insert("port".to_owned(), port.into());
         }
         if !source.form.files.is_empty() {
@@ -216,8 +233,15 @@ impl Command<'_> {
         let metadata = &application.metadata;
         let repository = format!("{}/{}", metadata.namespace, metadata.name);
         let (digest, size) = (packed.digest.clone(), packed.size);
-        if !registry.contains(&repository, &digest).await? {
-            registry.upload(&repository, packed.file(), &digest, size).await?;
+        if !registry
+            .contains(&repository, &digest)
+            .await
+            .map_err(untransferred)?
+        {
+            registry
+                .upload(&repository, packed.file(), &digest, size)
+                .await
+                .map_err(untransferred)?;
         }
         let mut spec = RevisionSpec {
             application: metadata.name.clone(),
@@ -262,7 +286,11 @@ impl Command<'_> {
     /// Deploys a revision that is there.
     async fn again(&self, name: &str, revision: Option<u64>) -> Result<Exit, Failure> {
         let preview = self.args.dry_run.is_some();
-        let purpose = if preview { Purpose::Reading } else { Purpose::Creating };
+        let purpose = if preview {
+            Purpose::Reading
+        } else {
+            Purpose::Creating
+        };
         let connection = self.context.connect(purpose).await?;
         let client = &connection.client;
         let (application, mut known) = Known::of(client, &connection.namespace, name).await?;
@@ -279,7 +307,8 @@ impl Command<'_> {
             return Ok(Exit::Done);
         }
         known::expect_performable(&application)?;
-        self.begin(client, &application, &mut known, &revision).await
+        self.begin(client, &application, &mut known, &revision)
+            .await
     }
 
     async fn begin(
@@ -351,6 +380,13 @@ fn wanted<'a>(
                 Failure::not_found(format!("application {name:?} has no revision yet"))
                     .hint("Deploy a directory or an archive first.")
             }),
+    }
+}
+
+fn untransferred(error: registry::Error) -> Failure {
+    match error {
+        registry::Error::Client(error) => error.into(),
+        error => Failure::ours(error.to_string()),
     }
 }
 

@@ -111,8 +111,15 @@ impl Source {
         };
         let missing = self.bundle.missing(&settled.spec);
         if !missing.is_empty() {
-            let file = if settled.appspec.is_empty() { "the form" } else { &settled.appspec };
-            let lines: Vec<String> = missing.iter().map(|line| format!("{file}: {line}")).collect();
+            let file = if settled.appspec.is_empty() {
+                "the form"
+            } else {
+                &settled.appspec
+            };
+            let lines: Vec<String> = missing
+                .iter()
+                .map(|line| format!("{file}: {line}"))
+                .collect();
             return Err(Failure::usage(lines.join("\n")));
         }
         Ok(settled)
@@ -120,9 +127,10 @@ impl Source {
 
     fn form_settled(&self, application: Option<&Application>) -> Result<Settled, Failure> {
         let (files, scripts) = match application {
-            Some(application) if !self.form.is_given() => {
-                (application.spec.files.clone(), application.spec.scripts.clone())
-            }
+            Some(application) if !self.form.is_given() => (
+                application.spec.files.clone(),
+                application.spec.scripts.clone(),
+            ),
             _ => (self.form.files.clone(), self.form.scripts.clone()),
         };
         if files.is_empty() {
@@ -154,7 +162,10 @@ impl Source {
 
     /// Where it came from.
     pub fn uri(&self) -> String {
-        let path = self.path.canonicalize().unwrap_or_else(|_| self.path.clone());
+        let path = self
+            .path
+            .canonicalize()
+            .unwrap_or_else(|_| self.path.clone());
         format!("file://{}", path.display())
     }
 
@@ -188,7 +199,9 @@ fn wrong(error: &crate::content::archive::Error) -> Failure {
 /// A directory's or archive's name as an application's: lower case, everything else becomes `-`.
 fn sanitised(path: &Path) -> Result<String, Failure> {
     let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let name = real.file_name().map(|name| name.to_string_lossy().to_lowercase());
+    let name = real
+        .file_name()
+        .map(|name| name.to_string_lossy().to_lowercase());
     let name = name.unwrap_or_default();
     let suffixes = [".tar.gz", ".tar.zst", ".tar", ".tgz", ".tzst", ".zip"];
     let stem = match suffixes.iter().find_map(|suffix| name.strip_suffix(suffix)) {
@@ -197,7 +210,13 @@ fn sanitised(path: &Path) -> Result<String, Failure> {
     };
     let mapped: String = stem
         .chars()
-        .map(|c| if c.is_ascii_lowercase() || c.is_ascii_digit() { c } else { '-' })
+        .map(|c| {
+            if c.is_ascii_lowercase() || c.is_ascii_digit() {
+                c
+            } else {
+                '-'
+            }
+        })
         .collect();
     let mut trimmed = mapped.trim_matches('-');
     // Names of gears and operations are longer: NAME-NODE, NAME-NUMBER-NAME-NODE-ATTEMPT.

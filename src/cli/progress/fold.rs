@@ -155,6 +155,16 @@ impl State {
         gear.runs.push(run);
         gear.runs
             .sort_by_key(|run| (run.attempt, run.is_return(&self.rollout)));
+        self.outdate();
+    }
+
+    /// A new attempt takes up every gear that the one before did not bring to the wanted revision.
+    fn outdate(&mut self) {
+        let rollout = &self.rollout;
+        for run in self.gears.values_mut().flat_map(|gear| &mut gear.runs) {
+            let stays = run.shown == OperationPhase::Succeeded && !run.is_return(rollout);
+            run.is_stale = !run.is_current(rollout) && !stays;
+        }
     }
 
     fn step(&mut self, operation: &str, step: &str) -> Option<(Place, &mut Step)> {
@@ -219,7 +229,11 @@ impl State {
         if self.lost.is_some() {
             return;
         }
-        let steps = self.gears.values_mut().flat_map(|gear| &mut gear.runs).flat_map(|run| &mut run.steps);
+        let steps = self
+            .gears
+            .values_mut()
+            .flat_map(|gear| &mut gear.runs)
+            .flat_map(|run| &mut run.steps);
         for step in steps.filter(|step| step.log == Log::Open && is_end(step.status.phase)) {
             let ended = *step.ended.get_or_insert(now.at);
             let heard = step.heard.map_or(ended, |heard| heard.max(ended));

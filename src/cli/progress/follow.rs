@@ -195,7 +195,9 @@ impl<'a> Following<'a> {
     }
 
     fn show(&mut self, events: &[Event]) -> Result<(), Failure> {
-        Ok(self.screen.show(events, &self.state, self.began.elapsed())?)
+        Ok(self
+            .screen
+            .show(events, &self.state, self.began.elapsed())?)
     }
 
     fn stop(&self) -> Option<Stop> {
@@ -203,7 +205,11 @@ impl<'a> Following<'a> {
         if self.state.is_finished() {
             return Some(Stop::Over);
         }
-        let silent = self.state.lost.as_ref().map(|(since, _)| at.saturating_sub(*since));
+        let silent = self
+            .state
+            .lost
+            .as_ref()
+            .map(|(since, _)| at.saturating_sub(*since));
         match self.chosen.timeout {
             Some(timeout) if at >= timeout && silent.is_some() => Some(Stop::Silent),
             Some(timeout) if at >= timeout => Some(Stop::TimedOut),

@@ -91,7 +91,10 @@ impl Screen {
         if events.is_empty() {
             return Ok(());
         }
-        let text: String = events.iter().map(|event| format!("{}\n", json::line(event))).collect();
+        let text: String = events
+            .iter()
+            .map(|event| format!("{}\n", json::line(event)))
+            .collect();
         self.streams.out(format_args!("{text}"))
     }
 
@@ -115,7 +118,13 @@ impl Screen {
     }
 }
 
-fn plain_lines(mux: &mut Mux, events: &[Event], state: &State, look: Look, at: Duration) -> Vec<String> {
+fn plain_lines(
+    mux: &mut Mux,
+    events: &[Event],
+    state: &State,
+    look: Look,
+    at: Duration,
+) -> Vec<String> {
     let mut lines = mux.pass(at);
     for event in events {
         let Some(line) = plain::line(event, state.total(), look) else {
@@ -142,7 +151,9 @@ fn live_lines(events: &[Event], state: &State, look: Look) -> Vec<String> {
     events
         .iter()
         .filter_map(|event| match &event.what {
-            What::Line { place, step, text } => Some(plain::output(place.label(), step, text, look)),
+            What::Line { place, step, text } => {
+                Some(plain::output(place.label(), step, text, look))
+            }
             What::Lost { .. } | What::Restored { .. } => plain::line(event, state.total(), look),
             _ => None,
         })

@@ -255,9 +255,10 @@ impl State {
 impl Gear {
     /// The phase of the last run.
     pub fn phase(&self) -> OperationPhase {
-        self.runs
-            .last()
-            .map_or(OperationPhase::Pending, |run| run.shown)
+        match self.runs.last() {
+            Some(run) if !run.is_stale => run.shown,
+            _ => OperationPhase::Pending,
+        }
     }
 
     /// What this gear is waiting for; none when it is at its end.
@@ -265,7 +266,9 @@ impl Gear {
         let run = self.runs.last()?;
         let place = self.place.label();
         match self.phase() {
-            OperationPhase::Pending if run.is_stale => Some(format!("{place}: not tried again yet")),
+            OperationPhase::Pending if run.is_stale => {
+                Some(format!("{place}: not tried again yet"))
+            }
             OperationPhase::Pending => Some(format!("{place}: not accepted by its node yet")),
             OperationPhase::Paused => Some(format!("{place}: paused")),
             phase if phase.is_final() => None,

@@ -434,6 +434,7 @@ fn an_earlier_attempt_is_known_but_no_news() {
     );
     assert_eq!(news, []);
     assert!(state.failures().is_empty());
+    assert_eq!(state.all_ended(), 0, "it will be tried again");
     let mut second = operation("localhost", 7, StepPhase::Waiting);
     "shop-2-shop-localhost-2".clone_into(&mut second.metadata.name);
     let news = feed(&mut state, 20, boxed(second));

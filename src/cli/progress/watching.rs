@@ -68,7 +68,10 @@ impl Line {
 
     /// A client to ask now.
     pub fn client(&self) -> Client {
-        self.client.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.client
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     async fn renew(&self) {
@@ -109,7 +112,11 @@ impl Listener {
         let listener = self.clone();
         scope.spawn(async move { listener.pursue::<Rollout>(own, rollout_change).await });
         let (listener, options) = (self.clone(), self.operations());
-        scope.spawn(async move { listener.pursue::<Operation>(options, operation_change).await });
+        scope.spawn(async move {
+            listener
+                .pursue::<Operation>(options, operation_change)
+                .await
+        });
     }
 
     fn operations(&self) -> ListOptions {
@@ -122,7 +129,10 @@ impl Listener {
     /// Every operation of the rollout as it is now.
     pub async fn all_operations(&self) -> Result<Vec<Operation>, client::Error> {
         let client = self.line.client();
-        Ok(client.list(&self.namespace, &self.operations()).await?.items)
+        Ok(client
+            .list(&self.namespace, &self.operations())
+            .await?
+            .items)
     }
 
     async fn tell(&self, change: Change) {
@@ -224,7 +234,12 @@ struct Output {
 impl Output {
     /// Reads from the beginning and passes on what is new.
     async fn pass_on(&mut self, listener: &Listener, follow: bool) -> Result<(), client::Error> {
-        let path = log_path(&listener.namespace, &self.wanted.operation, &self.wanted.step, follow);
+        let path = log_path(
+            &listener.namespace,
+            &self.wanted.operation,
+            &self.wanted.step,
+            follow,
+        );
         let mut body = listener.line.client().open(&path).await?;
         let mut known = self.seen;
         while let Some(chunk) = body.chunk().await {
@@ -291,7 +306,9 @@ fn view<T: Typed>(object: Value) -> Result<T, client::Error> {
 }
 
 fn is_refusal(error: &client::Error) -> bool {
-    let forbidden = error.status().is_some_and(|status| matches!(status.code, 401 | 403));
+    let forbidden = error
+        .status()
+        .is_some_and(|status| matches!(status.code, 401 | 403));
     forbidden || matches!(error, client::Error::Unauthorized(_))
 }
 

@@ -18,7 +18,7 @@ use crate::cli::rollouts::target;
 
 /// Show the rollouts of an application, oldest first
 #[derive(Clone, Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// The application
     #[arg(value_name = "app/NAME")]
     target: String,
@@ -31,13 +31,15 @@ pub struct Args {
 }
 
 /// Runs `rollout history`.
-pub async fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
+pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     let format = Format::parse(args.output.as_deref(), &output::FORMATS)?;
     let name = target::application(&args.target)?;
     let connection = context.connect(Purpose::Reading).await?;
     let (_, mut known) = Known::of(&connection.client, &connection.namespace, &name).await?;
     if let Some(number) = args.revision {
-        known.rollouts.retain(|rollout| rollout.spec.number == number);
+        known
+            .rollouts
+            .retain(|rollout| rollout.spec.number == number);
         if known.rollouts.is_empty() {
             return Err(Failure::not_found("unable to find the specified revision"));
         }
@@ -94,7 +96,9 @@ fn source(known: &Known, rollout: &Rollout) -> String {
         return format!("{} {digest}", source.uri).trim().to_owned();
     }
     let commit = &source.commit[..source.commit.len().min(12)];
-    format!("{} {commit} {digest}", source.reference).trim().to_owned()
+    format!("{} {commit} {digest}", source.reference)
+        .trim()
+        .to_owned()
 }
 
 fn duration(rollout: &Rollout) -> String {

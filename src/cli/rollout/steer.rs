@@ -27,7 +27,7 @@ use crate::client::WriteOptions;
 
 /// Change what is wanted of the rollout under way
 #[derive(Clone, Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// The application, or one of its rollouts
     #[arg(value_name = "app/NAME|rollout/NAME")]
     target: String,
@@ -38,7 +38,7 @@ pub struct Args {
 
 /// Try the gears again that failed in the last rollout, and follow it
 #[derive(Clone, Debug, clap::Args)]
-pub struct RetryArgs {
+pub(super) struct RetryArgs {
     /// The application, or one of its rollouts
     #[arg(value_name = "app/NAME|rollout/NAME")]
     target: String,
@@ -53,7 +53,7 @@ pub struct RetryArgs {
 }
 
 /// Runs `rollout pause`: nothing new begins.
-pub async fn pause(args: &Args, context: &Context) -> Result<Exit, Failure> {
+pub(super) async fn pause(args: &Args, context: &Context) -> Result<Exit, Failure> {
     let (client, found) = located(args, context).await?;
     let rollout = under_way(&found)?;
     match rollout.spec.desired {
@@ -65,7 +65,7 @@ pub async fn pause(args: &Args, context: &Context) -> Result<Exit, Failure> {
 }
 
 /// Runs `rollout resume`: a paused rollout goes on.
-pub async fn resume(args: &Args, context: &Context) -> Result<Exit, Failure> {
+pub(super) async fn resume(args: &Args, context: &Context) -> Result<Exit, Failure> {
     let (client, found) = located(args, context).await?;
     let rollout = under_way(&found)?;
     if rollout.spec.desired != Desired::Pause {
@@ -75,7 +75,7 @@ pub async fn resume(args: &Args, context: &Context) -> Result<Exit, Failure> {
 }
 
 /// Runs `rollout cancel`: what runs ends with its step, and the rollout is over.
-pub async fn cancel(args: &Args, context: &Context) -> Result<Exit, Failure> {
+pub(super) async fn cancel(args: &Args, context: &Context) -> Result<Exit, Failure> {
     let (client, found) = located(args, context).await?;
     if outcome::is_over(&found.rollout) {
         let rollout = &found.rollout;
@@ -90,11 +90,19 @@ pub async fn cancel(args: &Args, context: &Context) -> Result<Exit, Failure> {
         ))?;
         return Ok(Exit::Done);
     }
-    want(&client, &found.rollout, Desired::Abort, "cancelling", args, context).await
+    want(
+        &client,
+        &found.rollout,
+        Desired::Abort,
+        "cancelling",
+        args,
+        context,
+    )
+    .await
 }
 
 /// Runs `rollout retry`.
-pub async fn retry(args: &RetryArgs, context: &Context) -> Result<Exit, Failure> {
+pub(super) async fn retry(args: &RetryArgs, context: &Context) -> Result<Exit, Failure> {
     let format = Format::parse(args.output.as_deref(), &output::FORMATS)?;
     let chosen = args.progress.choose(context, !format.is_table())?;
     let result = try_again(args, context, chosen, &format).await;
@@ -122,7 +130,9 @@ async fn try_again(
         return Err(Failure::ours(format!(
             "rollout #{number} is complete; only failed deployments can be retried."
         ))
-        .hint(format!("You can start a new rollout with '{program} deploy app/{name}'.")));
+        .hint(format!(
+            "You can start a new rollout with '{program} deploy app/{name}'."
+        )));
     }
     let spec = json!({"attempt": rollout.spec.attempt.max(rollout.status.attempt) + 1, "desired": Desired::Run});
     let rollout = change(&client, rollout, &spec).await?;
@@ -140,7 +150,13 @@ async fn try_again(
 
 async fn located(args: &Args, context: &Context) -> Result<(Client, Found), Failure> {
     let connection = context.connect(Purpose::Reading).await?;
-    let found = find(&connection.client, &connection.namespace, &args.target, None).await?;
+    let found = find(
+        &connection.client,
+        &connection.namespace,
+        &args.target,
+        None,
+    )
+    .await?;
     Ok((connection.client, found))
 }
 
@@ -174,7 +190,11 @@ async fn want(
         let name = &rollout.spec.application;
         context.out(format_args!("application.upshift.dev/{name} {word}\n"))?;
     }
-    output::print(context, &format, &crate::api::meta::Typed::to_object(&changed))?;
+    output::print(
+        context,
+        &format,
+        &crate::api::meta::Typed::to_object(&changed),
+    )?;
     Ok(Exit::Done)
 }
 
@@ -189,7 +209,10 @@ async fn change(client: &Client, rollout: &Rollout, spec: &Value) -> Result<Roll
         let version = &latest.metadata.resource_version;
         let patch = Patch::Merge(json!({"metadata": {"resourceVersion": version}, "spec": spec}));
         let options = WriteOptions::default();
-        match client.patch(&kinds::ROLLOUT, &key, None, &patch, &options).await {
+        match client
+            .patch(&kinds::ROLLOUT, &key, None, &patch, &options)
+            .await
+        {
             // Only its status moved on: the wish is still what it was.
             Err(error) if error.is_conflict() => latest = client.get(&key).await?,
             Err(error) => return Err(error.into()),
@@ -201,6 +224,9 @@ async fn change(client: &Client, rollout: &Rollout, spec: &Value) -> Result<Roll
     }
     Err(Failure::new(
         crate::cli::failure::Kind::Locked,
-        format!("somebody else is changing rollout {:?}; look at it and try again", key.name),
+        format!(
+            "somebody else is changing rollout {:?}; look at it and try again",
+            key.name
+        ),
     ))
 }

@@ -72,6 +72,12 @@ async fn user(client: &Client) -> String {
         .await;
     answer
         .ok()
-        .and_then(|answer| Some(answer["status"]["userInfo"]["username"].as_str()?.to_owned()))
+        .and_then(|answer| {
+            Some(
+                answer["status"]["userInfo"]["username"]
+                    .as_str()?
+                    .to_owned(),
+            )
+        })
         .unwrap_or_default()
 }

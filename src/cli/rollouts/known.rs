@@ -45,7 +45,11 @@ impl Known {
     }
 
     /// Reads it; an application that is not there is a failure.
-    pub async fn of(client: &Client, namespace: &str, name: &str) -> Result<(Application, Known), Failure> {
+    pub async fn of(
+        client: &Client,
+        namespace: &str,
+        name: &str,
+    ) -> Result<(Application, Known), Failure> {
         let known = Known::read(client, namespace, name).await?;
         let Some(application) = known.application.clone() else {
             let status = crate::api::status::Status::not_found(&kinds::APPLICATION, name);
@@ -56,7 +60,10 @@ impl Known {
 
     /// The rollout that is under way.
     pub fn running(&self) -> Option<&Rollout> {
-        self.rollouts.iter().rev().find(|rollout| !outcome::is_over(rollout))
+        self.rollouts
+            .iter()
+            .rev()
+            .find(|rollout| !outcome::is_over(rollout))
     }
 
     /// The last rollout that did something: one that was refused at the start did not.
@@ -69,12 +76,16 @@ impl Known {
 
     /// A revision by number.
     pub fn revision(&self, number: u64) -> Option<&Revision> {
-        self.revisions.iter().find(|revision| revision.spec.number == number)
+        self.revisions
+            .iter()
+            .find(|revision| revision.spec.number == number)
     }
 
     /// A revision by name.
     pub fn revision_named(&self, name: &str) -> Option<&Revision> {
-        self.revisions.iter().find(|revision| revision.metadata.name == name)
+        self.revisions
+            .iter()
+            .find(|revision| revision.metadata.name == name)
     }
 
     /// Whether a rollout brought that revision in place everywhere.
@@ -123,7 +134,9 @@ pub fn in_progress(rollout: &Rollout, program: &str) -> Failure {
         rollout.metadata.name, rollout.status.phase
     );
     Failure::new(Kind::Locked, message)
-        .hint(format!("Watch it with '{program} rollout status -w app/{application}'."))
+        .hint(format!(
+            "Watch it with '{program} rollout status -w app/{application}'."
+        ))
         .hint(format!(
             "Optionally, you can cancel it with '{program} rollout cancel app/{application}'."
         ))

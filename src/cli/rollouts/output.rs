@@ -37,7 +37,12 @@ pub struct Ending<'a> {
 
 impl Ending<'_> {
     /// Says what was done to the rollout, follows it if that is wanted, and prints it if that is.
-    pub async fn run(&self, done: &str, rollout: Rollout, earlier: &[Rollout]) -> Result<Exit, Failure> {
+    pub async fn run(
+        &self,
+        done: &str,
+        rollout: Rollout,
+        earlier: &[Rollout],
+    ) -> Result<Exit, Failure> {
         if self.format.is_table() && !matches!(self.chosen.mode, Mode::Quiet | Mode::Json) {
             self.context.out(format_args!("{done}\n"))?;
         }
@@ -68,7 +73,11 @@ pub fn print(context: &Context, format: &Format, object: &Value) -> Result<(), F
 }
 
 /// In NDJSON mode a failure is the last line, too.
-pub fn tell_failure(context: &Context, chosen: &Chosen, result: &Result<Exit, Failure>) -> Result<(), Failure> {
+pub fn tell_failure(
+    context: &Context,
+    chosen: &Chosen,
+    result: &Result<Exit, Failure>,
+) -> Result<(), Failure> {
     if let (Mode::Json, Err(failure)) = (chosen.mode, result) {
         let message = failure.lines().join("\n");
         let line = json::stopped(failure.exit(), &format!("{:?}", failure.exit()), &message);

@@ -188,12 +188,31 @@ mod tests {
 
     #[test]
     fn a_rolling_deployment_shows_its_seven_steps() {
-        insta::assert_snapshot!(shown(&json!({"hosts": {}}), Action::Deploy), @r"");
+        insta::assert_snapshot!(shown(&json!({"hosts": {}}), Action::Deploy), @r"
+        would deploy shop-2 on 1 gear in 1 wave (dry run)
+
+        WAVE   GEAR             NODE        COLOR   NOTE
+        1      shop-localhost   localhost           new
+
+        STEP   NAME               BY     WHERE       WHAT
+        1      DownloadBundle     Node   each gear   cache the bundle
+        2      ApplicationStop    Node   each gear   stop the installed revision
+        3      BeforeInstall      Node   each gear   before the files change
+        4      Install            Node   each gear   put files and permissions in place
+        5      AfterInstall       Node   each gear   after the files changed
+        6      ApplicationStart   Node   each gear   start the application
+        7      ValidateService    Node   each gear   check the application
+        ");
     }
 
     #[test]
     fn a_blue_green_rollback_is_one_step() {
         let colors = json!({"hosts": {"blueGreen": {"blue": {}, "green": {"a": "b"}}}});
-        insta::assert_snapshot!(shown(&colors, Action::Rollback), @r"");
+        insta::assert_snapshot!(shown(&colors, Action::Rollback), @r"
+        would roll back to shop-2 on 0 gears in 0 waves (dry run)
+
+        STEP   NAME            BY        WHERE   WHAT
+        1      SwitchTraffic   Control   once    send the service's requests to the other colour
+        ");
     }
 }

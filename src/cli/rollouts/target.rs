@@ -45,7 +45,11 @@ fn checked(kind: &Kind, name: &str) -> Result<String, Failure> {
     }
     Err(Failure::usage(format!(
         "{name:?} is not the name of {} {}: letters, digits, '-' and '.', as in app/shop",
-        if kind.singular.starts_with('a') { "an" } else { "a" },
+        if kind.singular.starts_with('a') {
+            "an"
+        } else {
+            "a"
+        },
         kind.singular
     )))
 }
@@ -63,7 +67,12 @@ mod tests {
     #[test]
     fn names_with_and_without_their_kind() {
         let application = Target::Application("shop".to_owned());
-        for word in ["shop", "app/shop", "applications.upshift.dev/shop", "Application/shop"] {
+        for word in [
+            "shop",
+            "app/shop",
+            "applications.upshift.dev/shop",
+            "Application/shop",
+        ] {
             assert_eq!(parse(word).unwrap(), application, "{word}");
         }
         for word in ["rollout/shop-3", "ro/shop-3"] {
