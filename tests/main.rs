@@ -3,5 +3,7 @@
 mod crash;
 mod deployment;
 mod durability;
+mod generated;
 mod shim;
 mod site;
+mod tidy;

@@ -1,0 +1,730 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_upshift_global_optspecs
+    string join \n n/namespace= local data-dir= s/server= token= kubeconfig= context= cluster= user= certificate-authority= client-certificate= client-key= tls-server-name= insecure-skip-tls-verify request-timeout= v/v= h/help V/version
+end
+
+function __fish_upshift_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_upshift_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_upshift_using_subcommand
+    set -l cmd (__fish_upshift_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c upshift -n "__fish_upshift_needs_command" -s n -l namespace -d 'The project of this call, instead of the current one' -r
+complete -c upshift -n "__fish_upshift_needs_command" -l data-dir -d 'The folder of the embedded server' -r -F
+complete -c upshift -n "__fish_upshift_needs_command" -s s -l server -d 'The address of the API server' -r
+complete -c upshift -n "__fish_upshift_needs_command" -l token -d 'Bearer token for the API server' -r
+complete -c upshift -n "__fish_upshift_needs_command" -l kubeconfig -d 'The kubeconfig file to use' -r -F
+complete -c upshift -n "__fish_upshift_needs_command" -l context -d 'The context of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_needs_command" -l cluster -d 'The cluster of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_needs_command" -l user -d 'The user of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_needs_command" -l certificate-authority -d 'File with the authorities that may have signed the server\'s certificate' -r -F
+complete -c upshift -n "__fish_upshift_needs_command" -l client-certificate -d 'File with the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_needs_command" -l client-key -d 'File with the key of the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_needs_command" -l tls-server-name -d 'The name to expect in the server\'s certificate' -r
+complete -c upshift -n "__fish_upshift_needs_command" -l request-timeout -d 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever' -r
+complete -c upshift -n "__fish_upshift_needs_command" -s v -l v -l loglevel -d 'How much to tell about requests, 0 to 10' -r
+complete -c upshift -n "__fish_upshift_needs_command" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
+complete -c upshift -n "__fish_upshift_needs_command" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
+complete -c upshift -n "__fish_upshift_needs_command" -s h -l help -d 'Print help'
+complete -c upshift -n "__fish_upshift_needs_command" -s V -l version -d 'Print version'
+complete -c upshift -n "__fish_upshift_needs_command" -f -a "new-project" -d 'Request a new project'
+complete -c upshift -n "__fish_upshift_needs_command" -f -a "project" -d 'Switch to another project'
+complete -c upshift -n "__fish_upshift_needs_command" -f -a "projects" -d 'Display existing projects'
+complete -c upshift -n "__fish_upshift_needs_command" -f -a "deploy" -d 'Deploys a bundle'
+complete -c upshift -n "__fish_upshift_needs_command" -f -a "rollback" -d 'Brings back the revision before'
+complete -c upshift -n "__fish_upshift_needs_command" -f -a "rollout" -d 'Follows and steers rollouts'
+complete -c upshift -n "__fish_upshift_needs_command" -f -a "create" -d 'Create a resource from a file or from stdin'
+complete -c upshift -n "__fish_upshift_needs_command" -f -a "apply" -d 'Apply a configuration to a resource by file name or stdin'
+complete -c upshift -n "__fish_upshift_needs_command" -f -a "get" -d 'Display one or many resources'
+complete -c upshift -n "__fish_upshift_needs_command" -f -a "describe" -d 'Show details of a specific resource or group of resources'
+complete -c upshift -n "__fish_upshift_needs_command" -f -a "label" -d 'Update the labels on a resource'
+complete -c upshift -n "__fish_upshift_needs_command" -f -a "annotate" -d 'Update the annotations on a resource'
+complete -c upshift -n "__fish_upshift_needs_command" -f -a "delete" -d 'Delete resources by file names, names, or label selectors'
+complete -c upshift -n "__fish_upshift_needs_command" -f -a "logs" -d 'Prints what hooks wrote'
+complete -c upshift -n "__fish_upshift_needs_command" -f -a "wait" -d 'Wait for a specific condition on one or many resources'
+complete -c upshift -n "__fish_upshift_needs_command" -f -a "patch" -d 'Update fields of a resource'
+complete -c upshift -n "__fish_upshift_needs_command" -f -a "api-resources" -d 'Print the supported API resources on the server'
+complete -c upshift -n "__fish_upshift_needs_command" -f -a "api-versions" -d 'Print the supported API versions on the server, in the form of "group/version"'
+complete -c upshift -n "__fish_upshift_needs_command" -f -a "serve" -d 'Run the embedded server: API, registry, controllers and a node'
+complete -c upshift -n "__fish_upshift_needs_command" -f -a "node" -d 'Run a node agent on this machine, or let other machines in'
+complete -c upshift -n "__fish_upshift_needs_command" -f -a "config" -d 'Show the kubeconfig and change the context in use'
+complete -c upshift -n "__fish_upshift_needs_command" -f -a "whoami" -d 'Return information about the current session'
+complete -c upshift -n "__fish_upshift_needs_command" -f -a "completion" -d 'Output shell completion code for the specified shell (bash, zsh, fish, powershell, elvish)'
+complete -c upshift -n "__fish_upshift_needs_command" -f -a "version" -d 'Print the client and server version information'
+complete -c upshift -n "__fish_upshift_needs_command" -f -a "options" -d 'List the global command-line options'
+complete -c upshift -n "__fish_upshift_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c upshift -n "__fish_upshift_using_subcommand new-project" -l display-name -d 'What people call it' -r
+complete -c upshift -n "__fish_upshift_using_subcommand new-project" -l description -d 'What it is for' -r
+complete -c upshift -n "__fish_upshift_using_subcommand new-project" -s n -l namespace -d 'The project of this call, instead of the current one' -r
+complete -c upshift -n "__fish_upshift_using_subcommand new-project" -l data-dir -d 'The folder of the embedded server' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand new-project" -s s -l server -d 'The address of the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand new-project" -l token -d 'Bearer token for the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand new-project" -l kubeconfig -d 'The kubeconfig file to use' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand new-project" -l context -d 'The context of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand new-project" -l cluster -d 'The cluster of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand new-project" -l user -d 'The user of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand new-project" -l certificate-authority -d 'File with the authorities that may have signed the server\'s certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand new-project" -l client-certificate -d 'File with the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand new-project" -l client-key -d 'File with the key of the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand new-project" -l tls-server-name -d 'The name to expect in the server\'s certificate' -r
+complete -c upshift -n "__fish_upshift_using_subcommand new-project" -l request-timeout -d 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever' -r
+complete -c upshift -n "__fish_upshift_using_subcommand new-project" -s v -l v -l loglevel -d 'How much to tell about requests, 0 to 10' -r
+complete -c upshift -n "__fish_upshift_using_subcommand new-project" -l skip-config-write -d 'Leave the kubeconfig as it is'
+complete -c upshift -n "__fish_upshift_using_subcommand new-project" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
+complete -c upshift -n "__fish_upshift_using_subcommand new-project" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
+complete -c upshift -n "__fish_upshift_using_subcommand new-project" -s h -l help -d 'Print help'
+complete -c upshift -n "__fish_upshift_using_subcommand project" -s n -l namespace -d 'The project of this call, instead of the current one' -r
+complete -c upshift -n "__fish_upshift_using_subcommand project" -l data-dir -d 'The folder of the embedded server' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand project" -s s -l server -d 'The address of the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand project" -l token -d 'Bearer token for the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand project" -l kubeconfig -d 'The kubeconfig file to use' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand project" -l context -d 'The context of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand project" -l cluster -d 'The cluster of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand project" -l user -d 'The user of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand project" -l certificate-authority -d 'File with the authorities that may have signed the server\'s certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand project" -l client-certificate -d 'File with the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand project" -l client-key -d 'File with the key of the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand project" -l tls-server-name -d 'The name to expect in the server\'s certificate' -r
+complete -c upshift -n "__fish_upshift_using_subcommand project" -l request-timeout -d 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever' -r
+complete -c upshift -n "__fish_upshift_using_subcommand project" -s v -l v -l loglevel -d 'How much to tell about requests, 0 to 10' -r
+complete -c upshift -n "__fish_upshift_using_subcommand project" -s q -l short -l quiet -d 'Print only the name'
+complete -c upshift -n "__fish_upshift_using_subcommand project" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
+complete -c upshift -n "__fish_upshift_using_subcommand project" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
+complete -c upshift -n "__fish_upshift_using_subcommand project" -s h -l help -d 'Print help'
+complete -c upshift -n "__fish_upshift_using_subcommand projects" -s n -l namespace -d 'The project of this call, instead of the current one' -r
+complete -c upshift -n "__fish_upshift_using_subcommand projects" -l data-dir -d 'The folder of the embedded server' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand projects" -s s -l server -d 'The address of the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand projects" -l token -d 'Bearer token for the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand projects" -l kubeconfig -d 'The kubeconfig file to use' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand projects" -l context -d 'The context of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand projects" -l cluster -d 'The cluster of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand projects" -l user -d 'The user of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand projects" -l certificate-authority -d 'File with the authorities that may have signed the server\'s certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand projects" -l client-certificate -d 'File with the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand projects" -l client-key -d 'File with the key of the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand projects" -l tls-server-name -d 'The name to expect in the server\'s certificate' -r
+complete -c upshift -n "__fish_upshift_using_subcommand projects" -l request-timeout -d 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever' -r
+complete -c upshift -n "__fish_upshift_using_subcommand projects" -s v -l v -l loglevel -d 'How much to tell about requests, 0 to 10' -r
+complete -c upshift -n "__fish_upshift_using_subcommand projects" -s q -l short -l quiet -d 'Print only names'
+complete -c upshift -n "__fish_upshift_using_subcommand projects" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
+complete -c upshift -n "__fish_upshift_using_subcommand projects" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
+complete -c upshift -n "__fish_upshift_using_subcommand projects" -s h -l help -d 'Print help'
+complete -c upshift -n "__fish_upshift_using_subcommand deploy" -s n -l namespace -d 'The project of this call, instead of the current one' -r
+complete -c upshift -n "__fish_upshift_using_subcommand deploy" -l data-dir -d 'The folder of the embedded server' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand deploy" -s s -l server -d 'The address of the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand deploy" -l token -d 'Bearer token for the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand deploy" -l kubeconfig -d 'The kubeconfig file to use' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand deploy" -l context -d 'The context of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand deploy" -l cluster -d 'The cluster of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand deploy" -l user -d 'The user of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand deploy" -l certificate-authority -d 'File with the authorities that may have signed the server\'s certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand deploy" -l client-certificate -d 'File with the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand deploy" -l client-key -d 'File with the key of the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand deploy" -l tls-server-name -d 'The name to expect in the server\'s certificate' -r
+complete -c upshift -n "__fish_upshift_using_subcommand deploy" -l request-timeout -d 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever' -r
+complete -c upshift -n "__fish_upshift_using_subcommand deploy" -s v -l v -l loglevel -d 'How much to tell about requests, 0 to 10' -r
+complete -c upshift -n "__fish_upshift_using_subcommand deploy" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
+complete -c upshift -n "__fish_upshift_using_subcommand deploy" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
+complete -c upshift -n "__fish_upshift_using_subcommand deploy" -s h -l help -d 'Print help'
+complete -c upshift -n "__fish_upshift_using_subcommand rollback" -s n -l namespace -d 'The project of this call, instead of the current one' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollback" -l data-dir -d 'The folder of the embedded server' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollback" -s s -l server -d 'The address of the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollback" -l token -d 'Bearer token for the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollback" -l kubeconfig -d 'The kubeconfig file to use' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollback" -l context -d 'The context of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollback" -l cluster -d 'The cluster of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollback" -l user -d 'The user of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollback" -l certificate-authority -d 'File with the authorities that may have signed the server\'s certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollback" -l client-certificate -d 'File with the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollback" -l client-key -d 'File with the key of the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollback" -l tls-server-name -d 'The name to expect in the server\'s certificate' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollback" -l request-timeout -d 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollback" -s v -l v -l loglevel -d 'How much to tell about requests, 0 to 10' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollback" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
+complete -c upshift -n "__fish_upshift_using_subcommand rollback" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
+complete -c upshift -n "__fish_upshift_using_subcommand rollback" -s h -l help -d 'Print help'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout" -s n -l namespace -d 'The project of this call, instead of the current one' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout" -l data-dir -d 'The folder of the embedded server' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout" -s s -l server -d 'The address of the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout" -l token -d 'Bearer token for the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout" -l kubeconfig -d 'The kubeconfig file to use' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout" -l context -d 'The context of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout" -l cluster -d 'The cluster of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout" -l user -d 'The user of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout" -l certificate-authority -d 'File with the authorities that may have signed the server\'s certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout" -l client-certificate -d 'File with the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout" -l client-key -d 'File with the key of the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout" -l tls-server-name -d 'The name to expect in the server\'s certificate' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout" -l request-timeout -d 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout" -s v -l v -l loglevel -d 'How much to tell about requests, 0 to 10' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout" -s h -l help -d 'Print help'
+complete -c upshift -n "__fish_upshift_using_subcommand create" -s f -l filename -d 'File, folder or - for stdin, with the objects in YAML or JSON' -r
+complete -c upshift -n "__fish_upshift_using_subcommand create" -l dry-run -d 'Only show what would be done: none, client (nothing is sent) or server (checked there, not kept)' -r
+complete -c upshift -n "__fish_upshift_using_subcommand create" -s o -l output -d 'Print the object instead of a line: json, yaml, name, jsonpath=TEMPLATE' -r
+complete -c upshift -n "__fish_upshift_using_subcommand create" -l from-literal -d 'For secrets and config maps: KEY=VALUE' -r
+complete -c upshift -n "__fish_upshift_using_subcommand create" -l from-file -d 'For secrets and config maps: FILE, or KEY=FILE' -r
+complete -c upshift -n "__fish_upshift_using_subcommand create" -l validate -d 'Refuse unknown fields: strict, warn or ignore' -r
+complete -c upshift -n "__fish_upshift_using_subcommand create" -s n -l namespace -d 'The project of this call, instead of the current one' -r
+complete -c upshift -n "__fish_upshift_using_subcommand create" -l data-dir -d 'The folder of the embedded server' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand create" -s s -l server -d 'The address of the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand create" -l token -d 'Bearer token for the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand create" -l kubeconfig -d 'The kubeconfig file to use' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand create" -l context -d 'The context of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand create" -l cluster -d 'The cluster of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand create" -l user -d 'The user of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand create" -l certificate-authority -d 'File with the authorities that may have signed the server\'s certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand create" -l client-certificate -d 'File with the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand create" -l client-key -d 'File with the key of the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand create" -l tls-server-name -d 'The name to expect in the server\'s certificate' -r
+complete -c upshift -n "__fish_upshift_using_subcommand create" -l request-timeout -d 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever' -r
+complete -c upshift -n "__fish_upshift_using_subcommand create" -s v -l v -l loglevel -d 'How much to tell about requests, 0 to 10' -r
+complete -c upshift -n "__fish_upshift_using_subcommand create" -s R -l recursive -d 'Also the folders in a folder'
+complete -c upshift -n "__fish_upshift_using_subcommand create" -l save-config -d 'Keep the file\'s content with the object, so that a later apply can tell what was removed'
+complete -c upshift -n "__fish_upshift_using_subcommand create" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
+complete -c upshift -n "__fish_upshift_using_subcommand create" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
+complete -c upshift -n "__fish_upshift_using_subcommand create" -s h -l help -d 'Print help'
+complete -c upshift -n "__fish_upshift_using_subcommand apply" -s f -l filename -d 'File, folder or - for stdin, with the objects in YAML or JSON' -r
+complete -c upshift -n "__fish_upshift_using_subcommand apply" -l dry-run -d 'Only show what would be done: none, client (nothing is sent) or server (checked there, not kept)' -r
+complete -c upshift -n "__fish_upshift_using_subcommand apply" -s o -l output -d 'Print the object instead of a line: json, yaml, name, jsonpath=TEMPLATE' -r
+complete -c upshift -n "__fish_upshift_using_subcommand apply" -l validate -d 'Refuse unknown fields: strict, warn or ignore' -r
+complete -c upshift -n "__fish_upshift_using_subcommand apply" -s n -l namespace -d 'The project of this call, instead of the current one' -r
+complete -c upshift -n "__fish_upshift_using_subcommand apply" -l data-dir -d 'The folder of the embedded server' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand apply" -s s -l server -d 'The address of the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand apply" -l token -d 'Bearer token for the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand apply" -l kubeconfig -d 'The kubeconfig file to use' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand apply" -l context -d 'The context of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand apply" -l cluster -d 'The cluster of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand apply" -l user -d 'The user of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand apply" -l certificate-authority -d 'File with the authorities that may have signed the server\'s certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand apply" -l client-certificate -d 'File with the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand apply" -l client-key -d 'File with the key of the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand apply" -l tls-server-name -d 'The name to expect in the server\'s certificate' -r
+complete -c upshift -n "__fish_upshift_using_subcommand apply" -l request-timeout -d 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever' -r
+complete -c upshift -n "__fish_upshift_using_subcommand apply" -s v -l v -l loglevel -d 'How much to tell about requests, 0 to 10' -r
+complete -c upshift -n "__fish_upshift_using_subcommand apply" -s R -l recursive -d 'Also the folders in a folder'
+complete -c upshift -n "__fish_upshift_using_subcommand apply" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
+complete -c upshift -n "__fish_upshift_using_subcommand apply" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
+complete -c upshift -n "__fish_upshift_using_subcommand apply" -s h -l help -d 'Print help'
+complete -c upshift -n "__fish_upshift_using_subcommand get" -s f -l filename -d 'File, folder or - for stdin, with the objects in YAML or JSON' -r
+complete -c upshift -n "__fish_upshift_using_subcommand get" -s o -l output -d 'custom-columns=HEADER:PATH,…, json, jsonpath=TEMPLATE, name, wide, yaml' -r
+complete -c upshift -n "__fish_upshift_using_subcommand get" -s l -l selector -d 'Only objects with these labels: a=b,c!=d,e in (x,y),!f' -r
+complete -c upshift -n "__fish_upshift_using_subcommand get" -l field-selector -d 'Only objects with these fields: metadata.name=a,status.phase!=Running' -r
+complete -c upshift -n "__fish_upshift_using_subcommand get" -s L -l label-columns -d 'A column for each of these labels' -r
+complete -c upshift -n "__fish_upshift_using_subcommand get" -l sort-by -d 'Sort by a JSONPath: .metadata.creationTimestamp' -r
+complete -c upshift -n "__fish_upshift_using_subcommand get" -l chunk-size -d 'How many objects to ask for at a time; 0 is all at once' -r
+complete -c upshift -n "__fish_upshift_using_subcommand get" -s n -l namespace -d 'The project of this call, instead of the current one' -r
+complete -c upshift -n "__fish_upshift_using_subcommand get" -l data-dir -d 'The folder of the embedded server' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand get" -s s -l server -d 'The address of the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand get" -l token -d 'Bearer token for the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand get" -l kubeconfig -d 'The kubeconfig file to use' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand get" -l context -d 'The context of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand get" -l cluster -d 'The cluster of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand get" -l user -d 'The user of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand get" -l certificate-authority -d 'File with the authorities that may have signed the server\'s certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand get" -l client-certificate -d 'File with the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand get" -l client-key -d 'File with the key of the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand get" -l tls-server-name -d 'The name to expect in the server\'s certificate' -r
+complete -c upshift -n "__fish_upshift_using_subcommand get" -l request-timeout -d 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever' -r
+complete -c upshift -n "__fish_upshift_using_subcommand get" -s v -l v -l loglevel -d 'How much to tell about requests, 0 to 10' -r
+complete -c upshift -n "__fish_upshift_using_subcommand get" -s R -l recursive -d 'Also the folders in a folder'
+complete -c upshift -n "__fish_upshift_using_subcommand get" -s w -l watch -d 'List, then follow every change'
+complete -c upshift -n "__fish_upshift_using_subcommand get" -l watch-only -d 'Follow changes without listing first'
+complete -c upshift -n "__fish_upshift_using_subcommand get" -l output-watch-events -d 'With --watch: a first column that says ADDED, MODIFIED or DELETED'
+complete -c upshift -n "__fish_upshift_using_subcommand get" -s A -l all-namespaces -d 'In every project'
+complete -c upshift -n "__fish_upshift_using_subcommand get" -l no-headers -d 'Leave out the header line'
+complete -c upshift -n "__fish_upshift_using_subcommand get" -l show-labels -d 'A last column with all labels'
+complete -c upshift -n "__fish_upshift_using_subcommand get" -l ignore-not-found -d 'Nothing there is no failure'
+complete -c upshift -n "__fish_upshift_using_subcommand get" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
+complete -c upshift -n "__fish_upshift_using_subcommand get" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
+complete -c upshift -n "__fish_upshift_using_subcommand get" -s h -l help -d 'Print help'
+complete -c upshift -n "__fish_upshift_using_subcommand describe" -s f -l filename -d 'File, folder or - for stdin, with the objects in YAML or JSON' -r
+complete -c upshift -n "__fish_upshift_using_subcommand describe" -s l -l selector -d 'Only objects with these labels' -r
+complete -c upshift -n "__fish_upshift_using_subcommand describe" -l show-events -d 'Also what happened to it' -r -f -a "true\t''
+false\t''"
+complete -c upshift -n "__fish_upshift_using_subcommand describe" -s n -l namespace -d 'The project of this call, instead of the current one' -r
+complete -c upshift -n "__fish_upshift_using_subcommand describe" -l data-dir -d 'The folder of the embedded server' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand describe" -s s -l server -d 'The address of the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand describe" -l token -d 'Bearer token for the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand describe" -l kubeconfig -d 'The kubeconfig file to use' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand describe" -l context -d 'The context of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand describe" -l cluster -d 'The cluster of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand describe" -l user -d 'The user of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand describe" -l certificate-authority -d 'File with the authorities that may have signed the server\'s certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand describe" -l client-certificate -d 'File with the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand describe" -l client-key -d 'File with the key of the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand describe" -l tls-server-name -d 'The name to expect in the server\'s certificate' -r
+complete -c upshift -n "__fish_upshift_using_subcommand describe" -l request-timeout -d 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever' -r
+complete -c upshift -n "__fish_upshift_using_subcommand describe" -s v -l v -l loglevel -d 'How much to tell about requests, 0 to 10' -r
+complete -c upshift -n "__fish_upshift_using_subcommand describe" -s R -l recursive -d 'Also the folders in a folder'
+complete -c upshift -n "__fish_upshift_using_subcommand describe" -s A -l all-namespaces -d 'In every project'
+complete -c upshift -n "__fish_upshift_using_subcommand describe" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
+complete -c upshift -n "__fish_upshift_using_subcommand describe" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
+complete -c upshift -n "__fish_upshift_using_subcommand describe" -s h -l help -d 'Print help'
+complete -c upshift -n "__fish_upshift_using_subcommand label" -s f -l filename -d 'File, folder or - for stdin, with the objects in YAML or JSON' -r
+complete -c upshift -n "__fish_upshift_using_subcommand label" -l dry-run -d 'Only show what would be done: none, client (nothing is sent) or server (checked there, not kept)' -r
+complete -c upshift -n "__fish_upshift_using_subcommand label" -s o -l output -d 'Print the object instead of a line: json, yaml, name, jsonpath=TEMPLATE' -r
+complete -c upshift -n "__fish_upshift_using_subcommand label" -s l -l selector -d 'Only objects with these labels' -r
+complete -c upshift -n "__fish_upshift_using_subcommand label" -l field-selector -d 'Only objects with these fields' -r
+complete -c upshift -n "__fish_upshift_using_subcommand label" -l resource-version -d 'Only if the object still has this version' -r
+complete -c upshift -n "__fish_upshift_using_subcommand label" -s n -l namespace -d 'The project of this call, instead of the current one' -r
+complete -c upshift -n "__fish_upshift_using_subcommand label" -l data-dir -d 'The folder of the embedded server' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand label" -s s -l server -d 'The address of the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand label" -l token -d 'Bearer token for the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand label" -l kubeconfig -d 'The kubeconfig file to use' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand label" -l context -d 'The context of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand label" -l cluster -d 'The cluster of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand label" -l user -d 'The user of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand label" -l certificate-authority -d 'File with the authorities that may have signed the server\'s certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand label" -l client-certificate -d 'File with the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand label" -l client-key -d 'File with the key of the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand label" -l tls-server-name -d 'The name to expect in the server\'s certificate' -r
+complete -c upshift -n "__fish_upshift_using_subcommand label" -l request-timeout -d 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever' -r
+complete -c upshift -n "__fish_upshift_using_subcommand label" -s v -l v -l loglevel -d 'How much to tell about requests, 0 to 10' -r
+complete -c upshift -n "__fish_upshift_using_subcommand label" -s R -l recursive -d 'Also the folders in a folder'
+complete -c upshift -n "__fish_upshift_using_subcommand label" -l overwrite -d 'Replace values that are there'
+complete -c upshift -n "__fish_upshift_using_subcommand label" -l all -d 'All objects of the type'
+complete -c upshift -n "__fish_upshift_using_subcommand label" -s A -l all-namespaces -d 'In every project'
+complete -c upshift -n "__fish_upshift_using_subcommand label" -l list -d 'Print the labels instead of changing them'
+complete -c upshift -n "__fish_upshift_using_subcommand label" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
+complete -c upshift -n "__fish_upshift_using_subcommand label" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
+complete -c upshift -n "__fish_upshift_using_subcommand label" -s h -l help -d 'Print help'
+complete -c upshift -n "__fish_upshift_using_subcommand annotate" -s f -l filename -d 'File, folder or - for stdin, with the objects in YAML or JSON' -r
+complete -c upshift -n "__fish_upshift_using_subcommand annotate" -l dry-run -d 'Only show what would be done: none, client (nothing is sent) or server (checked there, not kept)' -r
+complete -c upshift -n "__fish_upshift_using_subcommand annotate" -s o -l output -d 'Print the object instead of a line: json, yaml, name, jsonpath=TEMPLATE' -r
+complete -c upshift -n "__fish_upshift_using_subcommand annotate" -s l -l selector -d 'Only objects with these labels' -r
+complete -c upshift -n "__fish_upshift_using_subcommand annotate" -l field-selector -d 'Only objects with these fields' -r
+complete -c upshift -n "__fish_upshift_using_subcommand annotate" -l resource-version -d 'Only if the object still has this version' -r
+complete -c upshift -n "__fish_upshift_using_subcommand annotate" -s n -l namespace -d 'The project of this call, instead of the current one' -r
+complete -c upshift -n "__fish_upshift_using_subcommand annotate" -l data-dir -d 'The folder of the embedded server' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand annotate" -s s -l server -d 'The address of the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand annotate" -l token -d 'Bearer token for the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand annotate" -l kubeconfig -d 'The kubeconfig file to use' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand annotate" -l context -d 'The context of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand annotate" -l cluster -d 'The cluster of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand annotate" -l user -d 'The user of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand annotate" -l certificate-authority -d 'File with the authorities that may have signed the server\'s certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand annotate" -l client-certificate -d 'File with the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand annotate" -l client-key -d 'File with the key of the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand annotate" -l tls-server-name -d 'The name to expect in the server\'s certificate' -r
+complete -c upshift -n "__fish_upshift_using_subcommand annotate" -l request-timeout -d 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever' -r
+complete -c upshift -n "__fish_upshift_using_subcommand annotate" -s v -l v -l loglevel -d 'How much to tell about requests, 0 to 10' -r
+complete -c upshift -n "__fish_upshift_using_subcommand annotate" -s R -l recursive -d 'Also the folders in a folder'
+complete -c upshift -n "__fish_upshift_using_subcommand annotate" -l overwrite -d 'Replace values that are there'
+complete -c upshift -n "__fish_upshift_using_subcommand annotate" -l all -d 'All objects of the type'
+complete -c upshift -n "__fish_upshift_using_subcommand annotate" -s A -l all-namespaces -d 'In every project'
+complete -c upshift -n "__fish_upshift_using_subcommand annotate" -l list -d 'Print the annotations instead of changing them'
+complete -c upshift -n "__fish_upshift_using_subcommand annotate" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
+complete -c upshift -n "__fish_upshift_using_subcommand annotate" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
+complete -c upshift -n "__fish_upshift_using_subcommand annotate" -s h -l help -d 'Print help'
+complete -c upshift -n "__fish_upshift_using_subcommand delete" -s f -l filename -d 'File, folder or - for stdin, with the objects in YAML or JSON' -r
+complete -c upshift -n "__fish_upshift_using_subcommand delete" -s l -l selector -d 'Only objects with these labels' -r
+complete -c upshift -n "__fish_upshift_using_subcommand delete" -l field-selector -d 'Only objects with these fields' -r
+complete -c upshift -n "__fish_upshift_using_subcommand delete" -l wait -d 'Wait until the objects are gone' -r -f -a "true\t''
+false\t''"
+complete -c upshift -n "__fish_upshift_using_subcommand delete" -l timeout -d 'How long to wait; 0 is for ever' -r
+complete -c upshift -n "__fish_upshift_using_subcommand delete" -l cascade -d 'What becomes of the objects that belong to it: background, foreground or orphan' -r
+complete -c upshift -n "__fish_upshift_using_subcommand delete" -l dry-run -d 'Only show what would be done: none, client or server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand delete" -s o -l output -d 'Print the names only: name' -r
+complete -c upshift -n "__fish_upshift_using_subcommand delete" -l grace-period -d 'Seconds that processes have to end by themselves; -1 leaves it to the server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand delete" -s n -l namespace -d 'The project of this call, instead of the current one' -r
+complete -c upshift -n "__fish_upshift_using_subcommand delete" -l data-dir -d 'The folder of the embedded server' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand delete" -s s -l server -d 'The address of the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand delete" -l token -d 'Bearer token for the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand delete" -l kubeconfig -d 'The kubeconfig file to use' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand delete" -l context -d 'The context of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand delete" -l cluster -d 'The cluster of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand delete" -l user -d 'The user of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand delete" -l certificate-authority -d 'File with the authorities that may have signed the server\'s certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand delete" -l client-certificate -d 'File with the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand delete" -l client-key -d 'File with the key of the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand delete" -l tls-server-name -d 'The name to expect in the server\'s certificate' -r
+complete -c upshift -n "__fish_upshift_using_subcommand delete" -l request-timeout -d 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever' -r
+complete -c upshift -n "__fish_upshift_using_subcommand delete" -s v -l v -l loglevel -d 'How much to tell about requests, 0 to 10' -r
+complete -c upshift -n "__fish_upshift_using_subcommand delete" -s R -l recursive -d 'Also the folders in a folder'
+complete -c upshift -n "__fish_upshift_using_subcommand delete" -l all -d 'All objects of the type'
+complete -c upshift -n "__fish_upshift_using_subcommand delete" -s A -l all-namespaces -d 'In every project'
+complete -c upshift -n "__fish_upshift_using_subcommand delete" -l ignore-not-found -d 'What is not there is no failure'
+complete -c upshift -n "__fish_upshift_using_subcommand delete" -l now -d 'Do not give processes time to end by themselves'
+complete -c upshift -n "__fish_upshift_using_subcommand delete" -l force -d 'Say that it is meant; nothing is removed before it is really gone'
+complete -c upshift -n "__fish_upshift_using_subcommand delete" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
+complete -c upshift -n "__fish_upshift_using_subcommand delete" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
+complete -c upshift -n "__fish_upshift_using_subcommand delete" -s h -l help -d 'Print help'
+complete -c upshift -n "__fish_upshift_using_subcommand logs" -s n -l namespace -d 'The project of this call, instead of the current one' -r
+complete -c upshift -n "__fish_upshift_using_subcommand logs" -l data-dir -d 'The folder of the embedded server' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand logs" -s s -l server -d 'The address of the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand logs" -l token -d 'Bearer token for the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand logs" -l kubeconfig -d 'The kubeconfig file to use' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand logs" -l context -d 'The context of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand logs" -l cluster -d 'The cluster of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand logs" -l user -d 'The user of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand logs" -l certificate-authority -d 'File with the authorities that may have signed the server\'s certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand logs" -l client-certificate -d 'File with the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand logs" -l client-key -d 'File with the key of the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand logs" -l tls-server-name -d 'The name to expect in the server\'s certificate' -r
+complete -c upshift -n "__fish_upshift_using_subcommand logs" -l request-timeout -d 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever' -r
+complete -c upshift -n "__fish_upshift_using_subcommand logs" -s v -l v -l loglevel -d 'How much to tell about requests, 0 to 10' -r
+complete -c upshift -n "__fish_upshift_using_subcommand logs" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
+complete -c upshift -n "__fish_upshift_using_subcommand logs" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
+complete -c upshift -n "__fish_upshift_using_subcommand logs" -s h -l help -d 'Print help'
+complete -c upshift -n "__fish_upshift_using_subcommand wait" -s f -l filename -d 'File, folder or - for stdin, with the objects in YAML or JSON' -r
+complete -c upshift -n "__fish_upshift_using_subcommand wait" -l for -d 'create, delete, condition=NAME[=STATUS] or jsonpath=\'{PATH}\'[=VALUE]' -r
+complete -c upshift -n "__fish_upshift_using_subcommand wait" -l timeout -d 'How long to wait' -r
+complete -c upshift -n "__fish_upshift_using_subcommand wait" -s l -l selector -d 'Only objects with these labels' -r
+complete -c upshift -n "__fish_upshift_using_subcommand wait" -s n -l namespace -d 'The project of this call, instead of the current one' -r
+complete -c upshift -n "__fish_upshift_using_subcommand wait" -l data-dir -d 'The folder of the embedded server' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand wait" -s s -l server -d 'The address of the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand wait" -l token -d 'Bearer token for the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand wait" -l kubeconfig -d 'The kubeconfig file to use' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand wait" -l context -d 'The context of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand wait" -l cluster -d 'The cluster of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand wait" -l user -d 'The user of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand wait" -l certificate-authority -d 'File with the authorities that may have signed the server\'s certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand wait" -l client-certificate -d 'File with the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand wait" -l client-key -d 'File with the key of the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand wait" -l tls-server-name -d 'The name to expect in the server\'s certificate' -r
+complete -c upshift -n "__fish_upshift_using_subcommand wait" -l request-timeout -d 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever' -r
+complete -c upshift -n "__fish_upshift_using_subcommand wait" -s v -l v -l loglevel -d 'How much to tell about requests, 0 to 10' -r
+complete -c upshift -n "__fish_upshift_using_subcommand wait" -s R -l recursive -d 'Also the folders in a folder'
+complete -c upshift -n "__fish_upshift_using_subcommand wait" -l all -d 'All objects of the type'
+complete -c upshift -n "__fish_upshift_using_subcommand wait" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
+complete -c upshift -n "__fish_upshift_using_subcommand wait" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
+complete -c upshift -n "__fish_upshift_using_subcommand wait" -s h -l help -d 'Print help'
+complete -c upshift -n "__fish_upshift_using_subcommand patch" -s f -l filename -d 'File, folder or - for stdin, with the objects in YAML or JSON' -r
+complete -c upshift -n "__fish_upshift_using_subcommand patch" -l dry-run -d 'Only show what would be done: none, client (nothing is sent) or server (checked there, not kept)' -r
+complete -c upshift -n "__fish_upshift_using_subcommand patch" -s o -l output -d 'Print the object instead of a line: json, yaml, name, jsonpath=TEMPLATE' -r
+complete -c upshift -n "__fish_upshift_using_subcommand patch" -s p -l patch -d 'The patch, in JSON or YAML' -r
+complete -c upshift -n "__fish_upshift_using_subcommand patch" -l patch-file -d 'A file with the patch' -r
+complete -c upshift -n "__fish_upshift_using_subcommand patch" -l type -d 'json, merge or strategic; default strategic for the kinds of Kubernetes, merge for others' -r
+complete -c upshift -n "__fish_upshift_using_subcommand patch" -l subresource -d 'Patch this part of the object instead: status' -r
+complete -c upshift -n "__fish_upshift_using_subcommand patch" -s n -l namespace -d 'The project of this call, instead of the current one' -r
+complete -c upshift -n "__fish_upshift_using_subcommand patch" -l data-dir -d 'The folder of the embedded server' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand patch" -s s -l server -d 'The address of the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand patch" -l token -d 'Bearer token for the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand patch" -l kubeconfig -d 'The kubeconfig file to use' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand patch" -l context -d 'The context of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand patch" -l cluster -d 'The cluster of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand patch" -l user -d 'The user of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand patch" -l certificate-authority -d 'File with the authorities that may have signed the server\'s certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand patch" -l client-certificate -d 'File with the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand patch" -l client-key -d 'File with the key of the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand patch" -l tls-server-name -d 'The name to expect in the server\'s certificate' -r
+complete -c upshift -n "__fish_upshift_using_subcommand patch" -l request-timeout -d 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever' -r
+complete -c upshift -n "__fish_upshift_using_subcommand patch" -s v -l v -l loglevel -d 'How much to tell about requests, 0 to 10' -r
+complete -c upshift -n "__fish_upshift_using_subcommand patch" -s R -l recursive -d 'Also the folders in a folder'
+complete -c upshift -n "__fish_upshift_using_subcommand patch" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
+complete -c upshift -n "__fish_upshift_using_subcommand patch" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
+complete -c upshift -n "__fish_upshift_using_subcommand patch" -s h -l help -d 'Print help'
+complete -c upshift -n "__fish_upshift_using_subcommand api-resources" -l api-group -d 'Only kinds of this group' -r
+complete -c upshift -n "__fish_upshift_using_subcommand api-resources" -l namespaced -d 'Only kinds that live in a namespace (true) or do not (false)' -r -f -a "true\t''
+false\t''"
+complete -c upshift -n "__fish_upshift_using_subcommand api-resources" -s o -l output -d 'name, or wide' -r
+complete -c upshift -n "__fish_upshift_using_subcommand api-resources" -s n -l namespace -d 'The project of this call, instead of the current one' -r
+complete -c upshift -n "__fish_upshift_using_subcommand api-resources" -l data-dir -d 'The folder of the embedded server' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand api-resources" -s s -l server -d 'The address of the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand api-resources" -l token -d 'Bearer token for the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand api-resources" -l kubeconfig -d 'The kubeconfig file to use' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand api-resources" -l context -d 'The context of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand api-resources" -l cluster -d 'The cluster of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand api-resources" -l user -d 'The user of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand api-resources" -l certificate-authority -d 'File with the authorities that may have signed the server\'s certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand api-resources" -l client-certificate -d 'File with the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand api-resources" -l client-key -d 'File with the key of the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand api-resources" -l tls-server-name -d 'The name to expect in the server\'s certificate' -r
+complete -c upshift -n "__fish_upshift_using_subcommand api-resources" -l request-timeout -d 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever' -r
+complete -c upshift -n "__fish_upshift_using_subcommand api-resources" -s v -l v -l loglevel -d 'How much to tell about requests, 0 to 10' -r
+complete -c upshift -n "__fish_upshift_using_subcommand api-resources" -l no-headers -d 'Leave out the header line'
+complete -c upshift -n "__fish_upshift_using_subcommand api-resources" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
+complete -c upshift -n "__fish_upshift_using_subcommand api-resources" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
+complete -c upshift -n "__fish_upshift_using_subcommand api-resources" -s h -l help -d 'Print help'
+complete -c upshift -n "__fish_upshift_using_subcommand api-versions" -s n -l namespace -d 'The project of this call, instead of the current one' -r
+complete -c upshift -n "__fish_upshift_using_subcommand api-versions" -l data-dir -d 'The folder of the embedded server' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand api-versions" -s s -l server -d 'The address of the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand api-versions" -l token -d 'Bearer token for the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand api-versions" -l kubeconfig -d 'The kubeconfig file to use' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand api-versions" -l context -d 'The context of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand api-versions" -l cluster -d 'The cluster of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand api-versions" -l user -d 'The user of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand api-versions" -l certificate-authority -d 'File with the authorities that may have signed the server\'s certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand api-versions" -l client-certificate -d 'File with the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand api-versions" -l client-key -d 'File with the key of the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand api-versions" -l tls-server-name -d 'The name to expect in the server\'s certificate' -r
+complete -c upshift -n "__fish_upshift_using_subcommand api-versions" -l request-timeout -d 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever' -r
+complete -c upshift -n "__fish_upshift_using_subcommand api-versions" -s v -l v -l loglevel -d 'How much to tell about requests, 0 to 10' -r
+complete -c upshift -n "__fish_upshift_using_subcommand api-versions" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
+complete -c upshift -n "__fish_upshift_using_subcommand api-versions" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
+complete -c upshift -n "__fish_upshift_using_subcommand api-versions" -s h -l help -d 'Print help'
+complete -c upshift -n "__fish_upshift_using_subcommand serve" -l listen -d 'Where to listen' -r
+complete -c upshift -n "__fish_upshift_using_subcommand serve" -s n -l namespace -d 'The project of this call, instead of the current one' -r
+complete -c upshift -n "__fish_upshift_using_subcommand serve" -l data-dir -d 'The folder of the embedded server' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand serve" -s s -l server -d 'The address of the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand serve" -l token -d 'Bearer token for the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand serve" -l kubeconfig -d 'The kubeconfig file to use' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand serve" -l context -d 'The context of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand serve" -l cluster -d 'The cluster of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand serve" -l user -d 'The user of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand serve" -l certificate-authority -d 'File with the authorities that may have signed the server\'s certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand serve" -l client-certificate -d 'File with the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand serve" -l client-key -d 'File with the key of the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand serve" -l tls-server-name -d 'The name to expect in the server\'s certificate' -r
+complete -c upshift -n "__fish_upshift_using_subcommand serve" -l request-timeout -d 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever' -r
+complete -c upshift -n "__fish_upshift_using_subcommand serve" -s v -l v -l loglevel -d 'How much to tell about requests, 0 to 10' -r
+complete -c upshift -n "__fish_upshift_using_subcommand serve" -l no-node -d 'This machine is no node of the server'
+complete -c upshift -n "__fish_upshift_using_subcommand serve" -l stop -d 'Stop the server that runs in the data dir'
+complete -c upshift -n "__fish_upshift_using_subcommand serve" -l any-port -d 'Listen on a free port when the usual one is taken; how clients start the server'
+complete -c upshift -n "__fish_upshift_using_subcommand serve" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
+complete -c upshift -n "__fish_upshift_using_subcommand serve" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
+complete -c upshift -n "__fish_upshift_using_subcommand serve" -s h -l help -d 'Print help'
+complete -c upshift -n "__fish_upshift_using_subcommand node; and not __fish_seen_subcommand_from token" -l join -d 'The file that `node token create` wrote; needed once' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand node; and not __fish_seen_subcommand_from token" -l allow -d 'Run the hooks of this namespace, as this user' -r
+complete -c upshift -n "__fish_upshift_using_subcommand node; and not __fish_seen_subcommand_from token" -l address -d 'The address that others reach this machine at' -r
+complete -c upshift -n "__fish_upshift_using_subcommand node; and not __fish_seen_subcommand_from token" -s n -l namespace -d 'The project of this call, instead of the current one' -r
+complete -c upshift -n "__fish_upshift_using_subcommand node; and not __fish_seen_subcommand_from token" -l data-dir -d 'The folder of the embedded server' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand node; and not __fish_seen_subcommand_from token" -s s -l server -d 'The address of the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand node; and not __fish_seen_subcommand_from token" -l token -d 'Bearer token for the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand node; and not __fish_seen_subcommand_from token" -l kubeconfig -d 'The kubeconfig file to use' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand node; and not __fish_seen_subcommand_from token" -l context -d 'The context of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand node; and not __fish_seen_subcommand_from token" -l cluster -d 'The cluster of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand node; and not __fish_seen_subcommand_from token" -l user -d 'The user of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand node; and not __fish_seen_subcommand_from token" -l certificate-authority -d 'File with the authorities that may have signed the server\'s certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand node; and not __fish_seen_subcommand_from token" -l client-certificate -d 'File with the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand node; and not __fish_seen_subcommand_from token" -l client-key -d 'File with the key of the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand node; and not __fish_seen_subcommand_from token" -l tls-server-name -d 'The name to expect in the server\'s certificate' -r
+complete -c upshift -n "__fish_upshift_using_subcommand node; and not __fish_seen_subcommand_from token" -l request-timeout -d 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever' -r
+complete -c upshift -n "__fish_upshift_using_subcommand node; and not __fish_seen_subcommand_from token" -s v -l v -l loglevel -d 'How much to tell about requests, 0 to 10' -r
+complete -c upshift -n "__fish_upshift_using_subcommand node; and not __fish_seen_subcommand_from token" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
+complete -c upshift -n "__fish_upshift_using_subcommand node; and not __fish_seen_subcommand_from token" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
+complete -c upshift -n "__fish_upshift_using_subcommand node; and not __fish_seen_subcommand_from token" -s h -l help -d 'Print help'
+complete -c upshift -n "__fish_upshift_using_subcommand node; and not __fish_seen_subcommand_from token" -f -a "token" -d 'Tokens that let machines in'
+complete -c upshift -n "__fish_upshift_using_subcommand node; and __fish_seen_subcommand_from token" -s n -l namespace -d 'The project of this call, instead of the current one' -r
+complete -c upshift -n "__fish_upshift_using_subcommand node; and __fish_seen_subcommand_from token" -l data-dir -d 'The folder of the embedded server' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand node; and __fish_seen_subcommand_from token" -s s -l server -d 'The address of the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand node; and __fish_seen_subcommand_from token" -l token -d 'Bearer token for the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand node; and __fish_seen_subcommand_from token" -l kubeconfig -d 'The kubeconfig file to use' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand node; and __fish_seen_subcommand_from token" -l context -d 'The context of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand node; and __fish_seen_subcommand_from token" -l cluster -d 'The cluster of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand node; and __fish_seen_subcommand_from token" -l user -d 'The user of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand node; and __fish_seen_subcommand_from token" -l certificate-authority -d 'File with the authorities that may have signed the server\'s certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand node; and __fish_seen_subcommand_from token" -l client-certificate -d 'File with the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand node; and __fish_seen_subcommand_from token" -l client-key -d 'File with the key of the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand node; and __fish_seen_subcommand_from token" -l tls-server-name -d 'The name to expect in the server\'s certificate' -r
+complete -c upshift -n "__fish_upshift_using_subcommand node; and __fish_seen_subcommand_from token" -l request-timeout -d 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever' -r
+complete -c upshift -n "__fish_upshift_using_subcommand node; and __fish_seen_subcommand_from token" -s v -l v -l loglevel -d 'How much to tell about requests, 0 to 10' -r
+complete -c upshift -n "__fish_upshift_using_subcommand node; and __fish_seen_subcommand_from token" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
+complete -c upshift -n "__fish_upshift_using_subcommand node; and __fish_seen_subcommand_from token" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
+complete -c upshift -n "__fish_upshift_using_subcommand node; and __fish_seen_subcommand_from token" -s h -l help -d 'Print help'
+complete -c upshift -n "__fish_upshift_using_subcommand node; and __fish_seen_subcommand_from token" -f -a "create" -d 'Write a file that lets one machine in, once, under that name'
+complete -c upshift -n "__fish_upshift_using_subcommand config; and not __fish_seen_subcommand_from view current-context use-context get-contexts" -s n -l namespace -d 'The project of this call, instead of the current one' -r
+complete -c upshift -n "__fish_upshift_using_subcommand config; and not __fish_seen_subcommand_from view current-context use-context get-contexts" -l data-dir -d 'The folder of the embedded server' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand config; and not __fish_seen_subcommand_from view current-context use-context get-contexts" -s s -l server -d 'The address of the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand config; and not __fish_seen_subcommand_from view current-context use-context get-contexts" -l token -d 'Bearer token for the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand config; and not __fish_seen_subcommand_from view current-context use-context get-contexts" -l kubeconfig -d 'The kubeconfig file to use' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand config; and not __fish_seen_subcommand_from view current-context use-context get-contexts" -l context -d 'The context of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand config; and not __fish_seen_subcommand_from view current-context use-context get-contexts" -l cluster -d 'The cluster of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand config; and not __fish_seen_subcommand_from view current-context use-context get-contexts" -l user -d 'The user of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand config; and not __fish_seen_subcommand_from view current-context use-context get-contexts" -l certificate-authority -d 'File with the authorities that may have signed the server\'s certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand config; and not __fish_seen_subcommand_from view current-context use-context get-contexts" -l client-certificate -d 'File with the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand config; and not __fish_seen_subcommand_from view current-context use-context get-contexts" -l client-key -d 'File with the key of the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand config; and not __fish_seen_subcommand_from view current-context use-context get-contexts" -l tls-server-name -d 'The name to expect in the server\'s certificate' -r
+complete -c upshift -n "__fish_upshift_using_subcommand config; and not __fish_seen_subcommand_from view current-context use-context get-contexts" -l request-timeout -d 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever' -r
+complete -c upshift -n "__fish_upshift_using_subcommand config; and not __fish_seen_subcommand_from view current-context use-context get-contexts" -s v -l v -l loglevel -d 'How much to tell about requests, 0 to 10' -r
+complete -c upshift -n "__fish_upshift_using_subcommand config; and not __fish_seen_subcommand_from view current-context use-context get-contexts" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
+complete -c upshift -n "__fish_upshift_using_subcommand config; and not __fish_seen_subcommand_from view current-context use-context get-contexts" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
+complete -c upshift -n "__fish_upshift_using_subcommand config; and not __fish_seen_subcommand_from view current-context use-context get-contexts" -s h -l help -d 'Print help'
+complete -c upshift -n "__fish_upshift_using_subcommand config; and not __fish_seen_subcommand_from view current-context use-context get-contexts" -f -a "view" -d 'Display merged kubeconfig settings; secrets are left out'
+complete -c upshift -n "__fish_upshift_using_subcommand config; and not __fish_seen_subcommand_from view current-context use-context get-contexts" -f -a "current-context" -d 'Display the current context'
+complete -c upshift -n "__fish_upshift_using_subcommand config; and not __fish_seen_subcommand_from view current-context use-context get-contexts" -f -a "use-context" -d 'Set the current context'
+complete -c upshift -n "__fish_upshift_using_subcommand config; and not __fish_seen_subcommand_from view current-context use-context get-contexts" -f -a "get-contexts" -d 'Describe one or many contexts'
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from view" -s o -l output -d 'json or yaml' -r
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from view" -s n -l namespace -d 'The project of this call, instead of the current one' -r
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from view" -l data-dir -d 'The folder of the embedded server' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from view" -s s -l server -d 'The address of the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from view" -l token -d 'Bearer token for the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from view" -l kubeconfig -d 'The kubeconfig file to use' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from view" -l context -d 'The context of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from view" -l cluster -d 'The cluster of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from view" -l user -d 'The user of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from view" -l certificate-authority -d 'File with the authorities that may have signed the server\'s certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from view" -l client-certificate -d 'File with the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from view" -l client-key -d 'File with the key of the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from view" -l tls-server-name -d 'The name to expect in the server\'s certificate' -r
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from view" -l request-timeout -d 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever' -r
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from view" -s v -l v -l loglevel -d 'How much to tell about requests, 0 to 10' -r
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from view" -l raw -d 'Show certificates and secrets too'
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from view" -l minify -d 'Only what the current context uses'
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from view" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from view" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from view" -s h -l help -d 'Print help'
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from current-context" -s n -l namespace -d 'The project of this call, instead of the current one' -r
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from current-context" -l data-dir -d 'The folder of the embedded server' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from current-context" -s s -l server -d 'The address of the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from current-context" -l token -d 'Bearer token for the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from current-context" -l kubeconfig -d 'The kubeconfig file to use' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from current-context" -l context -d 'The context of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from current-context" -l cluster -d 'The cluster of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from current-context" -l user -d 'The user of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from current-context" -l certificate-authority -d 'File with the authorities that may have signed the server\'s certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from current-context" -l client-certificate -d 'File with the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from current-context" -l client-key -d 'File with the key of the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from current-context" -l tls-server-name -d 'The name to expect in the server\'s certificate' -r
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from current-context" -l request-timeout -d 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever' -r
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from current-context" -s v -l v -l loglevel -d 'How much to tell about requests, 0 to 10' -r
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from current-context" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from current-context" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from current-context" -s h -l help -d 'Print help'
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from use-context" -s n -l namespace -d 'The project of this call, instead of the current one' -r
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from use-context" -l data-dir -d 'The folder of the embedded server' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from use-context" -s s -l server -d 'The address of the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from use-context" -l token -d 'Bearer token for the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from use-context" -l kubeconfig -d 'The kubeconfig file to use' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from use-context" -l context -d 'The context of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from use-context" -l cluster -d 'The cluster of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from use-context" -l user -d 'The user of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from use-context" -l certificate-authority -d 'File with the authorities that may have signed the server\'s certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from use-context" -l client-certificate -d 'File with the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from use-context" -l client-key -d 'File with the key of the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from use-context" -l tls-server-name -d 'The name to expect in the server\'s certificate' -r
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from use-context" -l request-timeout -d 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever' -r
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from use-context" -s v -l v -l loglevel -d 'How much to tell about requests, 0 to 10' -r
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from use-context" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from use-context" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from use-context" -s h -l help -d 'Print help'
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from get-contexts" -s o -l output -d 'name: only the names' -r
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from get-contexts" -s n -l namespace -d 'The project of this call, instead of the current one' -r
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from get-contexts" -l data-dir -d 'The folder of the embedded server' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from get-contexts" -s s -l server -d 'The address of the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from get-contexts" -l token -d 'Bearer token for the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from get-contexts" -l kubeconfig -d 'The kubeconfig file to use' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from get-contexts" -l context -d 'The context of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from get-contexts" -l cluster -d 'The cluster of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from get-contexts" -l user -d 'The user of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from get-contexts" -l certificate-authority -d 'File with the authorities that may have signed the server\'s certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from get-contexts" -l client-certificate -d 'File with the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from get-contexts" -l client-key -d 'File with the key of the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from get-contexts" -l tls-server-name -d 'The name to expect in the server\'s certificate' -r
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from get-contexts" -l request-timeout -d 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever' -r
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from get-contexts" -s v -l v -l loglevel -d 'How much to tell about requests, 0 to 10' -r
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from get-contexts" -l no-headers -d 'Leave out the header line'
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from get-contexts" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from get-contexts" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
+complete -c upshift -n "__fish_upshift_using_subcommand config; and __fish_seen_subcommand_from get-contexts" -s h -l help -d 'Print help'
+complete -c upshift -n "__fish_upshift_using_subcommand whoami" -s n -l namespace -d 'The project of this call, instead of the current one' -r
+complete -c upshift -n "__fish_upshift_using_subcommand whoami" -l data-dir -d 'The folder of the embedded server' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand whoami" -s s -l server -d 'The address of the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand whoami" -l token -d 'Bearer token for the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand whoami" -l kubeconfig -d 'The kubeconfig file to use' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand whoami" -l context -d 'The context of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand whoami" -l cluster -d 'The cluster of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand whoami" -l user -d 'The user of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand whoami" -l certificate-authority -d 'File with the authorities that may have signed the server\'s certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand whoami" -l client-certificate -d 'File with the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand whoami" -l client-key -d 'File with the key of the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand whoami" -l tls-server-name -d 'The name to expect in the server\'s certificate' -r
+complete -c upshift -n "__fish_upshift_using_subcommand whoami" -l request-timeout -d 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever' -r
+complete -c upshift -n "__fish_upshift_using_subcommand whoami" -s v -l v -l loglevel -d 'How much to tell about requests, 0 to 10' -r
+complete -c upshift -n "__fish_upshift_using_subcommand whoami" -s t -l show-token -d 'Print the token that this session uses'
+complete -c upshift -n "__fish_upshift_using_subcommand whoami" -s c -l show-context -d 'Print the name of the current context'
+complete -c upshift -n "__fish_upshift_using_subcommand whoami" -l show-server -d 'Print the server\'s address'
+complete -c upshift -n "__fish_upshift_using_subcommand whoami" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
+complete -c upshift -n "__fish_upshift_using_subcommand whoami" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
+complete -c upshift -n "__fish_upshift_using_subcommand whoami" -s h -l help -d 'Print help'
+complete -c upshift -n "__fish_upshift_using_subcommand completion" -s n -l namespace -d 'The project of this call, instead of the current one' -r
+complete -c upshift -n "__fish_upshift_using_subcommand completion" -l data-dir -d 'The folder of the embedded server' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand completion" -s s -l server -d 'The address of the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand completion" -l token -d 'Bearer token for the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand completion" -l kubeconfig -d 'The kubeconfig file to use' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand completion" -l context -d 'The context of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand completion" -l cluster -d 'The cluster of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand completion" -l user -d 'The user of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand completion" -l certificate-authority -d 'File with the authorities that may have signed the server\'s certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand completion" -l client-certificate -d 'File with the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand completion" -l client-key -d 'File with the key of the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand completion" -l tls-server-name -d 'The name to expect in the server\'s certificate' -r
+complete -c upshift -n "__fish_upshift_using_subcommand completion" -l request-timeout -d 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever' -r
+complete -c upshift -n "__fish_upshift_using_subcommand completion" -s v -l v -l loglevel -d 'How much to tell about requests, 0 to 10' -r
+complete -c upshift -n "__fish_upshift_using_subcommand completion" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
+complete -c upshift -n "__fish_upshift_using_subcommand completion" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
+complete -c upshift -n "__fish_upshift_using_subcommand completion" -s h -l help -d 'Print help'
+complete -c upshift -n "__fish_upshift_using_subcommand version" -s o -l output -d 'json or yaml' -r
+complete -c upshift -n "__fish_upshift_using_subcommand version" -s n -l namespace -d 'The project of this call, instead of the current one' -r
+complete -c upshift -n "__fish_upshift_using_subcommand version" -l data-dir -d 'The folder of the embedded server' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand version" -s s -l server -d 'The address of the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand version" -l token -d 'Bearer token for the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand version" -l kubeconfig -d 'The kubeconfig file to use' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand version" -l context -d 'The context of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand version" -l cluster -d 'The cluster of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand version" -l user -d 'The user of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand version" -l certificate-authority -d 'File with the authorities that may have signed the server\'s certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand version" -l client-certificate -d 'File with the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand version" -l client-key -d 'File with the key of the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand version" -l tls-server-name -d 'The name to expect in the server\'s certificate' -r
+complete -c upshift -n "__fish_upshift_using_subcommand version" -l request-timeout -d 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever' -r
+complete -c upshift -n "__fish_upshift_using_subcommand version" -s v -l v -l loglevel -d 'How much to tell about requests, 0 to 10' -r
+complete -c upshift -n "__fish_upshift_using_subcommand version" -l client -d 'Only the client\'s version; no server is asked'
+complete -c upshift -n "__fish_upshift_using_subcommand version" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
+complete -c upshift -n "__fish_upshift_using_subcommand version" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
+complete -c upshift -n "__fish_upshift_using_subcommand version" -s h -l help -d 'Print help'
+complete -c upshift -n "__fish_upshift_using_subcommand options" -s n -l namespace -d 'The project of this call, instead of the current one' -r
+complete -c upshift -n "__fish_upshift_using_subcommand options" -l data-dir -d 'The folder of the embedded server' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand options" -s s -l server -d 'The address of the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand options" -l token -d 'Bearer token for the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand options" -l kubeconfig -d 'The kubeconfig file to use' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand options" -l context -d 'The context of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand options" -l cluster -d 'The cluster of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand options" -l user -d 'The user of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand options" -l certificate-authority -d 'File with the authorities that may have signed the server\'s certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand options" -l client-certificate -d 'File with the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand options" -l client-key -d 'File with the key of the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand options" -l tls-server-name -d 'The name to expect in the server\'s certificate' -r
+complete -c upshift -n "__fish_upshift_using_subcommand options" -l request-timeout -d 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever' -r
+complete -c upshift -n "__fish_upshift_using_subcommand options" -s v -l v -l loglevel -d 'How much to tell about requests, 0 to 10' -r
+complete -c upshift -n "__fish_upshift_using_subcommand options" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
+complete -c upshift -n "__fish_upshift_using_subcommand options" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
+complete -c upshift -n "__fish_upshift_using_subcommand options" -s h -l help -d 'Print help'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "new-project" -d 'Request a new project'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "project" -d 'Switch to another project'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "projects" -d 'Display existing projects'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "deploy" -d 'Deploys a bundle'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "rollback" -d 'Brings back the revision before'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "rollout" -d 'Follows and steers rollouts'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "create" -d 'Create a resource from a file or from stdin'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "apply" -d 'Apply a configuration to a resource by file name or stdin'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "get" -d 'Display one or many resources'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "describe" -d 'Show details of a specific resource or group of resources'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "label" -d 'Update the labels on a resource'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "annotate" -d 'Update the annotations on a resource'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "delete" -d 'Delete resources by file names, names, or label selectors'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "logs" -d 'Prints what hooks wrote'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "wait" -d 'Wait for a specific condition on one or many resources'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "patch" -d 'Update fields of a resource'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "api-resources" -d 'Print the supported API resources on the server'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "api-versions" -d 'Print the supported API versions on the server, in the form of "group/version"'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "serve" -d 'Run the embedded server: API, registry, controllers and a node'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "node" -d 'Run a node agent on this machine, or let other machines in'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "config" -d 'Show the kubeconfig and change the context in use'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "whoami" -d 'Return information about the current session'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "completion" -d 'Output shell completion code for the specified shell (bash, zsh, fish, powershell, elvish)'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "version" -d 'Print the client and server version information'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "options" -d 'List the global command-line options'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and __fish_seen_subcommand_from node" -f -a "token" -d 'Tokens that let machines in'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "view" -d 'Display merged kubeconfig settings; secrets are left out'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "current-context" -d 'Display the current context'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "use-context" -d 'Set the current context'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "get-contexts" -d 'Describe one or many contexts'
