@@ -61,12 +61,13 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
     let format = args.writing.format()?;
     let form = Form::parse(args.form.as_deref())?;
     let body = body(&args, context)?;
-    let connection = context.connect(Purpose::Reading).await?;
     let selection = Selection {
         words: &args.words,
         files: Some(&args.files),
         ..Selection::default()
     };
+    selection.check("patch", context)?;
+    let connection = context.connect(Purpose::Reading).await?;
     let meant = selection
         .find("patch", context, &connection.client, &connection.namespace)
         .await?;

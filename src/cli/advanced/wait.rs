@@ -81,7 +81,6 @@ enum Condition {
 /// Runs `wait`.
 pub async fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
     let condition = Condition::parse(&args.condition)?;
-    let connection = context.connect(Purpose::Reading).await?;
     let selection = Selection {
         words: &args.words,
         files: Some(&args.files),
@@ -89,6 +88,8 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
         all: args.all,
         ..Selection::default()
     };
+    selection.check("wait", context)?;
+    let connection = context.connect(Purpose::Reading).await?;
     let client = &connection.client;
     let meant = selection
         .find("wait", context, client, &connection.namespace)

@@ -108,7 +108,6 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
         }
     };
     let options = options(&args)?;
-    let connection = context.connect(Purpose::Reading).await?;
     let selection = Selection {
         words: &args.words,
         files: Some(&args.files),
@@ -117,6 +116,8 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
         all: args.all,
         all_namespaces: args.all_namespaces,
     };
+    selection.check("delete", context)?;
+    let connection = context.connect(Purpose::Reading).await?;
     let meant = selection
         .find("delete", context, &connection.client, &connection.namespace)
         .await?;

@@ -159,6 +159,9 @@ fn check(args: &Args, format: &Format, context: &Context) -> Result<(), Failure>
     if let Some(path) = &args.sort_by {
         sort_path(path)?;
     }
+    if let Words::Named(_) = words::read(context.name(), "get", &args.words)? {
+        refuse_for_names(args, context)?;
+    }
     Ok(())
 }
 
@@ -199,7 +202,6 @@ async fn sources(
     }
     match words::read(context.name(), "get", &args.words)? {
         Words::Named(named) => {
-            refuse_for_names(args, context)?;
             let mut sources = Vec::new();
             for (word, name) in named {
                 for kind in resolve::words(client, &word).await? {

@@ -128,7 +128,6 @@ pub async fn change(
             map.command()
         )));
     }
-    let connection = context.connect(Purpose::Reading).await?;
     let selection = Selection {
         words: &words,
         files: Some(&args.files),
@@ -137,6 +136,8 @@ pub async fn change(
         all: args.all || (list && words.len() == 1),
         all_namespaces: args.all_namespaces,
     };
+    selection.check(map.command(), context)?;
+    let connection = context.connect(Purpose::Reading).await?;
     let client = &connection.client;
     let meant = selection
         .find(map.command(), context, client, &connection.namespace)

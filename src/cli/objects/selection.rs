@@ -33,6 +33,28 @@ pub struct Selection<'a> {
 }
 
 impl Selection<'_> {
+    /// What is typed wrong regardless of the server.
+    pub fn check(&self, command: &str, context: &Context) -> Result<(), Failure> {
+        if self.files.is_some_and(|files| !files.is_empty()) {
+            return Ok(());
+        }
+        let selects = !self.selector.is_empty() || !self.field_selector.is_empty();
+        let wrong = match words::read(context.name(), command, self.words)? {
+            Words::Named(_) if selects => "name cannot be provided when a selector is specified",
+            Words::Named(_) if self.all => {
+                "name cannot be provided when all resources are selected (--all)"
+            }
+            Words::Types(types) if types.is_empty() => {
+                "You must provide one or more resources by argument or filename."
+            }
+            Words::Types(_) if !selects && !self.all => {
+                "resource(s) were provided, but no name was specified"
+            }
+            Words::Named(_) | Words::Types(_) => return Ok(()),
+        };
+        Err(Failure::usage(wrong))
+    }
+
     /// The objects, in the order in which they were named.
     pub async fn find(
         &self,
@@ -44,14 +66,8 @@ impl Selection<'_> {
         if let Some(files) = self.files.filter(|files| !files.is_empty()) {
             return in_files(files, context, client, namespace).await;
         }
-        let selects = !self.selector.is_empty() || !self.field_selector.is_empty();
+        self.check(command, context)?;
         match words::read(context.name(), command, self.words)? {
-            Words::Named(_) if selects => Err(Failure::usage(
-                "name cannot be provided when a selector is specified",
-            )),
-            Words::Named(_) if self.all => Err(Failure::usage(
-                "name cannot be provided when all resources are selected (--all)",
-            )),
             Words::Named(named) => {
                 let mut meant = Vec::new();
                 for (word, name) in named {
@@ -64,12 +80,6 @@ impl Selection<'_> {
                 }
                 Ok(meant)
             }
-            Words::Types(types) if types.is_empty() => Err(Failure::usage(
-                "You must provide one or more resources by argument or filename.",
-            )),
-            Words::Types(_) if !selects && !self.all => Err(Failure::usage(
-                "resource(s) were provided, but no name was specified",
-            )),
             Words::Types(types) => self.listed(&types, client, namespace).await,
         }
     }
