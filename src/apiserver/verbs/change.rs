@@ -4,6 +4,7 @@ use axum::body::Body;
 use http::StatusCode;
 use serde_json::Value;
 
+use crate::api::defaults;
 use crate::api::patch;
 use crate::api::patch::Patch;
 use crate::api::status::Status;
@@ -82,7 +83,8 @@ async fn change(
         let shown = view::show(call.target.kind, old.clone());
         let wanted = make(&shown)?;
         let (next, warnings) = next_state(call, duplicates, &shown, wanted)?;
-        let next = view::store(call.target.kind, next, Some(&old));
+        let mut next = view::store(call.target.kind, next, Some(&old));
+        defaults::fill(call.stored_kind(), &mut next);
         if next == old {
             return Ok(call.answer(StatusCode::OK, old, &warnings));
         }

@@ -5,6 +5,7 @@ use http::StatusCode;
 use serde_json::Value;
 use serde_json::json;
 
+use crate::api::defaults;
 use crate::api::kinds;
 use crate::api::kinds::Scope;
 use crate::api::status::Cause;
@@ -58,7 +59,8 @@ pub(super) async fn create(call: &Call, request: http::Request<Body>) -> Result<
     }
 }
 
-async fn create_once(call: &Call, stored: Value) -> Result<Value, Status> {
+async fn create_once(call: &Call, mut stored: Value) -> Result<Value, Status> {
+    defaults::fill(call.stored_kind(), &mut stored);
     let namespace = &call.target.namespace;
     let new = bear(&call.api, call.stored_kind(), namespace, stored)?;
     let name = object::name(&new);
