@@ -35,6 +35,8 @@ use crate::api::status::Status;
 use crate::apiserver::authentication::Identities;
 use crate::apiserver::join::JoinTokens;
 use crate::apiserver::metrics::Metrics;
+use crate::apiserver::registry::Repositories;
+use crate::apiserver::registry::Uploads;
 use crate::apiserver::tunnel::Tunnels;
 use crate::apiserver::verbs::Pages;
 use crate::base::clock::Clock;
@@ -67,6 +69,8 @@ struct Parts {
     metrics: Metrics,
     /// Of the other parts of this process.
     more_metrics: Mutex<Vec<Box<dyn Fn() -> String + Send>>>,
+    uploads: Uploads,
+    repositories: Repositories,
     /// Cancelled when somebody with the right to asked the server to stop.
     stop: CancellationToken,
     /// Cancelled when every part of the server is ready.
@@ -79,6 +83,8 @@ impl Api {
     /// An API server over that store.
     pub fn new(options: Options) -> Api {
         Api(Arc::new(Parts {
+            uploads: Uploads::default(),
+            repositories: Repositories::new(&options.content),
             options,
             tunnels: Tunnels::default(),
             pages: Pages::default(),
@@ -185,6 +191,14 @@ impl Api {
             text += &source();
         }
         text
+    }
+
+    fn uploads(&self) -> &Uploads {
+        &self.0.uploads
+    }
+
+    fn repositories(&self) -> &Repositories {
+        &self.0.repositories
     }
 
     fn join_tokens(&self) -> &JoinTokens {

@@ -1,12 +1,37 @@
 //! Blobs by digest: is it there, bring it up, fetch it; large ones in pieces, broken ones resumed, all of them checked.
+//!
+//! Nothing is held whole: an upload reads a piece of its source at a time, a download passes on what comes.
 
 use std::io;
 use std::io::Read;
 use std::io::Seek;
+use std::io::SeekFrom;
 use std::io::Write;
+use std::time::Duration;
 
+use bytes::Bytes;
+use http::HeaderMap;
+use http::HeaderValue;
+use http::Method;
+use http::StatusCode;
+use http::header;
+use serde_json::Value;
+
+use crate::api::status::Status;
+use crate::base::backoff;
+use crate::base::backoff::Backoff;
+use crate::client;
+use crate::client::Body;
 use crate::client::Client;
 use crate::content::blobs::Digest;
+use crate::content::blobs::Hasher;
+
+/// What one request of an upload carries.
+const PIECE: u64 = 8 << 20;
+/// How often in a row something may break without any progress.
+const TRIES: u32 = 6;
+const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Why a blob is not where it was wanted.
 #[derive(Debug, thiserror::Error)]
@@ -21,7 +46,7 @@ pub enum Error {
     #[error("blob {digest}: {source}")]
     Local { digest: Digest, source: io::Error },
     #[error(transparent)]
-    Client(#[from] crate::client::Error),
+    Client(#[from] client::Error),
 }
 
 /// The blobs of one server; a cheap clone.
@@ -37,29 +62,367 @@ impl Registry {
     }
 
     /// Whether `repository` (`NAMESPACE/APPLICATION`) has that blob.
-    pub async fn contains(&self, _repository: &str, _digest: &Digest) -> Result<bool, Error> {
-        let _ = &self.client;
-        unimplemented!()
+    pub async fn contains(&self, repository: &str, digest: &Digest) -> Result<bool, Error> {
+        let path = blob_path(repository, digest);
+        let response = self
+            .send(Method::HEAD, &path, HeaderMap::new(), Bytes::new())
+            .await?;
+        match response.status() {
+            StatusCode::OK => Ok(true),
+            StatusCode::NOT_FOUND => Ok(false),
+            _ => Err(refusal(response).await),
+        }
     }
 
     /// Brings a blob up, unless it is there; returns whether anything was sent.
     pub async fn upload(
         &self,
-        _repository: &str,
-        _source: &mut (impl Read + Seek + Send),
-        _digest: &Digest,
-        _size: u64,
+        repository: &str,
+        source: &mut (impl Read + Seek + Send),
+        digest: &Digest,
+        size: u64,
     ) -> Result<bool, Error> {
-        unimplemented!()
+        let mut pauses = Pauses::new();
+        loop {
+            let outcome = match self.contains(repository, digest).await {
+                Ok(true) => return Ok(pauses.sent),
+                Ok(false) => {
+                    let upload = Upload {
+                        registry: self,
+                        repository,
+                        digest,
+                        size,
+                    };
+                    upload.run(source, &mut pauses).await
+                }
+                Err(error) => Err(error),
+            };
+            match outcome {
+                Ok(()) => return Ok(true),
+                Err(error) => pauses.after(error).await?,
+            }
+        }
     }
 
-    /// Fetches a blob into `into`, resuming where a connection broke; an error may leave a part of it there.
+    /// Fetches a blob into `into`, going on where a connection broke; an error may leave a part of it there.
     pub async fn download(
         &self,
-        _repository: &str,
-        _digest: &Digest,
-        _into: &mut (impl Write + Send),
+        repository: &str,
+        digest: &Digest,
+        into: &mut (impl Write + Send),
     ) -> Result<u64, Error> {
-        unimplemented!()
+        let mut fetched = Fetched {
+            digest,
+            into,
+            hasher: Hasher::default(),
+            bytes: 0,
+        };
+        let mut pauses = Pauses::new();
+        loop {
+            let before = fetched.bytes;
+            let outcome = self.fetch(repository, &mut fetched).await;
+            if fetched.bytes > before {
+                pauses.progress();
+            }
+            match outcome {
+                Ok(()) => break,
+                Err(error) => pauses.after(error).await?,
+            }
+        }
+        let bytes = fetched.bytes;
+        if fetched.hasher.finish() != *digest {
+            return Err(Error::Damaged(digest.clone()));
+        }
+        fetched
+            .into
+            .flush()
+            .map_err(|source| local(digest, source))?;
+        Ok(bytes)
     }
+
+    /// One request for what is still missing.
+    async fn fetch<W: Write + Send>(
+        &self,
+        repository: &str,
+        fetched: &mut Fetched<'_, W>,
+    ) -> Result<(), Error> {
+        let mut headers = HeaderMap::new();
+        if fetched.bytes > 0 {
+            headers.insert(header::RANGE, value(&format!("bytes={}-", fetched.bytes)));
+        }
+        let path = blob_path(repository, fetched.digest);
+        let response = self.send(Method::GET, &path, headers, Bytes::new()).await?;
+        // A server that does not know ranges sends everything again.
+        let mut skip = match response.status() {
+            StatusCode::OK => fetched.bytes,
+            StatusCode::PARTIAL_CONTENT => 0,
+            // Everything was here already when the connection broke.
+            StatusCode::RANGE_NOT_SATISFIABLE if fetched.bytes > 0 => return Ok(()),
+            StatusCode::NOT_FOUND => return Err(Error::Missing(fetched.digest.clone())),
+            _ => return Err(refusal(response).await),
+        };
+        let announced = number(&response, header::CONTENT_LENGTH);
+        let mut came = 0;
+        let mut body = response.into_body();
+        while let Some(chunk) = body.chunk().await.transpose()? {
+            came += chunk.len() as u64;
+            let skipped = usize::try_from(skip).unwrap_or(usize::MAX).min(chunk.len());
+            skip -= skipped as u64;
+            fetched.take(&chunk[skipped..])?;
+        }
+        match announced {
+            Some(announced) if came < announced => {
+                let message = format!("{came} of {announced} bytes came");
+                Err(client::Error::Interrupted(message).into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<http::Response<Body>, Error> {
+        Ok(self.client.raw(method, path, headers, body).await?)
+    }
+}
+
+/// What has come of a download.
+struct Fetched<'a, W> {
+    digest: &'a Digest,
+    into: &'a mut W,
+    hasher: Hasher,
+    bytes: u64,
+}
+
+impl<W: Write> Fetched<'_, W> {
+    fn take(&mut self, chunk: &[u8]) -> Result<(), Error> {
+        self.into
+            .write_all(chunk)
+            .map_err(|source| local(self.digest, source))?;
+        self.hasher.update(chunk);
+        self.bytes += chunk.len() as u64;
+        Ok(())
+    }
+}
+
+/// One upload from its begin to its commit.
+struct Upload<'a> {
+    registry: &'a Registry,
+    repository: &'a str,
+    digest: &'a Digest,
+    size: u64,
+}
+
+impl Upload<'_> {
+    async fn run(
+        &self,
+        source: &mut (impl Read + Seek + Send),
+        pauses: &mut Pauses,
+    ) -> Result<(), Error> {
+        let place = self.begin().await?;
+        let mut at = 0;
+        while at < self.size {
+            let piece = self.piece(source, at)?;
+            match self.push(&place, at, piece).await {
+                Ok(received) => {
+                    if received > at {
+                        pauses.progress();
+                    }
+                    at = received;
+                }
+                Err(error) => {
+                    pauses.after(error).await?;
+                    // What came before the connection broke need not be sent again.
+                    at = self.received(&place).await?;
+                }
+            }
+        }
+        let place = with_digest(&place, self.digest);
+        let response = self
+            .send(Method::PUT, &place, HeaderMap::new(), Bytes::new())
+            .await?;
+        match response.status() {
+            StatusCode::CREATED => Ok(()),
+            _ => Err(refusal(response).await),
+        }
+    }
+
+    async fn begin(&self) -> Result<String, Error> {
+        let path = format!("/v2/{}/blobs/uploads/", self.repository);
+        let response = self
+            .send(Method::POST, &path, HeaderMap::new(), Bytes::new())
+            .await?;
+        if response.status() != StatusCode::ACCEPTED {
+            return Err(refusal(response).await);
+        }
+        location(&response)
+    }
+
+    /// Sends a piece; answers where the next one begins.
+    async fn push(&self, place: &str, at: u64, piece: Bytes) -> Result<u64, Error> {
+        let end = at + piece.len() as u64;
+        let mut headers = HeaderMap::new();
+        let media_type = HeaderValue::from_static("application/octet-stream");
+        headers.insert(header::CONTENT_TYPE, media_type);
+        headers.insert(header::CONTENT_RANGE, value(&format!("{at}-{}", end - 1)));
+        let response = self.send(Method::PATCH, place, headers, piece).await?;
+        match response.status() {
+            StatusCode::ACCEPTED => Ok(end),
+            // The server has more or less than we thought, and says how much.
+            StatusCode::RANGE_NOT_SATISFIABLE => self.received(place).await,
+            _ => Err(refusal(response).await),
+        }
+    }
+
+    async fn received(&self, place: &str) -> Result<u64, Error> {
+        let response = self
+            .send(Method::GET, place, HeaderMap::new(), Bytes::new())
+            .await?;
+        if response.status() != StatusCode::NO_CONTENT {
+            return Err(refusal(response).await);
+        }
+        let range = response.headers().get(header::RANGE);
+        let last = range
+            .and_then(|value| value.to_str().ok()?.rsplit('-').next()?.parse().ok())
+            .unwrap_or(0_u64);
+        if last == 0 {
+            // `0-0` says both one byte and none: begin anew.
+            let message = "the server cannot say how much of the upload it has".to_owned();
+            return Err(client::Error::Interrupted(message).into());
+        }
+        Ok((last + 1).min(self.size))
+    }
+
+    fn piece(&self, source: &mut (impl Read + Seek), at: u64) -> Result<Bytes, Error> {
+        let mut piece = Vec::new();
+        source
+            .seek(SeekFrom::Start(at))
+            .and_then(|_| {
+                source
+                    .take(PIECE.min(self.size - at))
+                    .read_to_end(&mut piece)
+            })
+            .and_then(|read| {
+                if read == 0 {
+                    return Err(io::Error::new(
+                        io::ErrorKind::UnexpectedEof,
+                        "it is shorter than it was",
+                    ));
+                }
+                Ok(())
+            })
+            .map_err(|error| local(self.digest, error))?;
+        Ok(piece.into())
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<http::Response<Body>, Error> {
+        self.registry.send(method, path, headers, body).await
+    }
+}
+
+/// How long to wait after something broke, and when to stop trying.
+struct Pauses {
+    backoff: Backoff,
+    failures: u32,
+    /// Whether anything of a blob was taken.
+    sent: bool,
+}
+
+impl Pauses {
+    fn new() -> Pauses {
+        Pauses {
+            backoff: Backoff::new(SHORTEST_PAUSE, LONGEST_PAUSE),
+            failures: 0,
+            sent: false,
+        }
+    }
+
+    fn progress(&mut self) {
+        self.backoff.reset();
+        self.failures = 0;
+        self.sent = true;
+    }
+
+    /// Waits before the next try, or gives the error back when there is no point in one.
+    async fn after(&mut self, error: Error) -> Result<(), Error> {
+        self.failures += 1;
+        let passes = match &error {
+            Error::Client(error) => error.is_passing() || error.is_not_found(),
+            Error::Missing(_) | Error::Damaged(_) | Error::Local { .. } => false,
+        };
+        if !passes || self.failures >= TRIES {
+            return Err(error);
+        }
+        tracing::debug!(%error, failures = self.failures, "a transfer broke; going on");
+        tokio::time::sleep(self.backoff.next(backoff::chance())).await;
+        Ok(())
+    }
+}
+
+fn blob_path(repository: &str, digest: &Digest) -> String {
+    format!("/v2/{repository}/blobs/{digest}")
+}
+
+fn with_digest(place: &str, digest: &Digest) -> String {
+    let joint = if place.contains('?') { '&' } else { '?' };
+    format!("{place}{joint}digest={digest}")
+}
+
+/// The path of a `Location`, which may be a whole URL.
+fn location(response: &http::Response<Body>) -> Result<String, Error> {
+    response
+        .headers()
+        .get(header::LOCATION)
+        .and_then(|value| value.to_str().ok()?.parse::<http::Uri>().ok())
+        .and_then(|uri| Some(uri.path_and_query()?.to_string()))
+        .ok_or_else(|| client::Error::Decode("an upload without a place".to_owned()).into())
+}
+
+fn number(response: &http::Response<Body>, name: header::HeaderName) -> Option<u64> {
+    response.headers().get(name)?.to_str().ok()?.parse().ok()
+}
+
+fn value(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).expect("digits and hyphens")
+}
+
+fn local(digest: &Digest, source: io::Error) -> Error {
+    Error::Local {
+        digest: digest.clone(),
+        source,
+    }
+}
+
+/// The error that an answer stands for: a `Status`, or the form of the OCI specification.
+async fn refusal(response: http::Response<Body>) -> Error {
+    let code = response.status();
+    let bytes = response.into_body().bytes().await.unwrap_or_default();
+    let message = serde_json::from_slice::<Value>(&bytes)
+        .ok()
+        .and_then(|body| Some(body["errors"][0]["message"].as_str()?.to_owned()));
+    let Some(message) = message else {
+        let mut answer = http::Response::new(Body::whole(bytes));
+        *answer.status_mut() = code;
+        return match client::check(answer).await {
+            Ok(_) => client::Error::Decode(format!("the registry answered {code}")).into(),
+            Err(error) => error.into(),
+        };
+    };
+    let reason = match code.as_u16() {
+        403 => "Forbidden",
+        404 => "NotFound",
+        507 => "InsufficientStorage",
+        _ => "",
+    };
+    client::Error::from(Status::failure(code.as_u16(), reason, message)).into()
 }

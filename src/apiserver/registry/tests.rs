@@ -1,0 +1,358 @@
+//! The registry and its client together, over a transport that breaks when told to.
+
+use std::io::Cursor;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use tower::ServiceExt;
+
+use super::*;
+use crate::api::kinds;
+use crate::apiserver::Options;
+use crate::apiserver::authentication::Identities;
+use crate::apiserver::join::JoinTokens;
+use crate::base::clock::Clock;
+use crate::base::clock::Timestamp;
+use crate::client;
+use crate::client::Client;
+use crate::client::registry::Error;
+use crate::client::registry::Registry;
+use crate::content::blobs::Blobs;
+use crate::store::Expect;
+use crate::store::Place;
+use crate::store::Store;
+use crate::store::Write;
+
+const SHOP: &str = "demo/shop";
+
+struct World {
+    folder: tempfile::TempDir,
+    hands: Arc<Mutex<Timestamp>>,
+    api: Api,
+}
+
+impl World {
+    fn new() -> World {
+        let folder = tempfile::tempdir().unwrap();
+        // The grace period compares with the disk's own times.
+        let hands = Arc::new(Mutex::new(Clock::System.now()));
+        let api = Api::new(Options {
+            store: Store::in_memory(),
+            blobs: Blobs::open(folder.path()).unwrap(),
+            content: folder.path().to_owned(),
+            clock: Clock::Manual(hands.clone()),
+            identities: Identities::default(),
+            join_tokens: JoinTokens::in_memory(),
+            signer: Arc::new(|_, _| Err("nothing is signed here".to_owned())),
+        });
+        World { folder, hands, api }
+    }
+
+    fn registry(&self, identity: Identity, cuts: &[Cut]) -> (Registry, Arc<Wire>) {
+        let wire = Arc::new(Wire {
+            router: self.api.router(),
+            token: self.api.identities().mint(identity).unwrap(),
+            cuts: Mutex::new(cuts.to_vec()),
+            asked: Mutex::default(),
+        });
+        (Registry::new(Client::new(wire.clone())), wire)
+    }
+
+    async fn put(
+        &self,
+        kind: &'static crate::api::kinds::Kind,
+        name: &str,
+        object: serde_json::Value,
+    ) {
+        let place = Place::new(kind, "demo", name);
+        let expect = Expect::Any;
+        let object = Some(object);
+        self.api
+            .store()
+            .write(Write {
+                place,
+                expect,
+                object,
+            })
+            .await
+            .unwrap();
+    }
+
+    fn incoming(&self) -> usize {
+        std::fs::read_dir(self.folder.path().join("incoming"))
+            .unwrap()
+            .count()
+    }
+}
+
+/// Breaks the next request of that method after so many bytes of what it carries.
+#[derive(Clone)]
+struct Cut(Method, usize);
+
+struct Wire {
+    router: axum::Router,
+    token: String,
+    cuts: Mutex<Vec<Cut>>,
+    asked: Mutex<Vec<String>>,
+}
+
+impl Wire {
+    fn cut_of(&self, method: &Method) -> Option<usize> {
+        let mut cuts = self.cuts.lock().unwrap();
+        let at = cuts.iter().position(|cut| cut.0 == *method)?;
+        Some(cuts.remove(at).1)
+    }
+
+    fn count(&self, method: &str) -> usize {
+        let asked = self.asked.lock().unwrap();
+        asked.iter().filter(|one| *one == method).count()
+    }
+
+    async fn send(
+        &self,
+        request: http::Request<Bytes>,
+    ) -> Result<http::Response<client::Body>, client::Error> {
+        let broken = || client::Error::Interrupted("cut".into());
+        let method = request.method().clone();
+        self.asked.lock().unwrap().push(method.to_string());
+        let cut = self.cut_of(&method);
+        let (mut parts, bytes) = request.into_parts();
+        let token = format!("Bearer {}", self.token).parse().unwrap();
+        parts.headers.insert(header::AUTHORIZATION, token);
+        let body = match cut {
+            Some(after) if method != Method::GET => {
+                let head = Ok(bytes.slice(..after));
+                let tail = Err(std::io::Error::other("cut"));
+                Body::from_stream(futures_util::stream::iter([head, tail]))
+            }
+            _ => Body::from(bytes),
+        };
+        let request = http::Request::from_parts(parts, body);
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        match cut {
+            None => Ok(response.map(client::Body::of)),
+            Some(_) if method != Method::GET => Err(broken()),
+            Some(after) => {
+                let (parts, body) = response.into_parts();
+                let bytes = client::Body::of(body).bytes().await?;
+                let head = Ok(bytes.slice(..after.min(bytes.len())));
+                let body = futures_util::stream::iter([head, Err(broken())]).boxed();
+                Ok(http::Response::from_parts(parts, client::Body::new(body)))
+            }
+        }
+    }
+}
+
+impl client::Transport for Wire {
+    fn call(
+        &self,
+        request: http::Request<Bytes>,
+    ) -> BoxFuture<'_, Result<http::Response<client::Body>, client::Error>> {
+        self.send(request).boxed()
+    }
+
+    fn tunnel(&self, _: &str) -> BoxFuture<'_, Result<Box<dyn client::Io>, client::Error>> {
+        unreachable!("blobs need no tunnel")
+    }
+}
+
+fn blob(size: usize) -> (Vec<u8>, Digest) {
+    let bytes: Vec<u8> = (0..size)
+        .map(|at| u8::try_from(at % 251).unwrap())
+        .collect();
+    let digest = Digest::of(&bytes);
+    (bytes, digest)
+}
+
+async fn upload(registry: &Registry, bytes: &[u8], digest: &Digest) -> Result<bool, Error> {
+    let size = bytes.len() as u64;
+    registry
+        .upload(SHOP, &mut Cursor::new(bytes), digest, size)
+        .await
+}
+
+#[tokio::test(start_paused = true)]
+async fn blobs_go_up_once_and_come_down_whole() {
+    let world = World::new();
+    let (registry, wire) = world.registry(Identity::Admin, &[]);
+    for size in [0, 1, (17 << 20) + 3] {
+        let (bytes, digest) = blob(size);
+        assert!(upload(&registry, &bytes, &digest).await.unwrap());
+        assert!(!upload(&registry, &bytes, &digest).await.unwrap());
+        let mut back = Vec::new();
+        assert_eq!(
+            registry.download(SHOP, &digest, &mut back).await.unwrap(),
+            size as u64
+        );
+        assert!(back == bytes);
+        // Another application does not see it.
+        assert!(!registry.contains("demo/other", &digest).await.unwrap());
+    }
+    assert_eq!(wire.count("PATCH"), 1 + 3);
+    let missing = registry
+        .download(SHOP, &Digest::of(b"?"), &mut Vec::new())
+        .await;
+    assert!(matches!(missing, Err(Error::Missing(_))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upload_that_breaks_goes_on_where_it_broke() {
+    let world = World::new();
+    let cuts = [
+        Cut(Method::POST, 0),
+        Cut(Method::PATCH, 5 << 20),
+        Cut(Method::PATCH, 0),
+        Cut(Method::PUT, 0),
+    ];
+    let (registry, wire) = world.registry(Identity::Admin, &cuts);
+    let (bytes, digest) = blob(9 << 20);
+    assert!(upload(&registry, &bytes, &digest).await.unwrap());
+    assert!(wire.cuts.lock().unwrap().is_empty());
+    let mut back = Vec::new();
+    registry.download(SHOP, &digest, &mut back).await.unwrap();
+    assert!(back == bytes);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_download_that_breaks_goes_on_and_is_checked() {
+    let world = World::new();
+    let (bytes, digest) = blob(100_000);
+    let (registry, _) = world.registry(Identity::Admin, &[]);
+    upload(&registry, &bytes, &digest).await.unwrap();
+    let cuts: Vec<Cut> = [10, 20_000, 0, 79_990]
+        .map(|after| Cut(Method::GET, after))
+        .to_vec();
+    let (registry, wire) = world.registry(Identity::Admin, &cuts);
+    let mut back = Vec::new();
+    registry.download(SHOP, &digest, &mut back).await.unwrap();
+    assert!(back == bytes);
+    assert_eq!(wire.count("GET"), 5);
+    std::fs::write(world.api.blobs().path(&digest), b"rotten").unwrap();
+    let error = registry.download(SHOP, &digest, &mut Vec::new()).await;
+    assert!(matches!(error, Err(Error::Damaged(_))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_stays_away_is_given_up() {
+    let world = World::new();
+    let cuts = vec![Cut(Method::GET, 0); 20];
+    let (registry, wire) = world.registry(Identity::Admin, &[]);
+    let (bytes, digest) = blob(10);
+    upload(&registry, &bytes, &digest).await.unwrap();
+    *wire.cuts.lock().unwrap() = cuts;
+    let error = registry.download(SHOP, &digest, &mut Vec::new()).await;
+    assert!(matches!(error, Err(Error::Client(_))), "{error:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn content_that_is_not_what_it_says_leaves_nothing() {
+    let world = World::new();
+    let (registry, _) = world.registry(Identity::Admin, &[]);
+    let wrong = Digest::of(b"else");
+    let error = upload(&registry, b"this", &wrong)
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("nothing of it was kept"), "{error}");
+    assert_eq!(world.incoming(), 0);
+    assert!(world.api.blobs().all().unwrap().is_empty());
+    let (registry, _) = world.registry(Identity::Admin, &[Cut(Method::PUT, 0)]);
+    let shorter = registry
+        .upload(SHOP, &mut Cursor::new(b"abc"), &wrong, 4)
+        .await;
+    assert!(matches!(shorter, Err(Error::Local { .. })), "{shorter:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_sees_only_what_it_has_to_do_with() {
+    let world = World::new();
+    let (admin, _) = world.registry(Identity::Admin, &[]);
+    let (bytes, digest) = blob(10);
+    upload(&admin, &bytes, &digest).await.unwrap();
+    let (node, _) = world.registry(Identity::Node("a".into()), &[]);
+    let refused = |result: &Result<bool, Error>| match result {
+        Err(Error::Client(error)) => error.is_forbidden(),
+        _ => false,
+    };
+    assert!(refused(&node.contains(SHOP, &digest).await));
+    let labels = |node: &str| json!({"upshift.dev/node": node, "upshift.dev/application": "shop"});
+    let operation = json!({"metadata": {"name": "o", "namespace": "demo", "labels": labels("a")},
+        "spec": {"revision": {"bundle": {"digest": digest.to_string()}}}});
+    world.put(&kinds::OPERATION, "o", operation).await;
+    assert!(node.contains(SHOP, &digest).await.unwrap());
+    let (log, log_digest) = blob(20);
+    assert!(refused(&upload(&node, &log, &log_digest).await));
+    let gear = json!({"metadata": {"name": "g", "namespace": "demo", "labels": labels("a")}});
+    world.put(&kinds::GEAR, "g", gear).await;
+    assert!(upload(&node, &log, &log_digest).await.unwrap());
+    let (other, _) = world.registry(Identity::Node("b".into()), &[]);
+    assert!(refused(&other.contains(SHOP, &log_digest).await));
+}
+
+#[tokio::test]
+async fn blobs_that_nothing_names_go_after_a_while() {
+    let world = World::new();
+    let (registry, _) = world.registry(Identity::Admin, &[]);
+    let (kept, kept_digest) = blob(10);
+    let (old, old_digest) = blob(20);
+    for (bytes, digest) in [(&kept, &kept_digest), (&old, &old_digest)] {
+        upload(&registry, bytes, digest).await.unwrap();
+    }
+    let revision = json!({"metadata": {"name": "r", "namespace": "demo"},
+        "spec": {"bundle": {"digest": kept_digest.to_string()}}});
+    world.put(&kinds::REVISION, "r", revision).await;
+    let later = world.hands.lock().unwrap().as_second() + 2 * 3600;
+    *world.hands.lock().unwrap() = Timestamp::from_second(later);
+    repositories::sweep_now_and_then(&world.api);
+    while world.api.blobs().contains(&old_digest) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert!(!registry.contains(SHOP, &old_digest).await.unwrap());
+    assert!(registry.contains(SHOP, &kept_digest).await.unwrap());
+}
+
+#[test]
+fn a_full_disk_is_said_as_such() {
+    let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+    assert_eq!(disk(&full).status, StatusCode::INSUFFICIENT_STORAGE);
+}
+
+#[test]
+fn ranges_are_read_as_http_has_them() {
+    for (header, expected) in [
+        (None, Wanted::All),
+        (Some("bytes=0-"), Wanted::Part(0, 10)),
+        (Some("bytes=3-5"), Wanted::Part(3, 6)),
+        (Some("bytes=3-99"), Wanted::Part(3, 10)),
+        (Some("bytes=-4"), Wanted::Part(6, 10)),
+        (Some("bytes=10-"), Wanted::Nothing),
+        (Some("bytes=5-3"), Wanted::All),
+        (Some("bytes=0-1,3-4"), Wanted::All),
+        (Some("lines=1-2"), Wanted::All),
+    ] {
+        assert_eq!(wanted(header, 10), expected, "{header:?}");
+    }
+}
+
+#[test]
+fn names_cannot_leave_their_folder() {
+    for path in [
+        "/v2/../x/blobs/uploads/",
+        "/v2/a/.b/blobs/y",
+        "/v2/a/B/blobs/y",
+        "/v2/a/b/c",
+        "/v2/a//blobs/y",
+    ] {
+        assert_eq!(target(path), Target::Nothing, "{path}");
+    }
+    assert_eq!(target("/v2/"), Target::Ping);
+    assert!(matches!(
+        target("/v2/a/b/blobs/uploads/1"),
+        Target::Upload(_, "1")
+    ));
+}
