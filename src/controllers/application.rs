@@ -24,7 +24,7 @@ use crate::controllers::world::World;
 const DELETING: &str = "Deleting";
 
 /// Decides for one Application.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Applications;
 
 static WATCHES: &[Watch] = &[

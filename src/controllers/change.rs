@@ -13,6 +13,8 @@ use crate::api::kinds::Kind;
 use crate::api::meta::Key;
 use crate::api::meta::Metadata;
 use crate::api::meta::Typed;
+use crate::api::upshift::Gear;
+use crate::api::upshift::Operation;
 
 /// What one look at a key came to.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -57,6 +59,16 @@ impl Decision {
 pub enum Change {
     /// Makes an object; one of that name being there already is fine, because children are named after their owner.
     Create { kind: &'static Kind, object: Value },
+    /// Makes an Operation, if at that moment no other one is under way on its gear and the application is held by whom
+    /// the decision thought. Asked at the server, one at a time: several controllers make operations, each from its own
+    /// picture.
+    Begin {
+        operation: Box<Operation>,
+        /// The rollout that must hold the application, "" for none; none: no matter.
+        holder: Option<String>,
+        /// The gear, when the decision rests on its state.
+        gear: Option<Target>,
+    },
     /// Merges into an object, or into its status, if it still has that version.
     Patch {
         target: Target,
@@ -64,8 +76,11 @@ pub enum Change {
         merge: Value,
         pace: Pace,
     },
-    /// Asks for an object's deletion.
-    Delete { target: Target },
+    /// Asks for an object's deletion, if what the decision rests on is still in that version (no version: still absent).
+    Delete {
+        target: Target,
+        decided_on: Vec<Target>,
+    },
     /// Deletes an object none of whose owners is there; the owners are asked for at the server first.
     DeleteOrphan { target: Target, owners: Vec<Target> },
     /// Deletes what is in a namespace, kind by kind, and lets the namespace go when nothing is left.
@@ -85,6 +100,16 @@ impl Target {
     /// This object in this version.
     pub fn of<T: Typed>(object: &T) -> Target {
         Target::from_metadata(T::KIND, object.metadata())
+    }
+
+    /// An object that is not there.
+    pub fn absent(kind: &'static Kind, key: Key) -> Target {
+        Target {
+            kind,
+            key,
+            uid: String::new(),
+            version: String::new(),
+        }
     }
 
     /// The object with this metadata.
@@ -123,6 +148,33 @@ impl Change {
         }
     }
 
+    /// Starts an operation of a rollout while that holds the application.
+    pub fn begin_in_rollout(operation: Operation, rollout: &str) -> Change {
+        Change::Begin {
+            operation: Box::new(operation),
+            holder: Some(rollout.to_owned()),
+            gear: None,
+        }
+    }
+
+    /// Starts an operation that brings a gear up to date while no rollout holds the application.
+    pub fn begin_alone(operation: Operation, gear: &Gear) -> Change {
+        Change::Begin {
+            operation: Box::new(operation),
+            holder: Some(String::new()),
+            gear: Some(Target::of(gear)),
+        }
+    }
+
+    /// Starts the operation that removes a gear, whoever holds the application.
+    pub fn begin_removal(operation: Operation, gear: &Gear) -> Change {
+        Change::Begin {
+            operation: Box::new(operation),
+            holder: None,
+            gear: Some(Target::of(gear)),
+        }
+    }
+
     /// Patches spec or metadata.
     pub fn patch<T: Typed>(object: &T, merge: Value) -> Change {
         Change::Patch {
@@ -155,8 +207,14 @@ impl Change {
 
     /// Asks for deletion.
     pub fn delete<T: Typed>(object: &T) -> Change {
+        Change::delete_if(object, Vec::new())
+    }
+
+    /// Asks for deletion if other objects are still as they were.
+    pub fn delete_if<T: Typed>(object: &T, decided_on: Vec<Target>) -> Change {
         Change::Delete {
             target: Target::of(object),
+            decided_on,
         }
     }
 

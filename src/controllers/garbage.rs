@@ -20,7 +20,7 @@ use crate::controllers::world;
 use crate::controllers::world::World;
 
 /// Decides for one object of any kind.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Garbage;
 
 const fn watch(kind: &'static Kind) -> Watch {

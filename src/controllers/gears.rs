@@ -33,10 +33,12 @@ use crate::plan::workflow::Workflow;
 
 /// The first pause after a failed catch-up or teardown; it doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_secs(10);
+/// How long after the end of an operation its gear's status may lag.
+const REPORTING: Duration = Duration::from_secs(3);
 const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 
 /// Decides for one Gear.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Gears;
 
 static WATCHES: &[Watch] = &[
@@ -204,6 +206,17 @@ fn catch_up(scene: &Scene<'_>) -> Decision {
     if left_at_a_failure(scene) {
         return Decision::nothing();
     }
+    // What an operation has just done may be reported for the gear a moment after its own end.
+    let fresh = scene
+        .operations
+        .iter()
+        .filter_map(|operation| scene.world.since_end(&operation.metadata.key(), scene.now));
+    if let Some(left) = fresh.min().and_then(|age| REPORTING.checked_sub(age)) {
+        return Decision {
+            again: Some(left),
+            ..Decision::default()
+        };
+    }
     begin_catch_up(scene, application, current)
 }
 
@@ -255,7 +268,7 @@ fn begin_catch_up(scene: &Scene<'_>, application: &Application, current: &str) -
         Some(revision) => format!("catches up with {}", revision.metadata.name),
         None => "removes what a failed first deployment left".to_owned(),
     };
-    Decision::one(Change::create(&operation)).noting(Note::normal(
+    Decision::one(Change::begin_alone(operation, scene.gear)).noting(Note::normal(
         scene.gear,
         "CatchingUp",
         message,
@@ -335,5 +348,8 @@ fn tear_down(scene: &Scene<'_>) -> Decision {
         revision: None,
         deploy_id: 0,
     };
-    Decision::one(Change::create(&scene.operation(application, name, &errand)))
+    Decision::one(Change::begin_removal(
+        scene.operation(application, name, &errand),
+        gear,
+    ))
 }

@@ -22,7 +22,7 @@ use crate::controllers::world::World;
 const DEFAULT_LIMIT: u32 = 5;
 
 /// Decides for one Application.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct History;
 
 static WATCHES: &[Watch] = &[
@@ -97,9 +97,7 @@ fn kept_revisions(application: &Application, world: &World, limit: usize) -> BTr
             kept.insert(rollout.status.previous_revision.clone());
         }
     }
-    let mut rollouts = newest_first(application, world);
-    rollouts.truncate(2);
-    for rollout in rollouts {
+    if let Some(rollout) = newest_first(application, world).first() {
         kept.insert(rollout.spec.revision.clone());
         kept.insert(rollout.status.previous_revision.clone());
     }

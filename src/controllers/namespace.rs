@@ -21,7 +21,7 @@ const FINALIZER: &str = "kubernetes";
 const SOON: Duration = Duration::from_secs(2);
 
 /// Decides for one Namespace.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Namespaces;
 
 static WATCHES: &[Watch] = &[

@@ -25,7 +25,7 @@ use crate::controllers::world::World;
 const GRACE: Duration = Duration::from_secs(40);
 
 /// Decides for one Node.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Nodes;
 
 static WATCHES: &[Watch] = &[

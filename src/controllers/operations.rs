@@ -20,7 +20,7 @@ use crate::controllers::queue::Watch;
 use crate::controllers::world::World;
 
 /// Decides for one Operation.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Operations;
 
 static WATCHES: &[Watch] = &[

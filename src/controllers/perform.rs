@@ -6,10 +6,15 @@
 use http::HeaderMap;
 use http::Method;
 use serde_json::Value;
+use tokio::sync::Mutex;
 
 use crate::api::kinds;
 use crate::api::kinds::Kind;
 use crate::api::meta::Key;
+use crate::api::meta::Typed;
+use crate::api::upshift::Application;
+use crate::api::upshift::LABEL_GEAR;
+use crate::api::upshift::Operation;
 use crate::base::crash;
 use crate::client;
 use crate::client::Client;
@@ -53,18 +58,35 @@ impl From<Error> for Refused {
     }
 }
 
-/// Makes one change.
-pub(crate) async fn perform(client: &Client, change: &Change) -> Result<Option<Written>, Refused> {
+/// Makes one change; `turn` lets only one operation begin at a time.
+pub(crate) async fn perform(
+    client: &Client,
+    change: &Change,
+    turn: &Mutex<()>,
+) -> Result<Option<Written>, Refused> {
     crash::point("controllers.write.before");
     let written = match change {
         Change::Create { kind, object } => create(client, kind, object).await,
+        Change::Begin {
+            operation,
+            holder,
+            gear,
+        } => {
+            let _alone = turn.lock().await;
+            begin(client, operation, holder.as_deref(), gear.as_ref()).await
+        }
         Change::Patch {
             target,
             part,
             merge,
             ..
         } => patch(client, target, *part, merge).await.map(Some),
-        Change::Delete { target } => delete(client, target).await,
+        Change::Delete { target, decided_on } => {
+            for other in decided_on {
+                still_as_seen(client, other).await?;
+            }
+            delete(client, target).await
+        }
         Change::DeleteOrphan { target, owners } => {
             for owner in owners {
                 if is_there(client, owner).await? {
@@ -94,6 +116,41 @@ async fn create(
         Err(error) if error.is_already_exists() => Ok(None),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Makes an operation if its gear is free and its application still held by whom it should be.
+async fn begin(
+    client: &Client,
+    operation: &Operation,
+    holder: Option<&str>,
+    decided_on: Option<&Target>,
+) -> Result<Option<Written>, Refused> {
+    if let Some(gear) = decided_on {
+        still_as_seen(client, gear).await?;
+    }
+    let metadata = &operation.metadata;
+    if let Some(holder) = holder {
+        let key = Key::new(
+            metadata.namespace.clone(),
+            operation.spec.deployment.application.clone(),
+        );
+        if client.get::<Application>(&key).await?.status.rollout != holder {
+            return Err(Refused::NotYet);
+        }
+    }
+    let gear = metadata.labels.get(LABEL_GEAR).map_or("", String::as_str);
+    let others = ListOptions::labelled(format!("{LABEL_GEAR}={gear}"));
+    let others = client
+        .list::<Operation>(&metadata.namespace, &others)
+        .await?;
+    let is_busy = others
+        .items
+        .iter()
+        .any(|other| other.metadata.name != metadata.name && !other.status.phase.is_final());
+    if is_busy {
+        return Err(Refused::NotYet);
+    }
+    create(client, Operation::KIND, &operation.to_object()).await
 }
 
 async fn patch(
@@ -137,6 +194,23 @@ async fn delete(client: &Client, target: &Target) -> Result<Option<Written>, Ref
         Ok(_) => Ok(None),
         Err(error) if error.is_not_found() => Ok(None),
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether an object is in the version that a decision rests on, or still absent.
+async fn still_as_seen(client: &Client, target: &Target) -> Result<(), Refused> {
+    let version = match client.read(target.kind, &target.key).await {
+        Ok(object) => object["metadata"]["resourceVersion"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned(),
+        Err(error) if error.is_not_found() => String::new(),
+        Err(error) => return Err(error.into()),
+    };
+    if version == target.version {
+        Ok(())
+    } else {
+        Err(Refused::NotYet)
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Only outside rollouts, which make their gears themselves. A cordoned node keeps its gear and gets no new one.
 
+use crate::api::core::Node;
 use crate::api::kinds;
 use crate::api::meta::Key;
 use crate::api::upshift::Application;
@@ -10,6 +11,7 @@ use crate::base::clock::Timestamp;
 use crate::controllers::change::Change;
 use crate::controllers::change::Decision;
 use crate::controllers::change::Note;
+use crate::controllers::change::Target;
 use crate::controllers::deployment;
 use crate::controllers::queue::Controller;
 use crate::controllers::queue::Touched;
@@ -19,7 +21,7 @@ use crate::plan::workflow;
 use crate::plan::workflow::Place;
 
 /// Decides for one Application.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Placement;
 
 static WATCHES: &[Watch] = &[
@@ -77,7 +79,13 @@ fn remove(application: &Application, world: &World, places: &[Place<'_>], decisi
             .is_none_or(|node| node.metadata.is_deleting());
         let matches = places.iter().any(|place| place.node.metadata.name == *node);
         if gone || (idle && !matches) {
-            decision.changes.push(Change::delete::<Gear>(gear));
+            // The pictures of node and application may be of different age; both must be as they were seen.
+            let node_seen = match world.node(node) {
+                Some(node) => Target::of::<Node>(node),
+                None => Target::absent(&kinds::NODE, Key::new("", node.clone())),
+            };
+            let seen = vec![node_seen, Target::of(application)];
+            decision.changes.push(Change::delete_if::<Gear>(gear, seen));
             let why = if gone { "is gone" } else { "no longer matches" };
             let message = format!("removed, because node {node} {why}");
             decision

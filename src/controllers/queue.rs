@@ -122,6 +122,8 @@ pub(crate) struct Queue {
     caches: Caches,
     world: RwLock<World>,
     lines: Vec<Line>,
+    /// Held while an operation begins.
+    turn: tokio::sync::Mutex<()>,
     /// When an object was last written, for writes that may wait.
     reports: Mutex<HashMap<(&'static str, Key), Instant>>,
 }
@@ -231,6 +233,7 @@ impl Queue {
             caches,
             world: RwLock::default(),
             lines,
+            turn: tokio::sync::Mutex::default(),
             reports: Mutex::default(),
         });
         queue.caches.follow(&queue, scope);
@@ -292,8 +295,7 @@ impl Queue {
             }
             Err(refused) => {
                 let counter = match refused {
-                    Refused::Overtaken(_) => &line.counters.conflicts,
-                    Refused::NotYet => &line.counters.changes,
+                    Refused::Overtaken(_) | Refused::NotYet => &line.counters.conflicts,
                     Refused::Failed(_) => &line.counters.failures,
                 };
                 counter.fetch_add(1, Ordering::Relaxed);
@@ -351,7 +353,7 @@ impl Queue {
                 complete = false;
                 continue;
             }
-            let written = perform::perform(&self.client, &change).await?;
+            let written = perform::perform(&self.client, &change, &self.turn).await?;
             line.counters.changes.fetch_add(1, Ordering::Relaxed);
             if let Some(written) = written {
                 line.state()

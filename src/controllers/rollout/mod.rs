@@ -47,7 +47,7 @@ use crate::plan::workflow::Workflow;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Decides for one Rollout.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Rollouts;
 
 static WATCHES: &[Watch] = &[

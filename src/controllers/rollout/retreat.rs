@@ -78,7 +78,7 @@ fn start(scene: &Scene<'_>, target: &Target<'_>) -> Change {
         revision: deployment::revision(scene.world, scene.application, previous),
         back: true,
     };
-    Change::create(&scene.operation(target, &heading))
+    scene.begin(target, &heading)
 }
 
 fn finish(scene: &Scene<'_>, going: &[&Target<'_>], standings: &[Standing]) -> Decision {

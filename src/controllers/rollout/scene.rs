@@ -17,6 +17,7 @@ use crate::api::upshift::Rollout;
 use crate::api::upshift::Settings;
 use crate::api::upshift::StepPhase;
 use crate::base::clock::Timestamp;
+use crate::controllers::change::Change;
 use crate::controllers::deployment;
 use crate::controllers::deployment::Brief;
 use crate::controllers::rollout::attempt;
@@ -159,8 +160,13 @@ impl<'a> Scene<'a> {
         })
     }
 
-    /// An operation of this rollout on a gear.
-    pub(super) fn operation(&self, target: &Target<'a>, heading: &Heading<'a>) -> Operation {
+    /// The start of an operation of this rollout on a gear.
+    pub(super) fn begin(&self, target: &Target<'_>, heading: &Heading<'a>) -> Change {
+        let holder = self.rollout.metadata.name.as_str();
+        Change::begin_in_rollout(self.operation(target, heading), holder)
+    }
+
+    fn operation(&self, target: &Target<'_>, heading: &Heading<'a>) -> Operation {
         let rollout = self.rollout;
         let suffix = if heading.back { "-back" } else { "" };
         let deploy_id = self.deploy_id(heading);

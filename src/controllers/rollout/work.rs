@@ -186,7 +186,7 @@ fn start(scene: &Scene<'_>, target: &Target<'_>) -> Decision {
         revision: Some(wanted),
         back: false,
     };
-    changes.push(Change::create(&scene.operation(target, &heading)));
+    changes.push(scene.begin(target, &heading));
     Decision {
         changes,
         ..Decision::default()
