@@ -83,9 +83,7 @@ impl Bundle {
     }
 
     fn of_directory(source: &Path) -> Result<Bundle, Error> {
-        let mut listing = Listing::default();
-        walk(source, &mut Vec::new(), &mut listing)?;
-        listing.complete().map_err(|why| refused(source, why))?;
+        let listing = list(source)?;
         let (root, listing) = match listing.nest() {
             Some(nest) => (source.join(listing::os_path(nest)), listing.below(nest)),
             None => (source.to_owned(), listing),
@@ -248,6 +246,14 @@ pub fn find_appspec(root: &Path, name: Option<&str>) -> Result<Option<AppSpecFil
         Some(name) => Err(refused(root, format!("has no {name} (the appspec)"))),
         None => Ok(None),
     }
+}
+
+/// What is in a folder, as a bundle would have it.
+pub fn list(root: &Path) -> Result<Listing, Error> {
+    let mut listing = Listing::default();
+    walk(root, &mut Vec::new(), &mut listing)?;
+    listing.complete().map_err(|why| refused(root, why))?;
+    Ok(listing)
 }
 
 fn failed(what: &'static str, path: &Path, source: io::Error) -> Error {

@@ -80,6 +80,45 @@ pub fn bytes_of(path: &std::path::Path) -> Vec<u8> {
     return path.to_string_lossy().replace('\\', "/").into_bytes();
 }
 
+/// A path as text for a file of ours: UTF-8 as it is, except `%` and control characters, everything else `%XX`.
+pub fn encode(path: &[u8]) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::new();
+    let escape = |text: &mut String, bytes: &[u8]| {
+        for byte in bytes {
+            write!(text, "%{byte:02X}").expect("writing to a String cannot fail");
+        }
+    };
+    for chunk in path.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            if c == '%' || c.is_control() {
+                escape(&mut text, c.encode_utf8(&mut [0; 4]).as_bytes());
+            } else {
+                text.push(c);
+            }
+        }
+        escape(&mut text, chunk.invalid());
+    }
+    text
+}
+
+/// The path that [`encode`] made the text of.
+pub fn decode(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        if *first == b'%' {
+            let digits = std::str::from_utf8(after.get(..2)?).ok()?;
+            bytes.push(u8::from_str_radix(digits, 16).ok()?);
+            rest = &after[2..];
+        } else {
+            bytes.push(*first);
+            rest = after;
+        }
+    }
+    Some(bytes)
+}
+
 impl Listing {
     /// Every member, folders before what is in them.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &Member)> {

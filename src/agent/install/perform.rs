@@ -1,0 +1,574 @@
+//! Install, performed: backups, the record of what is about to be, the changes, the record of what is.
+//!
+//! Every line may be the last one before a crash. Until the first record is written nothing of the host has changed; after
+//! it everything that may be there is ours on record, so another Install, of the same revision or of another, starts from it.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::path::PathBuf;
+
+use nix::errno::Errno;
+use nix::unistd::Gid;
+use nix::unistd::Uid;
+
+use crate::agent::install::Error;
+use crate::agent::install::Installed;
+use crate::agent::install::Outcome;
+use crate::agent::install::Place;
+use crate::agent::install::access::Programs;
+use crate::agent::install::disk;
+use crate::agent::install::disk::Final;
+use crate::agent::install::disk::Walker;
+use crate::agent::install::plan::Content;
+use crate::agent::install::plan::File;
+use crate::agent::install::plan::Plan;
+use crate::agent::install::record::Backup;
+use crate::agent::install::record::Claims;
+use crate::agent::install::record::FileEntry;
+use crate::agent::install::record::FolderEntry;
+use crate::agent::install::record::HostPath;
+use crate::agent::install::record::Record;
+use crate::agent::install::record::Was;
+use crate::api::appspec::Acl;
+use crate::base::durable;
+use crate::content::listing;
+
+/// Up to so many files are made durable one by one; more of them by asking for the whole file system once.
+const FEW: usize = 16;
+const FOLDER_MODE: u32 = 0o755;
+
+/// Called before every effect; an error stops there, as a crash would.
+pub(super) type Pulse<'a> = &'a mut dyn FnMut(&'static str) -> io::Result<()>;
+
+/// One Install under way.
+pub(super) struct Performing<'a> {
+    place: &'a Place,
+    plan: &'a Plan,
+    before: &'a Record,
+    claims: &'a Claims,
+    programs: &'a Programs,
+    pulse: Pulse<'a>,
+    /// What the record says while the changes are made.
+    during: Record,
+    host: Walker,
+    bundle: Walker,
+    /// Name of what is being written, one in a folder at a time; known to whoever cleans up after a crash.
+    beside: Vec<u8>,
+    warnings: Vec<String>,
+}
+
+fn failed<'p>(what: &'static str, path: &'p HostPath) -> impl FnOnce(io::Error) -> Error + 'p {
+    move |source| failure(what, path.to_path(), source)
+}
+
+/// A full disk has its own name.
+pub(super) fn failure(what: &'static str, path: PathBuf, source: io::Error) -> Error {
+    let errno = source.raw_os_error().map(Errno::from_raw);
+    if matches!(errno, Some(Errno::ENOSPC | Errno::EDQUOT)) {
+        return Error::DiskFull(path);
+    }
+    Error::Io { what, path, source }
+}
+
+impl<'a> Performing<'a> {
+    pub(super) fn new(
+        place: &'a Place,
+        plan: &'a Plan,
+        before: &'a Record,
+        claims: &'a Claims,
+        programs: &'a Programs,
+        pulse: Pulse<'a>,
+    ) -> Performing<'a> {
+        let name = crate::content::blobs::Digest::of(place.folder().as_os_str().as_encoded_bytes());
+        Performing {
+            place,
+            plan,
+            before,
+            claims,
+            programs,
+            pulse,
+            during: before.clone(),
+            host: Walker::default(),
+            bundle: Walker::default(),
+            beside: format!(".upshift.{}", name.short()).into_bytes(),
+            warnings: Vec::new(),
+        }
+    }
+
+    /// Backs up and writes the record of what is about to be; up to its end nothing on the host has changed.
+    pub(super) fn announce(&mut self) -> Result<(), Error> {
+        self.during.unfinished = true;
+        for (path, folder) in &self.plan.folders {
+            let entry = self
+                .during
+                .folders
+                .entry(path.clone())
+                .or_insert_with(|| FolderEntry {
+                    shared: folder.shared,
+                    ..FolderEntry::default()
+                });
+            entry.context |= folder.attributes.context.is_some();
+            entry.acl |= folder.attributes.acl.is_some();
+        }
+        let mut backups = self.back_up()?;
+        for (path, file) in &self.plan.files {
+            let entry = self.during.files.entry(path.clone()).or_default();
+            entry.context |= file.attributes.context.is_some();
+            if let Some(backup) = backups.remove(path) {
+                entry.backup = Some(backup);
+            }
+        }
+        self.pulse("install.announce")?;
+        match self.store(&self.during) {
+            // Of an Install that did not end, everything is on record: room may be made before the next record is.
+            Err(Error::DiskFull(_)) if self.before.unfinished => {
+                self.remove_stale()?;
+                self.store(&self.during)
+            }
+            other => other,
+        }
+    }
+
+    /// Changes the host and writes the record of what is.
+    pub(super) fn change(mut self, installed: Option<Installed>) -> Result<Outcome, Error> {
+        self.clean_up()?;
+        self.loosen()?;
+        let kept = self.remove_stale()?;
+        self.make_folders()?;
+        self.put_files()?;
+        self.set_folders()?;
+        self.set_access()?;
+        self.pulse("install.sync")?;
+        let root = HostPath::new("/");
+        self.host.sync().map_err(failed("sync", &root))?;
+        let after = self.after(installed, kept);
+        self.pulse("install.finish")?;
+        self.store(&after)?;
+        self.pulse("install.tidy")?;
+        self.drop_backups(&after);
+        Ok(Outcome {
+            record: after,
+            warnings: self.warnings,
+        })
+    }
+
+    fn pulse(&mut self, name: &'static str) -> Result<(), Error> {
+        (self.pulse)(name).map_err(|source| Error::Io {
+            what: "go on in",
+            path: self.place.folder(),
+            source,
+        })
+    }
+
+    fn store(&self, record: &Record) -> Result<(), Error> {
+        record
+            .store(self.place)
+            .map_err(|source| failure("write the record in", self.place.folder(), source))
+    }
+
+    fn backup_folder(&self) -> PathBuf {
+        self.place.folder().join("backup")
+    }
+
+    fn back_up(&mut self) -> Result<BTreeMap<HostPath, Backup>, Error> {
+        let mut backups = BTreeMap::new();
+        if self.plan.foreign.is_empty() {
+            return Ok(backups);
+        }
+        let folder = self.backup_folder();
+        let made = fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&folder);
+        made.map_err(|source| failure("make", folder.clone(), source))?;
+        let mut number = self.before.last_backup();
+        for path in &self.plan.foreign {
+            number += 1;
+            self.pulse("install.backup")?;
+            let was = back_up_one(&mut self.host, path, &folder.join(number.to_string()))
+                .map_err(failed("back up", path))?;
+            backups.insert(path.clone(), Backup { number, was });
+        }
+        durable::sync_folder(&folder).map_err(|source| failure("sync", folder, source))?;
+        Ok(backups)
+    }
+
+    /// Removes what an interrupted Install was writing when it was interrupted.
+    fn clean_up(&mut self) -> Result<(), Error> {
+        if !self.before.unfinished {
+            return Ok(());
+        }
+        let parents: BTreeSet<HostPath> = self
+            .during
+            .files
+            .keys()
+            .filter_map(HostPath::parent)
+            .collect();
+        for folder in parents {
+            let path = folder.join(&self.beside);
+            self.host.remove(&path).map_err(failed("remove", &path))?;
+        }
+        Ok(())
+    }
+
+    /// Whoever is not root needs the right to write in the own folders, whatever permissions said.
+    fn loosen(&mut self) -> Result<(), Error> {
+        if Uid::effective().is_root() {
+            return Ok(());
+        }
+        let own = Uid::effective().as_raw();
+        for (path, entry) in &self.before.folders {
+            let Ok(there) = self.host.stat(path) else {
+                continue;
+            };
+            if !entry.shared && there.st_uid == own && there.st_mode & 0o700 != 0o700 {
+                let mode = there.st_mode & 0o7777 | 0o700;
+                self.host
+                    .set_folder(path, None, None, mode)
+                    .map_err(failed("set the mode of", path))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes what is not wanted any more, brings back what it had replaced; gives the folders that could not go.
+    fn remove_stale(&mut self) -> Result<BTreeSet<HostPath>, Error> {
+        let before = self.before;
+        for (path, entry) in &before.files {
+            if self.plan.files.contains_key(path) {
+                continue;
+            }
+            self.pulse("install.remove")?;
+            match &entry.backup {
+                Some(backup) => self.restore(path, backup)?,
+                None => self.remove(path)?,
+            }
+            if entry.context {
+                self.forget_context(path);
+            }
+        }
+        let mut kept = BTreeSet::new();
+        for (path, entry) in before.folders.iter().rev() {
+            if self.plan.folders.contains_key(path) {
+                continue;
+            }
+            self.pulse("install.remove-folder")?;
+            if entry.context {
+                self.forget_context(path);
+            }
+            // Another application wants it, even empty: whoever leaves last removes it.
+            if self.claims.has_folder(path) {
+                continue;
+            }
+            if !self
+                .host
+                .remove_folder(path)
+                .map_err(failed("remove", path))?
+            {
+                kept.insert(path.clone());
+            }
+        }
+        Ok(kept)
+    }
+
+    fn remove(&mut self, path: &HostPath) -> Result<(), Error> {
+        let is_removed = self.host.remove(path).map_err(failed("remove", path))?;
+        if !is_removed
+            && disk::find(path).is_ok_and(|found| found == disk::Found::Folder)
+            && !self.plan.folders.contains_key(path)
+        {
+            self.warnings
+                .push(format!("{path}: is a folder now and stays"));
+        }
+        Ok(())
+    }
+
+    fn forget_context(&mut self, path: &HostPath) {
+        if let Err(error) = self.programs.forget_context(path) {
+            self.warnings.push(format!(
+                "{path}: its SELinux context stays registered: {error}"
+            ));
+        }
+    }
+
+    fn restore(&mut self, path: &HostPath, backup: &Backup) -> Result<(), Error> {
+        let from = self.backup_folder().join(backup.number.to_string());
+        let folder = path.parent().unwrap_or_else(|| HostPath::new("/"));
+        let missing = || fs::create_dir_all(folder.to_path());
+        let restored = restore_one(&mut self.host, path, &self.beside, &from, &backup.was);
+        match restored {
+            Err(error)
+                if error.raw_os_error() == Some(Errno::ENOENT as i32)
+                    && from_is_there(&from, &backup.was) =>
+            {
+                missing().map_err(failed("make the folder of", path))?;
+                restore_one(&mut self.host, path, &self.beside, &from, &backup.was)
+                    .map_err(failed("restore", path))
+            }
+            other => other.map_err(failed("restore", path)),
+        }
+    }
+
+    fn make_folders(&mut self) -> Result<(), Error> {
+        for path in self.plan.folders.keys() {
+            self.pulse("install.folder")?;
+            self.host
+                .make_folder(path)
+                .map_err(failed("make the folder", path))?;
+        }
+        Ok(())
+    }
+
+    fn put_files(&mut self) -> Result<(), Error> {
+        let plan = self.plan;
+        let source = HostPath::new(listing::bytes_of(&plan.source));
+        let is_synced = plan.files.len() <= FEW;
+        // Folder by folder, so that each is opened once.
+        let mut order: Vec<(&[u8], &HostPath, &File)> = plan
+            .files
+            .iter()
+            .map(|(path, file)| (listing::parent(path.as_bytes()), path, file))
+            .collect();
+        order.sort_by_key(|(folder, path, _)| (*folder, *path));
+        for (_, path, file) in order {
+            self.pulse("install.file")?;
+            match &file.content {
+                Content::File { from, mode } => {
+                    let from = source.join(from);
+                    let mut content = self.bundle.open(&from).map_err(failed("read", &from))?;
+                    let set = Final {
+                        owner: file.attributes.owner,
+                        group: file.attributes.group,
+                        mode: file.attributes.mode.unwrap_or(*mode),
+                        modified: None,
+                        is_synced,
+                    };
+                    self.host
+                        .put(path, &self.beside, &mut content, &set)
+                        .map_err(failed("write", path))?;
+                }
+                Content::Link { target } => {
+                    self.host
+                        .put_link(path, &self.beside, target, None)
+                        .map_err(failed("write", path))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Last, so that a folder which nobody may write to can be filled first.
+    fn set_folders(&mut self) -> Result<(), Error> {
+        let (uid, gid) = (Uid::effective().as_raw(), Gid::effective().as_raw());
+        for (path, folder) in self
+            .plan
+            .folders
+            .iter()
+            .rev()
+            .filter(|(_, folder)| !folder.shared)
+        {
+            self.pulse("install.set-folder")?;
+            let set = &folder.attributes;
+            let mode = set.mode.unwrap_or(FOLDER_MODE);
+            let (owner, group) = (set.owner.unwrap_or(uid), set.group.unwrap_or(gid));
+            self.host
+                .set_folder(path, Some(owner), Some(group), mode)
+                .map_err(failed("set the permissions of", path))?;
+        }
+        Ok(())
+    }
+
+    fn set_access(&mut self) -> Result<(), Error> {
+        let plan = self.plan;
+        let files = plan
+            .files
+            .iter()
+            .filter_map(|(path, file)| match &file.content {
+                Content::File { mode, .. } => Some((path, &file.attributes, *mode)),
+                Content::Link { .. } => None,
+            });
+        let folders = plan.folders.iter().filter(|(_, folder)| !folder.shared);
+        let folders = folders.map(|(path, folder)| (path, &folder.attributes, FOLDER_MODE));
+        let mut lists: BTreeMap<String, Vec<&HostPath>> = BTreeMap::new();
+        let mut contexts = Vec::new();
+        for (path, set, mode) in files.chain(folders) {
+            if let Some(acl) = set.acl.as_ref().filter(|acl| **acl != Acl::default()) {
+                lists
+                    .entry(acl.text(set.mode.unwrap_or(mode)))
+                    .or_default()
+                    .push(path);
+            }
+            contexts.extend(set.context.as_ref().map(|context| (path, context)));
+        }
+        for (path, folder) in &plan.folders {
+            let had = self.before.folders.get(path).is_some_and(|entry| entry.acl);
+            if had && folder.attributes.acl.is_none() {
+                self.programs
+                    .clear_acl(path)
+                    .map_err(failed("clear the access control list of", path))?;
+            }
+        }
+        for (text, paths) in lists {
+            self.pulse("install.acl")?;
+            self.programs
+                .set_acl(&text, &paths)
+                .map_err(failed("set the access control list of", paths[0]))?;
+        }
+        self.forget_contexts();
+        for (path, context) in contexts {
+            self.pulse("install.context")?;
+            self.programs
+                .set_context(context, path)
+                .map_err(failed("set the SELinux context of", path))?;
+        }
+        Ok(())
+    }
+
+    /// Contexts of what stays but has none any more.
+    fn forget_contexts(&mut self) {
+        let (plan, before) = (self.plan, self.before);
+        for (path, file) in &plan.files {
+            if file.attributes.context.is_none()
+                && before.files.get(path).is_some_and(|entry| entry.context)
+            {
+                self.forget_context(path);
+            }
+        }
+        for (path, folder) in &plan.folders {
+            if folder.attributes.context.is_none()
+                && before.folders.get(path).is_some_and(|entry| entry.context)
+            {
+                self.forget_context(path);
+            }
+        }
+    }
+
+    fn after(&self, installed: Option<Installed>, kept: BTreeSet<HostPath>) -> Record {
+        let files = self.plan.files.iter().map(|(path, file)| {
+            let backup = self
+                .during
+                .files
+                .get(path)
+                .and_then(|entry| entry.backup.clone());
+            let context = file.attributes.context.is_some();
+            (path.clone(), FileEntry { backup, context })
+        });
+        let wanted = self.plan.folders.iter().map(|(path, folder)| {
+            let entry = FolderEntry {
+                shared: folder.shared,
+                context: folder.attributes.context.is_some(),
+                acl: folder.attributes.acl.is_some(),
+            };
+            (path.clone(), entry)
+        });
+        let kept = kept.into_iter().map(|path| {
+            let shared = self
+                .before
+                .folders
+                .get(&path)
+                .is_some_and(|entry| entry.shared);
+            let entry = FolderEntry {
+                shared,
+                ..FolderEntry::default()
+            };
+            (path, entry)
+        });
+        Record {
+            installed,
+            unfinished: false,
+            files: files.collect(),
+            folders: wanted.chain(kept).collect(),
+        }
+    }
+
+    /// Backups that nothing refers to any more; one that cannot be removed now is overwritten later.
+    fn drop_backups(&self, after: &Record) {
+        let live: BTreeSet<String> = after
+            .files
+            .values()
+            .filter_map(|entry| Some(entry.backup.as_ref()?.number.to_string()))
+            .collect();
+        let Ok(entries) = fs::read_dir(self.backup_folder()) else {
+            return;
+        };
+        for entry in entries.flatten() {
+            if !entry
+                .file_name()
+                .to_str()
+                .is_some_and(|name| live.contains(name))
+            {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+        if live.is_empty() {
+            let _ = fs::remove_dir(self.backup_folder());
+        }
+    }
+}
+
+fn from_is_there(from: &Path, was: &Was) -> bool {
+    matches!(was, Was::Link { .. }) || from.exists()
+}
+
+fn back_up_one(host: &mut Walker, path: &HostPath, to: &Path) -> io::Result<Was> {
+    let there = host.stat(path)?;
+    let (uid, gid) = (there.st_uid, there.st_gid);
+    if there.st_mode & 0o170_000 == 0o120_000 {
+        let target = HostPath::new(host.read_link(path)?);
+        return Ok(Was::Link { target, uid, gid });
+    }
+    let mut file = host.open(path)?;
+    let mut options = fs::OpenOptions::new();
+    let mut copy = options
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(to)?;
+    disk::copy(&mut file, &mut copy)?;
+    copy.sync_all()?;
+    Ok(Was::File {
+        mode: there.st_mode & 0o7777,
+        uid,
+        gid,
+        modified: there.st_mtime,
+        modified_nanos: there.st_mtime_nsec,
+    })
+}
+
+fn restore_one(
+    host: &mut Walker,
+    path: &HostPath,
+    beside: &[u8],
+    from: &Path,
+    was: &Was,
+) -> io::Result<()> {
+    match was {
+        Was::Link { target, uid, gid } => {
+            host.put_link(path, beside, target.as_bytes(), Some((*uid, *gid)))
+        }
+        Was::File {
+            mode,
+            uid,
+            gid,
+            modified,
+            modified_nanos,
+        } => {
+            let mut file = fs::File::open(from)?;
+            let is_root = Uid::effective().is_root();
+            let set = Final {
+                owner: is_root.then_some(*uid),
+                group: is_root.then_some(*gid),
+                mode: *mode,
+                modified: Some((*modified, *modified_nanos)),
+                is_synced: true,
+            };
+            host.put(path, beside, &mut file, &set)
+        }
+    }
+}
