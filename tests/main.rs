@@ -1,5 +1,6 @@
 //! One binary for every test that needs the whole program; a file an area.
 
+mod agent;
 mod crash;
 mod deployment;
 mod durability;
