@@ -55,7 +55,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 struct World {
     place: tempfile::TempDir,
     api: Api,
-    scope: Scope,
     admin: Client,
     controllers: Client,
 }
@@ -109,7 +108,6 @@ impl World {
         World {
             place,
             api,
-            scope,
             admin,
             controllers,
         }

@@ -142,7 +142,7 @@ impl Agent {
         let (registered, is_registered) = watch::channel(false);
         let (keeper, address) = (shared.clone(), options.address);
         scope.spawn(async move { node::keep(&keeper, &address, registered).await });
-        scope.spawn(operations::follow(shared.clone(), operations.clone()));
+        scope.spawn_graceful(operations::follow(shared.clone(), operations.clone()));
         let path = format!("/api/v1/nodes/{}/tunnel", options.name);
         tunnel::serve(options.client, path, logs::router(shared), scope);
         Ok(Agent {

@@ -45,7 +45,7 @@ pub(crate) enum Next {
     Wait,
     Close(Closing),
     /// It was accepted once and its journal is gone: say so.
-    Lost(Closing),
+    Lost,
     /// Nothing more, ever.
     Done,
 }
@@ -59,6 +59,15 @@ pub(crate) struct Closing {
 }
 
 impl Closing {
+    /// The end of an Operation that was accepted once and whose journal is gone or useless.
+    pub(crate) fn journal_lost() -> Closing {
+        Closing::new(
+            OperationPhase::Failed,
+            "JournalLost",
+            "the node has no journal of this operation: its data folder was replaced, removed or damaged",
+        )
+    }
+
     fn new(phase: OperationPhase, reason: &str, message: impl Into<String>) -> Closing {
         Closing {
             phase,
@@ -148,11 +157,7 @@ fn decide_unknown(operation: &Operation) -> Next {
     match operation.status.phase {
         OperationPhase::Pending => Next::Accept,
         phase if phase.is_final() => Next::Done,
-        _ => Next::Lost(Closing::new(
-            OperationPhase::Failed,
-            "JournalLost",
-            "the node has no journal of this operation: its data folder was replaced or removed",
-        )),
+        _ => Next::Lost,
     }
 }
 
@@ -297,10 +302,7 @@ mod tests {
         let mut operation = operation(&STEPS);
         assert_eq!(decide(None, Some(&operation), None), Next::Accept);
         operation.status.phase = OperationPhase::Running;
-        let Next::Lost(closing) = decide(None, Some(&operation), None) else {
-            panic!("a status without its journal");
-        };
-        assert_eq!(closing.reason, "JournalLost");
+        assert_eq!(decide(None, Some(&operation), None), Next::Lost);
         operation.status.phase = OperationPhase::Failed;
         assert_eq!(decide(None, Some(&operation), None), Next::Done);
         assert_eq!(decide(None, None, None), Next::Done);

@@ -124,6 +124,10 @@ struct Follower {
 /// Follows the node's Operations until the scope is cancelled; hooks under way then go on without us.
 pub(crate) async fn follow(shared: Arc<Shared>, operations: Cache<Operation>) {
     operations.synced().await;
+    if shared.scope.is_cancelled() {
+        // It may have seen nothing: then everything would look deleted.
+        return;
+    }
     let mut changes = operations.changes();
     let mut follower = Follower {
         open: journals(&shared.folder.join("operations")),
@@ -133,6 +137,7 @@ pub(crate) async fn follow(shared: Arc<Shared>, operations: Cache<Operation>) {
         settled: BTreeMap::new(),
         workers: JoinSet::new(),
     };
+    let scope = follower.shared.scope.clone();
     loop {
         while let Ok((key, _)) = changes.try_recv() {
             follower.look(key);
@@ -141,11 +146,14 @@ pub(crate) async fn follow(shared: Arc<Shared>, operations: Cache<Operation>) {
         tokio::select! {
             change = changes.recv() => match change {
                 Some((key, _)) => follower.look(key),
-                None => return,
+                None => break,
             },
             Some(ended) = follower.workers.join_next() => follower.end(ended),
+            () = scope.cancelled() => break,
         }
     }
+    // Whoever comes next must find journals that nobody writes to.
+    follower.workers.shutdown().await;
 }
 
 /// Every Operation that has a folder on the node.

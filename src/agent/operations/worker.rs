@@ -87,7 +87,10 @@ pub(crate) async fn run(shared: Arc<Shared>, key: Key, wanted: Wanted) -> Result
             Ok(journal) => journal,
             Err(error @ journal::Error::Damaged { .. }) => {
                 tracing::error!(operation = %key, %error, "its journal is useless");
-                None
+                return match &operation {
+                    Some(operation) => report_lost(&shared, &key, operation).await,
+                    None => forget(&folder),
+                };
             }
             Err(error) => return Err(error.into()),
         };
@@ -114,9 +117,9 @@ pub(crate) async fn run(shared: Arc<Shared>, key: Key, wanted: Wanted) -> Result
                     let operation = operation.as_ref().expect("only an object can be accepted");
                     accept(&shared, &folder, operation)?;
                 }
-                Next::Lost(closing) => {
+                Next::Lost => {
                     let operation = operation.as_ref().expect("only an object has a status");
-                    return report_lost(&shared, &key, operation, closing).await;
+                    return report_lost(&shared, &key, operation).await;
                 }
                 _ => return forget(&folder),
             },
@@ -178,13 +181,12 @@ fn forget(folder: &std::path::Path) -> Result<(), Fault> {
 }
 
 /// Says on the server that an accepted Operation cannot be gone on with.
-async fn report_lost(
-    shared: &Shared,
-    key: &Key,
-    operation: &Operation,
-    closing: Closing,
-) -> Result<(), Fault> {
+async fn report_lost(shared: &Shared, key: &Key, operation: &Operation) -> Result<(), Fault> {
     let mut status = operation.status.clone();
+    if status.phase.is_final() {
+        return Ok(());
+    }
+    let closing = Closing::journal_lost();
     for step in &mut status.steps {
         if step.phase == StepPhase::Running {
             step.phase = StepPhase::Failed;
@@ -264,7 +266,7 @@ impl Worker {
                 Next::Wait => self.wait().await?,
                 Next::Close(closing) => self.close(closing).await?,
                 Next::Done => break,
-                Next::Accept | Next::Lost(_) => unreachable!("there is a journal"),
+                Next::Accept | Next::Lost => unreachable!("there is a journal"),
             }
         }
         self.publish(Urgency::Now);
