@@ -6,6 +6,7 @@
 mod print;
 mod read;
 mod scalar;
+mod style;
 
 pub use print::print;
 pub use read::Document;
