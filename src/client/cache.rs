@@ -164,10 +164,13 @@ impl<T: Typed> fmt::Debug for Cache<T> {
     }
 }
 
+/// The keys under each value of an index.
+type Found = BTreeMap<String, BTreeSet<Key>>;
+
 /// The objects, what finds them, and who wants to know.
 struct Objects<T: Typed> {
     all: Snapshot<T>,
-    indexes: Vec<(Index<T>, BTreeMap<String, BTreeSet<Key>>)>,
+    indexes: Vec<(Index<T>, Found)>,
     listeners: Vec<mpsc::UnboundedSender<Change<T>>>,
 }
 
@@ -420,7 +423,10 @@ mod tests {
     }
 
     fn line(kind: &str, object: &Value) -> Result<bytes::Bytes, Error> {
-        Ok(format!("{}\n", json!({"type": kind, "object": object})).into())
+        let line = json!({"type": kind, "object": object});
+        serde_json::to_vec(&line)
+            .map(|line| [&line, b"\n".as_slice()].concat().into())
+            .map_err(|error| Error::Decode(error.to_string()))
     }
 
     fn nodes(client: Client, scope: &Scope) -> Cache<Node> {

@@ -470,3 +470,6 @@ pub fn decode<T: Typed>(object: Value) -> Result<T, Error> {
     serde_json::from_value(object)
         .map_err(|error| Error::Decode(format!("{}: {error}", T::KIND.kind)))
 }
+
+#[cfg(test)]
+mod tests;

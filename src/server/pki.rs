@@ -80,7 +80,7 @@ struct Pair {
 impl Pki {
     /// Opens `folder` (`DATA/pki`), making or renewing what is missing, near its end, or not for these names.
     ///
-    /// `names` are added to 127.0.0.1, ::1 and localhost: the host's name and the address listened on.
+    /// `names` are added to 127.0.0.1, `::1` and localhost: the host's name and the address listened on.
     pub fn open(folder: &Path, names: &[String], now: Timestamp) -> Result<Pki, Error> {
         let authority = authority(&folder.join("ca.pem"), now)?;
         let server = server(&folder.join("server.pem"), &authority, names, now)?;
@@ -397,6 +397,10 @@ fn date(now: Timestamp, days: i64) -> (i32, u8, u8) {
     (i32::from(next()), small(next()), small(next()))
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "map_err hands the error over"
+)]
 fn making(error: rcgen::Error) -> Error {
     Error::Making(error.to_string())
 }

@@ -57,9 +57,14 @@ impl Uploads {
     /// Begins an upload; answers its id.
     pub(super) fn begin(&self, blobs: &Blobs, repository: &Repository) -> Result<String, Refusal> {
         let failed = |error: io::Error| disk(&error);
-        let mut bytes = [0_u8; 16];
-        getrandom::fill(&mut bytes).map_err(|error| failed(io::Error::other(error)))?;
-        let id: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let number = |half: Result<u64, getrandom::Error>| {
+            half.map_err(|error| failed(io::Error::other(error)))
+        };
+        let id = format!(
+            "{:016x}{:016x}",
+            number(getrandom::u64())?,
+            number(getrandom::u64())?
+        );
         let sink = Sink {
             writer: Some(blobs.writer().map_err(failed)?),
             received: 0,

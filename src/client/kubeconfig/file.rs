@@ -102,7 +102,7 @@ impl File {
         Some(content)
     }
 
-    pub(super) fn set(&mut self, section: Section, name: &str, content: Value) {
+    pub(super) fn set(&mut self, section: Section, name: &str, content: &Value) {
         self.changed = true;
         let entry = json!({"name": name, section.content(): content});
         let list = &mut self.document[section.key()];

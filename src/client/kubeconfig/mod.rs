@@ -192,9 +192,13 @@ impl Config {
     }
 
     /// Sets an entry in the file that owns it, or in the one that new entries go to; [`Config::save`] writes it.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "callers make the content for this call"
+    )]
     pub fn set_entry(&mut self, section: Section, name: &str, content: Value) {
         let path = self.owner(section, name).unwrap_or(&self.fresh).to_owned();
-        self.file(&path).set(section, name, content);
+        self.file(&path).set(section, name, &content);
     }
 
     /// Makes a context the current one, in the file that names one now.

@@ -117,7 +117,8 @@ fn a_change_goes_to_the_file_that_owns_the_key() {
 
 #[test]
 fn a_new_entry_goes_to_the_first_file_there_is_else_to_the_last_named() {
-    let cases: [(&[(&str, &str)], &str, &str); 3] = [
+    type Files<'a> = &'a [(&'a str, &'a str)];
+    let cases: [(Files<'_>, &str, &str); 3] = [
         (&[("b", B)], "a:b", "b"),
         (&[], "a:sub/c", "sub/c"),
         (&[], "", ".kube/config"),
