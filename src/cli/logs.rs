@@ -205,10 +205,12 @@ async fn copy(
 
 fn say(context: &Context, prefix: &str, lines: &[String]) -> Result<(), Failure> {
     if !lines.is_empty() {
-        let text: String = lines
-            .iter()
-            .map(|line| format!("{prefix}{line}\n"))
-            .collect();
+        let mut text = String::new();
+        for line in lines {
+            text.push_str(prefix);
+            text.push_str(line);
+            text.push('\n');
+        }
         context.out(format_args!("{text}"))?;
     }
     Ok(())

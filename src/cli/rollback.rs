@@ -16,6 +16,7 @@ use crate::cli::context::Purpose;
 use crate::cli::output::Format;
 use crate::cli::progress::flags::Chosen;
 use crate::cli::progress::flags::Flags;
+use crate::cli::progress::mode::Mode;
 use crate::cli::rollouts::begin;
 use crate::cli::rollouts::known;
 use crate::cli::rollouts::known::Known;
@@ -64,9 +65,13 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
     let format = Format::parse(args.output.as_deref(), &output::FORMATS)?;
     let chosen = args.progress.choose(context, !format.is_table())?;
     let name = target::application(&args.application)?;
-    let result = roll_back(&args, &name, context, chosen, &format).await;
-    output::tell_failure(context, &chosen, &result)?;
-    result
+    if chosen.mode == Mode::Json && args.dry_run.is_some() {
+        return Err(Failure::usage(
+            "--progress=json follows a rollout; for a plan as data use -o json",
+        ));
+    }
+    let command = roll_back(&args, &name, context, chosen, &format);
+    output::told(context, chosen, Box::pin(command)).await
 }
 
 async fn roll_back(

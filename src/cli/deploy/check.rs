@@ -31,7 +31,7 @@ pub(super) fn run(source: &Source, context: &Context) -> Result<Exit, Failure> {
         for mapping in &settled.spec.files {
             table.add_row([format!("/{}", mapping.source), mapping.destination.clone()]);
         }
-        parts.push(summary::trimmed(&mut table));
+        parts.push(summary::trimmed(&table));
     }
     if !settled.spec.hooks.is_empty() {
         let mut table = summary::plain_table(["EVENT", "SCRIPT", "TIMEOUT", "USER"], columns);
@@ -46,7 +46,7 @@ pub(super) fn run(source: &Source, context: &Context) -> Result<Exit, Failure> {
                 table.add_row([event.to_owned(), words.join(" "), timeout, user]);
             }
         }
-        parts.push(summary::trimmed(&mut table));
+        parts.push(summary::trimmed(&table));
     }
     context.out(format_args!("{}\n", parts.join("\n\n")))?;
     Ok(Exit::Done)

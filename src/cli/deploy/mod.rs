@@ -9,6 +9,8 @@ mod check;
 mod packed;
 mod source;
 
+use std::collections::BTreeMap;
+
 use crate::api::duration::Amount;
 use crate::api::meta::Key;
 use crate::api::upshift::Action;
@@ -26,6 +28,7 @@ use crate::cli::Failure;
 use crate::cli::context::Purpose;
 use crate::cli::output::Format;
 use crate::cli::progress::flags::Chosen;
+use crate::cli::progress::mode::Mode;
 use crate::cli::rollouts::begin;
 use crate::cli::rollouts::known;
 use crate::cli::rollouts::known::Known;
@@ -61,9 +64,12 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
         chosen,
         format,
     };
-    let result = command.run(request).await;
-    output::tell_failure(context, &chosen, &result)?;
-    result
+    if chosen.mode == Mode::Json && args.dry_run.is_some() {
+        return Err(Failure::usage(
+            "--progress=json follows a rollout; for a plan as data use -o json",
+        ));
+    }
+    output::told(context, chosen, Box::pin(command.run(request))).await
 }
 
 struct Command<'a> {
@@ -107,13 +113,12 @@ impl Command<'_> {
             Some(application) => application.clone(),
             None => self.new_application(source, &namespace),
         };
-        let fleet = match &connection {
-            Some(connection) => Fleet::read(&connection.client, &application).await?,
-            None => {
-                let said = "no server runs yet; shown for this machine alone";
-                self.context.say(format_args!("{said}\n"))?;
-                Fleet::of_this_machine()
-            }
+        let fleet = if let Some(connection) = &connection {
+            Fleet::read(&connection.client, &application).await?
+        } else {
+            let said = "no server runs yet; shown for this machine alone";
+            self.context.say(format_args!("{said}\n"))?;
+            Fleet::of_this_machine()
         };
         let number = known.revisions.last().map_or(0, |last| last.spec.number) + 1;
         Preview {
@@ -165,7 +170,11 @@ impl Command<'_> {
     fn new_application(&self, source: &Source, namespace: &str) -> Application {
         let mut application = Application {
             spec: ApplicationSpec {
-                hosts: Some(Hosts::default()),
+                hosts: Some(Hosts {
+                    // Empty: every node.
+                    selector: Some(BTreeMap::new()),
+                    blue_green: None,
+                }),
                 port: Some(self.args.port.unwrap_or(args::PORT)),
                 files: source.form.files.clone(),
                 scripts: source.form.scripts.clone(),

@@ -13,7 +13,7 @@ use crate::cli::progress::mode::Mode;
 /// How progress is shown, and for how long.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Flags {
-    /// How progress is shown: auto, tty, plain, json (NDJSON on stdout) or quiet; also $UPSHIFT_PROGRESS
+    /// How progress is shown: auto, tty, plain, json (NDJSON on stdout) or quiet; also `$UPSHIFT_PROGRESS`
     #[arg(long, value_name = "MODE", value_parser = mode::WORDS)]
     pub progress: Option<String>,
     /// Whether to use colours: auto, always or never

@@ -59,7 +59,7 @@ pub async fn follow(
 ) -> Result<Ended, Failure> {
     let scope = Scope::new();
     let result = Following::new(context, client, rollout, earlier, chosen, &scope)?
-        .to_the_end()
+        .run()
         .await;
     scope.cancel();
     result
@@ -96,7 +96,7 @@ impl<'a> Following<'a> {
         scope: &'a Scope,
     ) -> Result<Following<'a>, Failure> {
         let interrupts = Interrupts::listen()?;
-        let screen = Screen::open(chosen.mode, chosen.look, context.streams.clone())?;
+        let screen = Screen::open(chosen.mode, chosen.look, context.streams.clone());
         let (sender, heard) = mpsc::channel(1024);
         let line = Line::new(client, context);
         let metadata = &rollout.metadata;
@@ -123,7 +123,7 @@ impl<'a> Following<'a> {
         })
     }
 
-    async fn to_the_end(mut self) -> Result<Ended, Failure> {
+    async fn run(mut self) -> Result<Ended, Failure> {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         let first = self.apply(Change::Tick);

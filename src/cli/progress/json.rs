@@ -17,6 +17,7 @@ use crate::cli::progress::event::Place;
 use crate::cli::progress::event::What;
 use crate::cli::progress::outcome::Outcome;
 use crate::cli::progress::state::Gear;
+use crate::cli::progress::state::Run;
 use crate::cli::progress::state::State;
 
 /// The first line.
@@ -121,6 +122,15 @@ pub fn stopped(exit: Exit, reason: &str, message: &str) -> Value {
     json!({"type": "result", "exit": exit.code(Program::Upshift), "reason": reason, "msg": message})
 }
 
+/// The last line of a command that only looks at a rollout.
+pub fn standing(rollout: &Rollout) -> Value {
+    let outcome = Outcome::of(rollout).unwrap_or_else(|| Outcome::new(Exit::Done, "Running"));
+    let mut line = begun(rollout);
+    line["exit"] = outcome.exit.code(Program::Upshift).into();
+    line["reason"] = outcome.reason.into();
+    line
+}
+
 /// The last line of a command that began a rollout and does not follow it.
 pub fn begun(rollout: &Rollout) -> Value {
     json!({
@@ -139,7 +149,7 @@ fn gear(gear: &Gear) -> Value {
             "phase": gear.phase(),
             "reason": status.map(|status| &status.reason),
             "msg": status.map(|status| &status.message),
-            "dur_ms": run.and_then(|run| run.took()).map(milliseconds),
+            "dur_ms": run.and_then(Run::took).map(milliseconds),
         }),
     );
     prune(&mut gear);

@@ -87,12 +87,11 @@ impl Look {
             (Glyph::Bad, false) => "FAIL",
             (Glyph::Busy, true) => "▸",
             (Glyph::Busy, false) => ">",
-            (Glyph::Waiting, true) => "·",
+            (Glyph::Waiting | Glyph::Dot, true) => "·",
             (Glyph::Waiting, false) => "..",
             (Glyph::Skipped, _) => "-",
             (Glyph::Bar, true) => "│",
             (Glyph::Bar, false) => "|",
-            (Glyph::Dot, true) => "·",
             (Glyph::Dot, false) => ",",
         }
     }

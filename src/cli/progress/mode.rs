@@ -102,7 +102,7 @@ mod tests {
         progress: Option<&str>,
         pairs: &[(&str, &str)],
         err_is_terminal: bool,
-        expect: Result<Mode, Wrong>,
+        expect: &Result<Mode, Wrong>,
     ) {
         let environment = Environment {
             variables: pairs
@@ -117,7 +117,7 @@ mod tests {
             ..Asked::default()
         };
         assert_eq!(
-            choose(asked, &environment),
+            &choose(asked, &environment),
             expect,
             "{progress:?} {pairs:?} {err_is_terminal}"
         );
@@ -131,31 +131,31 @@ mod tests {
             (&[("CI", "true")][..], true, Mode::Plain),
             (&[("TERM", "dumb")][..], true, Mode::Plain),
         ] {
-            check(None, pairs, terminal, Ok(auto));
-            check(Some("auto"), pairs, terminal, Ok(auto));
-            check(Some("plain"), pairs, terminal, Ok(Mode::Plain));
-            check(Some("json"), pairs, terminal, Ok(Mode::Json));
-            check(Some("quiet"), pairs, terminal, Ok(Mode::Quiet));
+            check(None, pairs, terminal, &Ok(auto));
+            check(Some("auto"), pairs, terminal, &Ok(auto));
+            check(Some("plain"), pairs, terminal, &Ok(Mode::Plain));
+            check(Some("json"), pairs, terminal, &Ok(Mode::Json));
+            check(Some("quiet"), pairs, terminal, &Ok(Mode::Quiet));
             let tty = if terminal {
                 Ok(Mode::Tty)
             } else {
                 Err(Wrong::NoTerminal)
             };
-            check(Some("tty"), pairs, terminal, tty);
+            check(Some("tty"), pairs, terminal, &tty);
         }
     }
 
     #[test]
     fn the_flag_wins_over_our_variable_and_ours_over_oc_s() {
         let both = &[("UPSHIFT_PROGRESS", "json"), ("OC_PROGRESS", "plain")];
-        check(None, both, true, Ok(Mode::Json));
-        check(None, &[("OC_PROGRESS", "plain")], true, Ok(Mode::Plain));
-        check(Some("quiet"), both, true, Ok(Mode::Quiet));
+        check(None, both, true, &Ok(Mode::Json));
+        check(None, &[("OC_PROGRESS", "plain")], true, &Ok(Mode::Plain));
+        check(Some("quiet"), both, true, &Ok(Mode::Quiet));
         let wrong = Wrong::Unknown {
             word: "fancy".to_owned(),
             from: "OC_PROGRESS",
         };
-        check(None, &[("OC_PROGRESS", "fancy")], true, Err(wrong));
+        check(None, &[("OC_PROGRESS", "fancy")], true, &Err(wrong));
     }
 
     #[test]

@@ -140,11 +140,10 @@ fn step(what: &What, total: u32, look: Look) -> Option<String> {
     };
     let took = took.map_or_else(String::new, |took| format!(" ({})", text::elapsed(took)));
     let ending = match phase {
-        StepPhase::Waiting | StepPhase::Running => return None,
         StepPhase::Done if total > MANY_GEARS => return None,
         StepPhase::Done => format!("done{took}"),
         StepPhase::Skipped if reason == "OnRequest" => "skipped on request".to_owned(),
-        StepPhase::Skipped => return None,
+        StepPhase::Waiting | StepPhase::Running | StepPhase::Skipped => return None,
         StepPhase::Failed => {
             let code = exit_code.map_or_else(String::new, |code| format!(" with exit code {code}"));
             let failed = look.paint(Color::Bad, "FAILED");

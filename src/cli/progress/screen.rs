@@ -52,22 +52,19 @@ enum Kind {
 }
 
 impl Screen {
-    /// The renderer of a mode; NDJSON's first line is written.
-    pub fn open(mode: Mode, look: Look, streams: Streams) -> io::Result<Screen> {
+    /// The renderer of a mode; NDJSON's first line is there already.
+    pub fn open(mode: Mode, look: Look, streams: Streams) -> Screen {
         let kind = match mode {
             Mode::Tty => Kind::Live(Live::new(&streams)),
             Mode::Plain => Kind::Plain(Mux::default()),
-            Mode::Json => {
-                streams.out(format_args!("{}\n", json::version()))?;
-                Kind::Json
-            }
+            Mode::Json => Kind::Json,
             Mode::Quiet => Kind::Quiet,
         };
-        Ok(Screen {
+        Screen {
             streams,
             look,
             kind,
-        })
+        }
     }
 
     /// Shows what happened, and the frame as it is now.
@@ -91,10 +88,11 @@ impl Screen {
         if events.is_empty() {
             return Ok(());
         }
-        let text: String = events
-            .iter()
-            .map(|event| format!("{}\n", json::line(event)))
-            .collect();
+        let mut text = String::new();
+        for event in events {
+            text.push_str(&json::line(event).to_string());
+            text.push('\n');
+        }
         self.streams.out(format_args!("{text}"))
     }
 
@@ -256,13 +254,15 @@ impl Terminal {
         self.frame.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn turn(&self, count: usize, direction: char) -> io::Result<()> {
+    fn turn(&self, count: usize, direction: char) {
         if count > 0 {
             let mut frame = self.frame();
             frame.at_margin = false;
-            frame.text.push_str(&format!("\u{1b}[{count}{direction}"));
+            for part in ["\u{1b}[", &count.to_string()] {
+                frame.text.push_str(part);
+            }
+            frame.text.push(direction);
         }
-        Ok(())
     }
 
     /// Leaves a line that scrolled by for good.
@@ -290,19 +290,23 @@ impl TermLike for Terminal {
     }
 
     fn move_cursor_up(&self, count: usize) -> io::Result<()> {
-        self.turn(count, 'A')
+        self.turn(count, 'A');
+        Ok(())
     }
 
     fn move_cursor_down(&self, count: usize) -> io::Result<()> {
-        self.turn(count, 'B')
+        self.turn(count, 'B');
+        Ok(())
     }
 
     fn move_cursor_right(&self, count: usize) -> io::Result<()> {
-        self.turn(count, 'C')
+        self.turn(count, 'C');
+        Ok(())
     }
 
     fn move_cursor_left(&self, count: usize) -> io::Result<()> {
-        self.turn(count, 'D')
+        self.turn(count, 'D');
+        Ok(())
     }
 
     fn write_line(&self, text: &str) -> io::Result<()> {

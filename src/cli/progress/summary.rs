@@ -19,6 +19,7 @@ use crate::cli::progress::look::Look;
 use crate::cli::progress::outcome::Outcome;
 use crate::cli::progress::state::Failed;
 use crate::cli::progress::state::Gear;
+use crate::cli::progress::state::Run;
 use crate::cli::progress::state::State;
 use crate::cli::progress::tty;
 
@@ -120,7 +121,7 @@ fn table(state: &State, columns: Option<u16>) -> String {
     let collapsed = state.gears.len() > MANY_GEARS;
     let mut times = Vec::new();
     for gear in state.gears.values() {
-        let took = gear.runs.last().and_then(|run| run.took());
+        let took = gear.runs.last().and_then(Run::took);
         if collapsed && gear.phase() == OperationPhase::Succeeded {
             times.extend(took);
             continue;

@@ -110,12 +110,16 @@ impl Listener {
             ..ListOptions::default()
         };
         let listener = self.clone();
-        scope.spawn(async move { listener.pursue::<Rollout>(own, rollout_change).await });
+        scope.spawn(async move {
+            listener
+                .pursue::<Rollout>(own, |told| Some(rollout_change(told)))
+                .await
+        });
         let (listener, options) = (self.clone(), self.operations());
         scope.spawn(async move {
             listener
                 .pursue::<Operation>(options, operation_change)
-                .await
+                .await;
         });
     }
 
@@ -286,11 +290,11 @@ enum Told<T> {
     Nothing,
 }
 
-fn rollout_change(told: Told<Rollout>) -> Option<Change> {
-    Some(match told {
+fn rollout_change(told: Told<Rollout>) -> Change {
+    match told {
         Told::Is(rollout) => Change::Rollout(Box::new(rollout)),
         Told::Was(_) | Told::Nothing => Change::Gone,
-    })
+    }
 }
 
 /// An operation that was cleared away stays as it was last seen.

@@ -81,7 +81,7 @@ fn table(known: &Known, columns: Option<u16>) -> String {
             reason(rollout),
         ]);
     }
-    summary::trimmed(&mut table)
+    summary::trimmed(&table)
 }
 
 /// Commit or folder, and the digest in short.

@@ -14,6 +14,8 @@ use crate::cli::context::Purpose;
 use crate::cli::output::Format;
 use crate::cli::progress::flags::Flags;
 use crate::cli::progress::follow;
+use crate::cli::progress::json;
+use crate::cli::progress::mode::Mode;
 use crate::cli::progress::outcome::Outcome;
 use crate::cli::rollouts::known::Known;
 use crate::cli::rollouts::output;
@@ -82,7 +84,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
 async fn status(args: &StatusArgs, context: &Context) -> Result<Exit, Failure> {
     let format = Format::parse(args.output.as_deref(), &output::FORMATS)?;
     let chosen = args.progress.choose(context, !format.is_table())?;
-    let result = async {
+    let command = async {
         let connection = context.connect(Purpose::Reading).await?;
         let client = connection.client;
         let found = find(&client, &connection.namespace, &args.target, args.revision).await?;
@@ -92,15 +94,16 @@ async fn status(args: &StatusArgs, context: &Context) -> Result<Exit, Failure> {
             output::print(context, &format, &ended.rollout.to_object())?;
             return Ok(ended.exit);
         }
-        if format.is_table() {
+        if chosen.mode == Mode::Json {
+            let line = json::standing(&found.rollout);
+            context.out(format_args!("{line}\n"))?;
+        } else if format.is_table() {
             context.out(format_args!("{}\n", standing(&found.rollout)))?;
         }
         output::print(context, &format, &found.rollout.to_object())?;
         Ok(Outcome::of(&found.rollout).map_or(Exit::Done, |outcome| outcome.exit))
-    }
-    .await;
-    output::tell_failure(context, &chosen, &result)?;
-    result
+    };
+    output::told(context, chosen, Box::pin(command)).await
 }
 
 /// One line about a rollout: `rollout.upshift.dev/shop-3 Running: 1 of 4 gears done, 0 failed`.

@@ -105,9 +105,8 @@ pub(super) async fn cancel(args: &Args, context: &Context) -> Result<Exit, Failu
 pub(super) async fn retry(args: &RetryArgs, context: &Context) -> Result<Exit, Failure> {
     let format = Format::parse(args.output.as_deref(), &output::FORMATS)?;
     let chosen = args.progress.choose(context, !format.is_table())?;
-    let result = try_again(args, context, chosen, &format).await;
-    output::tell_failure(context, &chosen, &result)?;
-    result
+    let command = Box::pin(try_again(args, context, chosen, &format));
+    output::told(context, chosen, command).await
 }
 
 async fn try_again(

@@ -48,11 +48,8 @@ impl Ending<'_> {
         }
         if !self.follow {
             if self.chosen.mode == Mode::Json && self.format.is_table() {
-                self.context.out(format_args!(
-                    "{}\n{}\n",
-                    json::version(),
-                    json::begun(&rollout)
-                ))?;
+                let line = json::begun(&rollout);
+                self.context.out(format_args!("{line}\n"))?;
             }
             print(self.context, self.format, &rollout.to_object())?;
             return Ok(Exit::Done);
@@ -72,16 +69,22 @@ pub fn print(context: &Context, format: &Format, object: &Value) -> Result<(), F
     Ok(())
 }
 
-/// In NDJSON mode a failure is the last line, too.
-pub fn tell_failure(
+/// Runs the part of a command that talks to a server. In NDJSON mode the first line comes before it, and a failure is the
+/// last line like any other end.
+pub async fn told(
     context: &Context,
-    chosen: &Chosen,
-    result: &Result<Exit, Failure>,
-) -> Result<(), Failure> {
-    if let (Mode::Json, Err(failure)) = (chosen.mode, result) {
-        let message = failure.lines().join("\n");
-        let line = json::stopped(failure.exit(), &format!("{:?}", failure.exit()), &message);
+    chosen: Chosen,
+    command: impl Future<Output = Result<Exit, Failure>>,
+) -> Result<Exit, Failure> {
+    if chosen.mode != Mode::Json {
+        return command.await;
+    }
+    context.out(format_args!("{}\n", json::version()))?;
+    let result = command.await;
+    if let Err(failure) = &result {
+        let exit = failure.exit();
+        let line = json::stopped(exit, &format!("{exit:?}"), &failure.lines().join("\n"));
         context.out(format_args!("{line}\n"))?;
     }
-    Ok(())
+    result
 }

@@ -129,7 +129,7 @@ fn gear_table(plan: &Plan, columns: Option<u16>) -> String {
         let wave = wave.map_or_else(|| "-".to_owned(), |wave| (wave + 1).to_string());
         table.add_row([wave.as_str(), &gear.name, &gear.node, &gear.color, note]);
     }
-    summary::trimmed(&mut table)
+    summary::trimmed(&table)
 }
 
 /// The steps, which are the same for every gear, and those that happen once.
@@ -144,7 +144,7 @@ fn step_table(plan: &Plan, columns: Option<u16>) -> String {
         let number = (number + 1).to_string();
         table.add_row([number.as_str(), &step.name, &by, place, title]);
     }
-    summary::trimmed(&mut table)
+    summary::trimmed(&table)
 }
 
 fn refused(refusal: &Refusal) -> Failure {
