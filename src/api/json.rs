@@ -29,6 +29,42 @@ pub fn print(value: &Value) -> String {
     String::from_utf8(out).expect("JSON is UTF-8")
 }
 
+/// A value on one line, escaped as Go's `json.Marshal` escapes it.
+pub fn compact(value: &Value) -> String {
+    let mut out = Vec::new();
+    value
+        .serialize(&mut Serializer::with_formatter(&mut out, GoCompact))
+        .expect("writing to memory does not fail");
+    String::from_utf8(out).expect("JSON is UTF-8")
+}
+
+struct GoCompact;
+
+impl Formatter for GoCompact {
+    fn write_f64<W: ?Sized + Write>(&mut self, out: &mut W, value: f64) -> io::Result<()> {
+        out.write_all(float(value).as_bytes())
+    }
+
+    fn write_string_fragment<W: ?Sized + Write>(
+        &mut self,
+        out: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        write_escaped(out, fragment)
+    }
+}
+
+fn write_escaped<W: ?Sized + Write>(out: &mut W, fragment: &str) -> io::Result<()> {
+    let mut rest = fragment;
+    while let Some(at) = rest.find(['<', '>', '&', '\u{2028}', '\u{2029}']) {
+        let character = rest[at..].chars().next().expect("find gives a boundary");
+        out.write_all(&rest.as_bytes()[..at])?;
+        write!(out, "\\u{:04x}", character as u32)?;
+        rest = &rest[at + character.len_utf8()..];
+    }
+    out.write_all(rest.as_bytes())
+}
+
 /// The layout of Go's `json.MarshalIndent` with HTML escaping.
 struct Go<'i>(PrettyFormatter<'i>);
 
@@ -42,14 +78,7 @@ impl Formatter for Go<'_> {
         out: &mut W,
         fragment: &str,
     ) -> io::Result<()> {
-        let mut rest = fragment;
-        while let Some(at) = rest.find(['<', '>', '&', '\u{2028}', '\u{2029}']) {
-            let character = rest[at..].chars().next().expect("find gives a boundary");
-            out.write_all(&rest.as_bytes()[..at])?;
-            write!(out, "\\u{:04x}", character as u32)?;
-            rest = &rest[at + character.len_utf8()..];
-        }
-        out.write_all(rest.as_bytes())
+        write_escaped(out, fragment)
     }
 
     fn write_char_escape<W: ?Sized + Write>(
