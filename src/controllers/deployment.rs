@@ -5,9 +5,6 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
-use sha2::Digest as _;
-use sha2::Sha256;
-
 use crate::api::meta::Key;
 use crate::api::meta::Metadata;
 use crate::api::meta::OwnerReference;
@@ -33,6 +30,7 @@ use crate::api::upshift::Rollout;
 use crate::api::upshift::RolloutPhase;
 use crate::api::upshift::Settings;
 use crate::api::upshift::Step;
+use crate::content::blobs::Digest;
 use crate::controllers::world::World;
 
 /// What a gear listens on when its application names no port.
@@ -221,11 +219,8 @@ fn label(name: &str) -> String {
     if name.len() <= LONGEST_LABEL {
         return name.to_owned();
     }
-    let hash: String = Sha256::digest(name.as_bytes())
-        .iter()
-        .take(4)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let digest = Digest::of(name.as_bytes());
+    let hash = &digest.hex()[..8];
     let start: String = name.chars().take(LONGEST_LABEL - 9).collect();
     format!("{start}-{hash}")
 }

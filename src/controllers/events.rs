@@ -3,8 +3,6 @@
 //! Nothing depends on them: one that cannot be written is left out.
 
 use serde_json::json;
-use sha2::Digest as _;
-use sha2::Sha256;
 
 use crate::api::core::Event;
 use crate::api::core::EventSource;
@@ -15,6 +13,7 @@ use crate::client::Client;
 use crate::client::Error;
 use crate::client::Patch;
 use crate::client::WriteOptions;
+use crate::content::blobs::Digest;
 use crate::controllers::change::Note;
 use crate::controllers::change::Severity;
 
@@ -84,22 +83,10 @@ fn namespace(note: &Note) -> &str {
 }
 
 fn name(note: &Note) -> String {
-    let mut hash = Sha256::new();
-    for part in [
-        &note.about.kind,
-        &note.about.uid,
-        &note.reason,
-        &note.message,
-    ] {
-        hash.update(part.as_bytes());
-        hash.update([0]);
-    }
-    let sort: String = hash
-        .finalize()
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let about = &note.about;
+    let sort = [&about.kind, &about.uid, &note.reason, &note.message].map(String::as_str);
+    let sort = Digest::of(sort.join("\0").as_bytes());
+    let sort = &sort.hex()[..16];
     let subject: String = note.about.name.chars().take(200).collect();
     format!("{subject}.{sort}")
 }

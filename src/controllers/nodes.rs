@@ -116,3 +116,82 @@ fn judge(node: &Node, known: Option<&Condition>, status: &str, now: Timestamp) -
     };
     Decision::one(Change::status(node, &json!({ "conditions": conditions }))).noting(note)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::Value;
+
+    use super::*;
+    use crate::api::core::Lease;
+    use crate::api::core::NodeAddress;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second)
+    }
+
+    fn lease(world: &mut World, renewed: &str, now: Timestamp) {
+        let key = Key::new(NODE_LEASES, "a");
+        let mut lease = Lease::default();
+        lease.metadata.namespace.clone_from(&key.namespace);
+        lease.metadata.name.clone_from(&key.name);
+        renewed.clone_into(&mut lease.spec.renew_time);
+        world.put(&key, Some(Arc::new(lease)), now);
+    }
+
+    fn node(world: &mut World, ready: Option<&str>, now: Timestamp) {
+        let mut node = Node::default();
+        node.metadata.name = "a".to_owned();
+        node.status.addresses.push(NodeAddress::default());
+        if let Some(status) = ready {
+            node.status.conditions.push(Condition {
+                kind: "Ready".to_owned(),
+                status: status.to_owned(),
+                ..Condition::default()
+            });
+        }
+        world.put(&Key::new("", "a"), Some(Arc::new(node)), now);
+    }
+
+    /// The Ready status that is written, if one is.
+    fn judged(world: &World, now: i64) -> Option<Value> {
+        let decision = Nodes.decide(&Key::new("", "a"), world, at(now));
+        decision.changes.first().map(|change| match change {
+            Change::Patch { merge, .. } => merge["status"]["conditions"][0]["status"].clone(),
+            other => panic!("{other:?}"),
+        })
+    }
+
+    #[test]
+    fn a_new_node_is_ready_with_its_first_sign_and_unknown_without_one() {
+        let mut world = World::default();
+        node(&mut world, None, at(0));
+        assert_eq!(judged(&world, 39), None);
+        assert_eq!(judged(&world, 40), Some("Unknown".into()));
+        lease(&mut world, "1", at(5));
+        assert_eq!(judged(&world, 6), Some("True".into()));
+    }
+
+    #[test]
+    fn silence_is_counted_from_the_last_change_seen_here() {
+        let mut world = World::default();
+        node(&mut world, Some("True"), at(0));
+        lease(&mut world, "2001-01-01", at(100));
+        lease(&mut world, "2001-01-01", at(130));
+        assert_eq!(judged(&world, 139), None);
+        assert_eq!(judged(&world, 140), Some("Unknown".into()));
+        lease(&mut world, "1999-01-01", at(141));
+        assert_eq!(judged(&world, 142), None);
+    }
+
+    #[test]
+    fn a_lease_that_was_only_found_brings_nobody_back() {
+        let mut world = World::default();
+        node(&mut world, Some("Unknown"), at(0));
+        lease(&mut world, "1", at(0));
+        assert_eq!(judged(&world, 1), None);
+        lease(&mut world, "2", at(2));
+        assert_eq!(judged(&world, 3), Some("True".into()));
+    }
+}

@@ -114,6 +114,9 @@ pub struct Counters {
     panics: AtomicU64,
 }
 
+/// One of the counters.
+type Counter = fn(&Counters) -> &AtomicU64;
+
 /// All controllers at work.
 pub(crate) struct Queue {
     client: Client,
@@ -384,13 +387,12 @@ impl Queue {
         let now = Instant::now();
         let mut reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
         reports.retain(|_, last| now.duration_since(*last) < REPORT_EVERY);
-        match reports.get(&(target.kind.plural, target.key.clone())) {
-            Some(last) => Some(REPORT_EVERY.saturating_sub(now.duration_since(*last))),
-            None => {
-                reports.insert((target.kind.plural, target.key.clone()), now);
-                None
-            }
+        let object = (target.kind.plural, target.key.clone());
+        if let Some(last) = reports.get(&object) {
+            return Some(REPORT_EVERY.saturating_sub(now.duration_since(*last)));
         }
+        reports.insert(object, now);
+        None
     }
 
     fn look_later(self: &Arc<Queue>, place: usize, key: &Key, after: Duration) {
@@ -452,7 +454,7 @@ impl Queue {
     pub(crate) fn metrics(&self) -> String {
         use std::fmt::Write as _;
         let mut text = String::new();
-        let counters: [(&str, fn(&Counters) -> &AtomicU64); 5] = [
+        let counters: [(&str, Counter); 5] = [
             ("decisions", |counters| &counters.decisions),
             ("changes", |counters| &counters.changes),
             ("conflicts", |counters| &counters.conflicts),

@@ -4,6 +4,11 @@
 //! kind by kind, except for its own last write. A crash loses what was decided, before or after a write, and starts all
 //! controllers afresh. Invariants are checked after every write. The seed of a run is in every message of a failure.
 
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "a story reads better with json!(…) than with &json!(…)"
+)]
+
 use std::collections::BTreeMap;
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -377,19 +377,16 @@ impl World {
     }
 
     fn observe_node(&mut self, key: &Key, object: Option<&Node>, now: Timestamp) {
-        match object {
-            Some(node) => {
-                self.nodes_known.entry(key.name.clone()).or_insert(now);
-                if node.is_ready() {
-                    self.silent.remove(&key.name);
-                } else {
-                    self.silent.entry(key.name.clone()).or_insert(now);
-                }
-            }
-            None => {
-                self.nodes_known.remove(&key.name);
-                self.silent.remove(&key.name);
-            }
+        let Some(node) = object else {
+            self.nodes_known.remove(&key.name);
+            self.silent.remove(&key.name);
+            return;
+        };
+        self.nodes_known.entry(key.name.clone()).or_insert(now);
+        if node.is_ready() {
+            self.silent.remove(&key.name);
+        } else {
+            self.silent.entry(key.name.clone()).or_insert(now);
         }
     }
 

@@ -331,6 +331,10 @@ pub fn selector_text(application: &Application) -> String {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a case reads better with json!(…) than with &json!(…)"
+)]
 mod tests {
     use serde_json::Value;
     use serde_json::json;

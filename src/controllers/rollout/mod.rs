@@ -101,13 +101,11 @@ impl Controller for Rollouts {
         }
         match rollout.status.phase {
             RolloutPhase::Running | RolloutPhase::Paused => {
-                match Scene::set(rollout, application, world, now) {
-                    Some(scene) => work::decide(&scene),
-                    None => {
-                        let message = "the application has no hosts any more";
-                        refuse(rollout, "NoWorkflow", message, now)
-                    }
-                }
+                let Some(scene) = Scene::set(rollout, application, world, now) else {
+                    let message = "the application has no hosts any more";
+                    return refuse(rollout, "NoWorkflow", message, now);
+                };
+                work::decide(&scene)
             }
             _ => begin(rollout, application, now),
         }
@@ -203,8 +201,9 @@ fn after_the_end(rollout: &Rollout, application: Option<&Application>) -> Decisi
 
 fn without_application(rollout: &Rollout, world: &World, now: Timestamp) -> Decision {
     let known = world.rollout_known(&rollout.metadata.key(), now);
-    if known < PATIENCE && !rollout.metadata.is_deleting() {
-        return again(PATIENCE - known);
+    let left = PATIENCE.saturating_sub(known);
+    if !left.is_zero() && !rollout.metadata.is_deleting() {
+        return again(left);
     }
     let message = format!("there is no application {:?}", rollout.spec.application);
     refuse(rollout, "ApplicationMissing", &message, now)
