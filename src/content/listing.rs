@@ -229,7 +229,7 @@ impl Listing {
         let mut links = 0;
         while let Some(name) = ahead.pop() {
             match name.as_slice() {
-                b"" | b"." => continue,
+                b"" | b"." => {}
                 b".." if at.is_empty() => return Destination::Outside,
                 b".." => at.truncate(parent(&at).len()),
                 name => {

@@ -22,18 +22,23 @@ use crate::api::appspec::AppSpec;
 use crate::api::upshift::DeployedRevision;
 use crate::api::upshift::Deployment;
 use crate::base::crash;
+use crate::base::durable;
 use crate::content::archive;
 use crate::content::archive::Limits;
 use crate::content::blobs::Digest;
 use crate::content::blobs::HashingWriter;
 use crate::content::bundle;
+use crate::content::listing;
 use crate::content::listing::Listing;
+use crate::content::listing::Member;
 
 /// Why a download did not happen.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 /// Hook users pass through the folders down to the bundle.
 const FOLDER_MODE: u32 = 0o755;
+/// Up to so many members are made durable one by one; for more, the whole file system is asked once.
+const FEW: usize = 16;
 
 /// Why a bundle is not ready.
 #[derive(Debug, thiserror::Error)]
@@ -322,7 +327,7 @@ fn fill(root: &Path, digest: &Digest, mut incoming: Incoming) -> Result<(), Erro
     } else {
         replace(root, &new)?;
     }
-    sync(root)?;
+    sync(root, &unpacked.listing)?;
     crash::point("cache.manifest");
     manifest
         .store(root)
@@ -373,9 +378,24 @@ fn repair(root: &Path, new: &Path, manifest: &Manifest) -> Result<(), Error> {
     Ok(())
 }
 
-fn sync(root: &Path) -> Result<(), Error> {
+/// A few files one by one, so that a small bundle does not wait for everything else on a busy disk.
+fn sync(root: &Path, listing: &Listing) -> Result<(), Error> {
     let folder = fs::File::open(root).map_err(failed("open", root))?;
-    nix::unistd::syncfs(&folder).map_err(|errno| failed("sync", root)(errno.into()))
+    if listing.iter().count() > FEW {
+        return nix::unistd::syncfs(&folder).map_err(|errno| failed("sync", root)(errno.into()));
+    }
+    for (path, member) in listing.iter() {
+        if !matches!(member, Member::Link { .. }) {
+            let path = root.join(listing::os_path(path));
+            let synced = fs::File::open(&path).and_then(|file| file.sync_all());
+            synced.map_err(failed("sync", &path))?;
+        }
+    }
+    let group = root.parent().unwrap_or(root);
+    folder
+        .sync_all()
+        .and_then(|()| durable::sync_folder(group))
+        .map_err(failed("sync", root))
 }
 
 fn remove_tree(path: &Path) -> Result<(), Error> {

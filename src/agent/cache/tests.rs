@@ -7,6 +7,13 @@ use super::*;
 use crate::api::upshift::Bundle;
 use crate::api::upshift::FileMapping;
 
+/// In memory where that is possible: these tests ask for durability very often.
+fn scratch() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .unwrap()
+}
+
 struct Fixture {
     folder: tempfile::TempDir,
     cache: Cache,
@@ -32,7 +39,7 @@ fn pack(files: &[(&str, &str)]) -> Vec<u8> {
 
 impl Fixture {
     fn new() -> Fixture {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = scratch();
         Fixture {
             cache: Cache::new(folder.path().join("deployments")),
             folder,
@@ -135,13 +142,13 @@ async fn damage_is_found_and_repaired_and_what_hooks_left_stays() {
     fs::write(root.join("server.pid"), "42").unwrap();
     let damages: [(&str, &dyn Fn()); 6] = [
         ("bin/start", &|| {
-            fs::write(root.join("bin/start"), "#!/bin/sg\n").unwrap()
+            fs::write(root.join("bin/start"), "#!/bin/sg\n").unwrap();
         }),
         ("bin/start", &|| {
-            fs::remove_file(root.join("bin/start")).unwrap()
+            fs::remove_file(root.join("bin/start")).unwrap();
         }),
         ("a and 2 more", &|| {
-            fs::remove_dir_all(root.join("a")).unwrap()
+            fs::remove_dir_all(root.join("a")).unwrap();
         }),
         ("a/b and 1 more", &|| {
             fs::remove_dir_all(root.join("a/b")).unwrap();
@@ -152,7 +159,7 @@ async fn damage_is_found_and_repaired_and_what_hooks_left_stays() {
             fs::create_dir_all(root.join("run/x")).unwrap();
         }),
         ("manifest", &|| {
-            fs::write(Manifest::path(&root), "{").unwrap()
+            fs::write(Manifest::path(&root), "{").unwrap();
         }),
     ];
     for (what, damage) in damages {

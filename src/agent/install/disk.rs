@@ -4,6 +4,7 @@
 //! something written elsewhere. New content is written beside and renamed, so no program ever sees half a file.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::io::Read;
@@ -32,6 +33,8 @@ use crate::content::listing;
 
 /// Files up to this size are read and written in one piece; the kernel copies larger ones.
 const SMALL: usize = 256 << 10;
+/// Up to so many files or folders are made durable one by one; for more, the whole file system is asked once.
+pub(super) const FEW: usize = 16;
 const READ_FOLDER: OFlag = OFlag::O_RDONLY
     .union(OFlag::O_DIRECTORY)
     .union(OFlag::O_NOFOLLOW)
@@ -85,6 +88,8 @@ pub(super) struct Walker {
     current: Option<(HostPath, OwnedFd)>,
     /// One open folder of every file system that was written to.
     touched: BTreeMap<u64, OwnedFd>,
+    /// Every folder that was written to, up to a few more than [`FEW`].
+    folders: BTreeSet<HostPath>,
 }
 
 impl Walker {
@@ -108,11 +113,17 @@ impl Walker {
         self.folder(&parent)
     }
 
-    /// Remembers the file system of the folder just worked in.
+    /// Remembers the folder just worked in, and its file system.
     fn touch(&mut self) -> io::Result<()> {
-        let Some((_, fd)) = &self.current else {
+        let Some((path, fd)) = &self.current else {
             return Ok(());
         };
+        if self.folders.contains(path) {
+            return Ok(());
+        }
+        if self.folders.len() <= FEW {
+            self.folders.insert(path.clone());
+        }
         let device = stat::fstat(fd)?.st_dev;
         if let std::collections::btree_map::Entry::Vacant(entry) = self.touched.entry(device) {
             // A folder nobody may read cannot be synced through; another one of its file system will do.
@@ -123,10 +134,28 @@ impl Walker {
         Ok(())
     }
 
-    /// Makes everything durable that was done through this walker.
-    pub(super) fn sync(&self) -> io::Result<()> {
+    /// Makes everything durable that was done through this walker, whose files are durable already when `files_are`.
+    ///
+    /// A few folders one by one, so that a small application does not wait for everything else on a busy disk.
+    pub(super) fn sync(&mut self, files_are: bool) -> io::Result<()> {
+        if files_are && self.folders.len() <= FEW && self.sync_folders().is_ok() {
+            return Ok(());
+        }
         for folder in self.touched.values() {
             unistd::syncfs(folder)?;
+        }
+        Ok(())
+    }
+
+    fn sync_folders(&mut self) -> io::Result<()> {
+        for path in std::mem::take(&mut self.folders) {
+            let fd = match self.folder(&path) {
+                // It was removed; the folder it was in is here too.
+                Err(error) if is_gone(&error) => continue,
+                other => other?,
+            };
+            let readable = fcntl::openat(fd, ".", READ_FOLDER, Mode::empty())?;
+            unistd::fsync(readable)?;
         }
         Ok(())
     }
@@ -323,6 +352,9 @@ impl Walker {
             unistd::fchown(&fd, owner.map(Uid::from_raw), group.map(Gid::from_raw))?;
         }
         stat::fchmod(&fd, Mode::from_bits_truncate(mode))?;
+        if self.folders.len() <= FEW {
+            self.folders.insert(path.clone());
+        }
         self.touch()
     }
 }

@@ -38,8 +38,6 @@ use crate::api::appspec::Acl;
 use crate::base::durable;
 use crate::content::listing;
 
-/// Up to so many files are made durable one by one; more of them by asking for the whole file system once.
-const FEW: usize = 16;
 const FOLDER_MODE: u32 = 0o755;
 
 /// Called before every effect; an error stops there, as a crash would.
@@ -145,7 +143,9 @@ impl<'a> Performing<'a> {
         self.set_access()?;
         self.pulse("install.sync")?;
         let root = HostPath::new("/");
-        self.host.sync().map_err(failed("sync", &root))?;
+        self.host
+            .sync(self.plan.files.len() <= disk::FEW)
+            .map_err(failed("sync", &root))?;
         let after = self.after(installed, kept);
         self.pulse("install.finish")?;
         self.store(&after)?;
@@ -327,7 +327,7 @@ impl<'a> Performing<'a> {
     fn put_files(&mut self) -> Result<(), Error> {
         let plan = self.plan;
         let source = HostPath::new(listing::bytes_of(&plan.source));
-        let is_synced = plan.files.len() <= FEW;
+        let is_synced = plan.files.len() <= disk::FEW;
         // Folder by folder, so that each is opened once.
         let mut order: Vec<(&[u8], &HostPath, &File)> = plan
             .files

@@ -155,7 +155,7 @@ impl Planning<'_> {
         match bundle.resolve(source) {
             Destination::Root => self.contents(&real, &written, b"", bundle),
             Destination::Member(path, Member::Folder { .. }) => {
-                self.contents(&real, &written, &path, bundle)
+                self.contents(&real, &written, &path, bundle);
             }
             Destination::Member(path, member) => {
                 let name = source.rsplit(|byte| *byte == b'/').next().unwrap_or(source);

@@ -11,6 +11,13 @@ use proptest::prelude::*;
 use super::*;
 use crate::api::appspec;
 
+/// In memory where that is possible: these tests ask for durability very often.
+fn scratch() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .unwrap()
+}
+
 /// A host of its own: `host/` is its tree, `gears/` the node's records, `bundles/` the cache.
 struct Host {
     folder: tempfile::TempDir,
@@ -19,7 +26,7 @@ struct Host {
 
 impl Host {
     fn new() -> Host {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = scratch();
         fs::create_dir(folder.path().join("host")).unwrap();
         Host {
             folder,

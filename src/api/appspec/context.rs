@@ -26,12 +26,11 @@ pub(super) fn parse(node: &Node<'_>, problems: &mut Vec<Problem>) -> Option<Cont
         problems.push(name.problem("is another word for user; give one of them"));
     }
     let user = word(node, problems, "user").or_else(|| word(node, problems, "name"));
-    let kind = match node.child("type") {
-        Some(_) => word(node, problems, "type"),
-        None => {
-            problems.push(node.problem("needs type"));
-            None
-        }
+    let kind = if node.child("type").is_some() {
+        word(node, problems, "type")
+    } else {
+        problems.push(node.problem("needs type"));
+        None
     };
     let range = node.child("range").and_then(|node| {
         let text = node.text(problems)?;
@@ -86,7 +85,7 @@ fn check_range(text: &str) -> Result<(), &'static str> {
                 return Err("has a category above c1023");
             }
             (Some(from), Some(to)) if from >= next && (from < to || item == format!("c{from}")) => {
-                next = to + 1
+                next = to + 1;
             }
             (Some(_), Some(_)) => return Err("must have its categories ascending, each once"),
             _ => return Err("must have its categories like c5,c8.c10"),

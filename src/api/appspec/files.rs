@@ -133,7 +133,7 @@ fn form_mapping(
         };
         checked
             .map_err(|message| {
-                problems.push(form_problem(format!("files[{index}].{key}"), message))
+                problems.push(form_problem(format!("files[{index}].{key}"), message));
             })
             .ok()
     };

@@ -133,13 +133,11 @@ impl<'a> Node<'a> {
 
     /// The text under a key that must be there.
     pub(super) fn required(&self, problems: &mut Vec<Problem>, key: &str) -> Option<String> {
-        match self.child(key) {
-            Some(child) => child.text(problems),
-            None => {
-                problems.push(self.problem(format!("needs {key}")));
-                None
-            }
-        }
+        let Some(child) = self.child(key) else {
+            problems.push(self.problem(format!("needs {key}")));
+            return None;
+        };
+        child.text(problems)
     }
 
     /// The text under a key that may be absent.
@@ -174,7 +172,7 @@ fn readable(document: &Value, path: &str) -> String {
         let token = token.replace("~1", "/").replace("~0", "~");
         match value {
             Some(Value::Array(list)) => {
-                text.push_str(&format!("[{token}]"));
+                text.extend(["[", &token, "]"]);
                 value = token.parse().ok().and_then(|index: usize| list.get(index));
             }
             other => {

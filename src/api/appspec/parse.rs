@@ -45,10 +45,8 @@ fn read(text: &[u8]) -> Result<AppSpec, Vec<Problem>> {
     };
     let text = std::str::from_utf8(text).map_err(|error| {
         let line = text[..error.valid_up_to()]
-            .iter()
-            .filter(|byte| **byte == b'\n')
-            .count()
-            + 1;
+            .split(|byte| *byte == b'\n')
+            .count();
         whole(line, "is not UTF-8 text")
     })?;
     let documents = yaml::read(text)
@@ -83,13 +81,7 @@ fn top_level(root: &Node<'_>, problems: &mut Vec<Problem>) -> AppSpec {
             "the keys here are files, permissions, hooks, env, file_exists_behavior, version, os",
         ));
     }
-    fixed(
-        root,
-        problems,
-        "version",
-        |text| is_version(text),
-        "must be 0.0",
-    );
+    fixed(root, problems, "version", is_version, "must be 0.0");
     fixed(
         root,
         problems,

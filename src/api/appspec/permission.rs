@@ -77,7 +77,7 @@ fn one(entry: &Node<'_>, problems: &mut Vec<Problem>) -> Option<Permission> {
     let object = entry.required(problems, "object").and_then(|text| {
         files::on_host(&text)
             .map_err(|message| {
-                problems.extend(entry.child("object").map(|node| node.problem(message)))
+                problems.extend(entry.child("object").map(|node| node.problem(message)));
             })
             .ok()
     });
@@ -129,7 +129,7 @@ fn types(entry: &Node<'_>, problems: &mut Vec<Problem>) -> (bool, bool) {
             Some("file") => for_files = true,
             Some("directory") => for_folders = true,
             Some(other) => {
-                problems.push(kind.problem(format!("must be file or directory, not {other:?}")))
+                problems.push(kind.problem(format!("must be file or directory, not {other:?}")));
             }
             None => {}
         }

@@ -129,7 +129,7 @@ pub fn unpack(archive: &Path, into: &Path, limits: Limits) -> Result<Unpacked, E
     };
     writing.folders(&listing)?;
     each(archive, limits, &mut |item, content| {
-        writing.file(item, content)
+        writing.file(&item, content)
     })?;
     writing.hard_links()?;
     writing.links_and_modes(&listing)?;
@@ -279,7 +279,7 @@ impl Writing<'_> {
         Ok(())
     }
 
-    fn file(&mut self, item: Item, content: &mut dyn Read) -> Result<(), Error> {
+    fn file(&mut self, item: &Item, content: &mut dyn Read) -> Result<(), Error> {
         let tidy = listing::tidy(&item.path).ok().flatten();
         let Some(path) = tidy.filter(|path| self.scan.from.get(path) == Some(&item.index)) else {
             return Ok(());
@@ -366,23 +366,13 @@ fn copy(
     size: u64,
     place: &Path,
 ) -> Result<(), Error> {
-    let mut buffer = [0; 1 << 16];
-    let mut left = size;
-    loop {
-        let length = content
-            .read(&mut buffer)
-            .map_err(|source| failed("unpack", place, source))?;
-        if length as u64 > left || (length == 0 && left > 0) {
-            let wrong = io::Error::other("the content is not as long as the archive says");
-            return Err(failed("unpack", place, wrong));
-        }
-        if length == 0 {
-            return Ok(());
-        }
-        left -= length as u64;
-        out.write_all(&buffer[..length])
-            .map_err(|source| failed("write", place, source))?;
+    let copied = io::copy(&mut content.take(size.saturating_add(1)), out)
+        .map_err(|source| failed("write", place, source))?;
+    if copied == size {
+        return Ok(());
     }
+    let wrong = io::Error::other("the content is not as long as the archive says");
+    Err(failed("unpack", place, wrong))
 }
 
 fn create(place: &Path, mode: u32) -> io::Result<fs::File> {

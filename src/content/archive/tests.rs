@@ -105,16 +105,14 @@ fn zip_of(members: &[(&str, u32, &[u8])]) -> Vec<u8> {
     let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
     for (name, mode, content) in members {
         let options = zip::write::SimpleFileOptions::default();
-        match mode & 0o170_000 {
-            0o120_000 => writer
-                .add_symlink(*name, std::str::from_utf8(content).unwrap(), options)
-                .unwrap(),
-            _ => {
-                writer
-                    .start_file(*name, options.unix_permissions(*mode))
-                    .unwrap();
-                writer.write_all(content).unwrap();
-            }
+        if mode & 0o170_000 == 0o120_000 {
+            let target = std::str::from_utf8(content).unwrap();
+            writer.add_symlink(*name, target, options).unwrap();
+        } else {
+            writer
+                .start_file(*name, options.unix_permissions(*mode))
+                .unwrap();
+            writer.write_all(content).unwrap();
         }
     }
     writer.finish().unwrap().into_inner()

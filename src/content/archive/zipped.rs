@@ -80,7 +80,11 @@ fn item<R: Read + ?Sized>(
         _ => return refuse("is a device"),
     };
     // A tool that says nothing about permissions leaves zero; a file nobody may read is never meant.
-    let mode = if mode & 0o777 == 0 { default } else { mode };
+    let mode = if mode.trailing_zeros() >= 9 {
+        default
+    } else {
+        mode
+    };
     let size = if matches!(content, Content::File) {
         size
     } else {
