@@ -71,12 +71,8 @@ async fn show(args: &Args, context: &Context) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     let config = config::load(context)?;
-    let own = context
-        .flags
-        .context
-        .clone()
-        .unwrap_or_else(|| config.current_context());
-    if own.is_empty() || context.flags.local || generated(&config, &own) {
+    let own = connection.context.clone().unwrap_or_default();
+    if own.is_empty() || generated(&config, &own) {
         context.out(format_args!(
             "Using project {name:?} on server {server:?}.\n"
         ))?;

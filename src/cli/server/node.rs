@@ -127,9 +127,16 @@ async fn create(
     let bytes = client::check(response).await?.into_body().bytes().await?;
     let answer: Value =
         serde_json::from_slice(&bytes).map_err(|error| client::Error::Decode(error.to_string()))?;
+    let authority = connection
+        .options
+        .certificate_authority
+        .as_deref()
+        .unwrap_or_default();
+    let authority = String::from_utf8(authority.to_vec())
+        .map_err(|_| Failure::ours("the server's authority is not PEM"))?;
     let file = JoinFile {
         server: connection.server.clone(),
-        certificate_authority: authority(context, &connection)?,
+        certificate_authority: authority,
         node: name.clone(),
         token: answer["token"].as_str().unwrap_or_default().to_owned(),
     };
@@ -146,17 +153,6 @@ async fn create(
         context.name()
     ))?;
     Ok(Exit::Done)
-}
-
-/// The PEM of the authority that signs the server's certificate.
-fn authority(context: &Context, connection: &connection::Connection) -> Result<String, Failure> {
-    let (cluster, _) = crate::cli::basic::place::credentials(context, connection)?;
-    let encoded = cluster["certificate-authority-data"]
-        .as_str()
-        .unwrap_or_default();
-    let bytes = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, encoded)
-        .map_err(|error| Failure::ours(format!("the server's authority is not base64: {error}")))?;
-    String::from_utf8(bytes).map_err(|_| Failure::ours("the server's authority is not PEM"))
 }
 
 async fn agent(args: &Args, context: &Context) -> Result<Exit, Failure> {

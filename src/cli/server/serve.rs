@@ -40,9 +40,6 @@ pub struct Args {
     /// Stop the server that runs in the data dir
     #[arg(long)]
     pub stop: bool,
-    /// Listen on a free port when the usual one is taken; how clients start the server
-    #[arg(long, hide = true)]
-    pub any_port: bool,
 }
 
 /// Runs `serve`.
@@ -73,11 +70,7 @@ async fn stop(context: &Context) -> Result<Exit, Failure> {
 async fn serve(args: &Args, context: &Context) -> Result<Exit, Failure> {
     let flag = context.flags.resolve(context)?.data_dir;
     let mut options = Options::new(connection::data_dir(flag.as_deref(), &context.environment)?);
-    options.listen = match (args.listen, args.any_port) {
-        (Some(address), _) => Listen::At(address),
-        (None, true) => Listen::DefaultOrFree,
-        (None, false) => Listen::Default,
-    };
+    options.listen = args.listen.map_or(Listen::Default, Listen::At);
     options.node = !args.no_node;
     let data_dir = options.data_dir.clone();
     let server = Server::start(options)

@@ -10,8 +10,6 @@ use crate::cli::Failure;
 use crate::cli::context::Purpose;
 use crate::client::Client;
 use crate::client::WriteOptions;
-use crate::client::connection::Target;
-use crate::client::kubeconfig::Config;
 
 /// Return information about the current session
 #[derive(Clone, Debug, clap::Args)]
@@ -51,8 +49,9 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
         context.out(format_args!("{name}\n"))?;
         return Ok(Exit::Done);
     }
+    let connection = context.connect(Purpose::Reading).await?;
     if args.show_token {
-        let Some(token) = token(context)? else {
+        let Some(token) = &connection.options.token else {
             return Err(Failure::ours(
                 "no token is currently in use for this session",
             ));
@@ -60,28 +59,12 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
         context.out(format_args!("{token}\n"))?;
         return Ok(Exit::Done);
     }
-    let connection = context.connect(Purpose::Reading).await?;
     if args.show_server {
         context.out(format_args!("{}\n", connection.server))?;
         return Ok(Exit::Done);
     }
     context.out(format_args!("{}\n", user(&connection.client).await?))?;
     Ok(Exit::Done)
-}
-
-/// The token that requests would carry.
-fn token(context: &Context) -> Result<Option<String>, Failure> {
-    let token = match context.choose()?.target {
-        Target::Remote(options) => options.token,
-        Target::Embedded { data_dir } => {
-            let file = data_dir.join("admin.kubeconfig");
-            let admin = Config::load(Some(&file), &context.environment)?.merged();
-            admin["users"][0]["user"]["token"]
-                .as_str()
-                .map(str::to_owned)
-        }
-    };
-    Ok(token.filter(|token| !token.is_empty()))
 }
 
 /// The caller's name: by a review of its own, else by OpenShift's `users/~`.
