@@ -8,7 +8,7 @@ use crate::api::kinds::Kind;
 
 /// The kind whose objects stand in the store for objects of `kind`.
 pub(crate) fn stored_kind(kind: &'static Kind) -> &'static Kind {
-    if kind == &kinds::PROJECT {
+    if kind == &kinds::PROJECT || kind == &kinds::PROJECT_REQUEST {
         &kinds::NAMESPACE
     } else {
         kind
@@ -87,6 +87,12 @@ pub(crate) fn requested_namespace(request: &Value, requester: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_requested_project_is_stored_as_its_namespace() {
+        assert_eq!(stored_kind(&kinds::PROJECT_REQUEST), &kinds::NAMESPACE);
+        assert_eq!(stored_kind(&kinds::NODE), &kinds::NODE);
+    }
 
     #[test]
     fn a_project_is_its_namespace_seen_otherwise() {
