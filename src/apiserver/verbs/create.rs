@@ -96,12 +96,16 @@ async fn create_once(call: &Call, mut stored: Value) -> Result<Value, Status> {
 
 /// Named as what was asked for: a ProjectRequest finds that the project exists.
 fn exists(call: &Call, place: &Place) -> Status {
-    let kind = if call.target.kind == &kinds::PROJECT_REQUEST {
-        &kinds::PROJECT
-    } else {
-        call.target.kind
-    };
-    Status::already_exists(kind, &place.key.name)
+    let name = &place.key.name;
+    if call.target.kind != &kinds::PROJECT_REQUEST {
+        return Status::already_exists(call.target.kind, name);
+    }
+    // OpenShift names the project in the singular here (facts/oc.md 2.1).
+    let kind = &kinds::PROJECT;
+    Status {
+        message: format!("{} {name:?} already exists", kind.prefix()),
+        ..Status::already_exists(kind, name)
+    }
 }
 
 fn bear(

@@ -81,11 +81,6 @@ async fn serve(args: &Args, context: &Context) -> Result<Exit, Failure> {
         server.url(),
         data_dir.display()
     ))?;
-    if !args.no_node {
-        context.say(format_args!(
-            "This machine is a node: it runs the hooks of every project as this user.\n"
-        ))?;
-    }
     server
         .asked_to_stop()
         .await
