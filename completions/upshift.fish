@@ -45,9 +45,9 @@ complete -c upshift -n "__fish_upshift_needs_command" -s V -l version -d 'Print 
 complete -c upshift -n "__fish_upshift_needs_command" -f -a "new-project" -d 'Request a new project'
 complete -c upshift -n "__fish_upshift_needs_command" -f -a "project" -d 'Switch to another project'
 complete -c upshift -n "__fish_upshift_needs_command" -f -a "projects" -d 'Display existing projects'
-complete -c upshift -n "__fish_upshift_needs_command" -f -a "deploy" -d 'Deploys a bundle'
-complete -c upshift -n "__fish_upshift_needs_command" -f -a "rollback" -d 'Brings back the revision before'
-complete -c upshift -n "__fish_upshift_needs_command" -f -a "rollout" -d 'Follows and steers rollouts'
+complete -c upshift -n "__fish_upshift_needs_command" -f -a "deploy" -d 'Deploy a directory or an archive to the hosts of an application'
+complete -c upshift -n "__fish_upshift_needs_command" -f -a "rollback" -d 'Bring back the revision before'
+complete -c upshift -n "__fish_upshift_needs_command" -f -a "rollout" -d 'Follow and steer the rollouts of an application'
 complete -c upshift -n "__fish_upshift_needs_command" -f -a "create" -d 'Create a resource from a file or from stdin'
 complete -c upshift -n "__fish_upshift_needs_command" -f -a "apply" -d 'Apply a configuration to a resource by file name or stdin'
 complete -c upshift -n "__fish_upshift_needs_command" -f -a "get" -d 'Display one or many resources'
@@ -55,7 +55,7 @@ complete -c upshift -n "__fish_upshift_needs_command" -f -a "describe" -d 'Show 
 complete -c upshift -n "__fish_upshift_needs_command" -f -a "label" -d 'Update the labels on a resource'
 complete -c upshift -n "__fish_upshift_needs_command" -f -a "annotate" -d 'Update the annotations on a resource'
 complete -c upshift -n "__fish_upshift_needs_command" -f -a "delete" -d 'Delete resources by file names, names, or label selectors'
-complete -c upshift -n "__fish_upshift_needs_command" -f -a "logs" -d 'Prints what hooks wrote'
+complete -c upshift -n "__fish_upshift_needs_command" -f -a "logs" -d 'Print what the hooks of a rollout printed'
 complete -c upshift -n "__fish_upshift_needs_command" -f -a "wait" -d 'Wait for a specific condition on one or many resources'
 complete -c upshift -n "__fish_upshift_needs_command" -f -a "patch" -d 'Update fields of a resource'
 complete -c upshift -n "__fish_upshift_needs_command" -f -a "api-resources" -d 'Print the supported API resources on the server'
@@ -124,6 +124,33 @@ complete -c upshift -n "__fish_upshift_using_subcommand projects" -s q -l short 
 complete -c upshift -n "__fish_upshift_using_subcommand projects" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
 complete -c upshift -n "__fish_upshift_using_subcommand projects" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
 complete -c upshift -n "__fish_upshift_using_subcommand projects" -s h -l help -d 'Print help'
+complete -c upshift -n "__fish_upshift_using_subcommand deploy" -l name -d 'The application\'s name, instead of the directory\'s' -r
+complete -c upshift -n "__fish_upshift_using_subcommand deploy" -l port -d 'What the application listens on; scripts get it as PORT [default: 8080 for a new application]' -r
+complete -c upshift -n "__fish_upshift_using_subcommand deploy" -l revision -d 'With app/NAME: the number of the revision, instead of the one in place' -r
+complete -c upshift -n "__fish_upshift_using_subcommand deploy" -l appspec -d 'The appspec\'s name in the bundle, instead of appspec.yml' -r
+complete -c upshift -n "__fish_upshift_using_subcommand deploy" -l file -d 'Form mode: SOURCE in the bundle goes to the folder DESTINATION (can be repeated)' -r
+complete -c upshift -n "__fish_upshift_using_subcommand deploy" -l stop -d 'Form mode: the script that stops the application, with arguments' -r
+complete -c upshift -n "__fish_upshift_using_subcommand deploy" -l start -d 'Form mode: the script that starts it' -r
+complete -c upshift -n "__fish_upshift_using_subcommand deploy" -l check -d 'Form mode: the script that checks it. Without anything else to deploy: only look whether DIR is a good bundle' -r
+complete -c upshift -n "__fish_upshift_using_subcommand deploy" -l reason -d 'Why, for the history' -r
+complete -c upshift -n "__fish_upshift_using_subcommand deploy" -l concurrency -d 'How many gears at a time, or what percentage of them' -r
+complete -c upshift -n "__fish_upshift_using_subcommand deploy" -l max-failures -d 'How many gears may fail' -r
+complete -c upshift -n "__fish_upshift_using_subcommand deploy" -l on-failure -d 'What becomes of the gears when too many failed: Stop or Rollback' -r
+complete -c upshift -n "__fish_upshift_using_subcommand deploy" -l file-exists -d 'What happens to files of others at a destination: Overwrite, Disallow or Retain' -r
+complete -c upshift -n "__fish_upshift_using_subcommand deploy" -l skip-hook -d 'Leave this hook out (can be repeated)' -r
+complete -c upshift -n "__fish_upshift_using_subcommand deploy" -l dry-run -d 'Only show the steps: nothing is sent' -r -f -a "client\t''"
+complete -c upshift -n "__fish_upshift_using_subcommand deploy" -s o -l output -d 'Print the rollout (or with --dry-run the plan) instead: json, yaml, name, jsonpath=TEMPLATE' -r
+complete -c upshift -n "__fish_upshift_using_subcommand deploy" -l follow -d 'Whether to follow the rollout to its end' -r -f -a "true\t''
+false\t''"
+complete -c upshift -n "__fish_upshift_using_subcommand deploy" -l progress -d 'How progress is shown: auto, tty, plain, json (NDJSON on stdout) or quiet; also `$UPSHIFT_PROGRESS`' -r -f -a "auto\t''
+tty\t''
+plain\t''
+json\t''
+quiet\t''"
+complete -c upshift -n "__fish_upshift_using_subcommand deploy" -l color -d 'Whether to use colours: auto, always or never' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c upshift -n "__fish_upshift_using_subcommand deploy" -l timeout -d 'Stop watching after this time (90s, 10m, 1h30m), with exit code 4; the work goes on' -r
 complete -c upshift -n "__fish_upshift_using_subcommand deploy" -s n -l namespace -d 'The project of this call, instead of the current one' -r
 complete -c upshift -n "__fish_upshift_using_subcommand deploy" -l data-dir -d 'The folder of the embedded server' -r -F
 complete -c upshift -n "__fish_upshift_using_subcommand deploy" -s s -l server -d 'The address of the API server' -r
@@ -138,9 +165,26 @@ complete -c upshift -n "__fish_upshift_using_subcommand deploy" -l client-key -d
 complete -c upshift -n "__fish_upshift_using_subcommand deploy" -l tls-server-name -d 'The name to expect in the server\'s certificate' -r
 complete -c upshift -n "__fish_upshift_using_subcommand deploy" -l request-timeout -d 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever' -r
 complete -c upshift -n "__fish_upshift_using_subcommand deploy" -s v -l v -l loglevel -d 'How much to tell about requests, 0 to 10' -r
+complete -c upshift -n "__fish_upshift_using_subcommand deploy" -l ignore-stop-failure -d 'Go on when the stop script of the installed revision fails'
+complete -c upshift -n "__fish_upshift_using_subcommand deploy" -s q -l quiet -d 'Say nothing unless something failed'
 complete -c upshift -n "__fish_upshift_using_subcommand deploy" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
 complete -c upshift -n "__fish_upshift_using_subcommand deploy" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
 complete -c upshift -n "__fish_upshift_using_subcommand deploy" -s h -l help -d 'Print help'
+complete -c upshift -n "__fish_upshift_using_subcommand rollback" -l to-revision -l to-version -d 'The number of the revision' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollback" -l reason -d 'Why, for the history' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollback" -l dry-run -d 'Only show the steps: nothing is changed' -r -f -a "client\t''"
+complete -c upshift -n "__fish_upshift_using_subcommand rollback" -s o -l output -d 'Print the rollout (or with --dry-run the plan) instead: json, yaml, name, jsonpath=TEMPLATE' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollback" -l follow -d 'Whether to follow the rollout to its end' -r -f -a "true\t''
+false\t''"
+complete -c upshift -n "__fish_upshift_using_subcommand rollback" -l progress -d 'How progress is shown: auto, tty, plain, json (NDJSON on stdout) or quiet; also `$UPSHIFT_PROGRESS`' -r -f -a "auto\t''
+tty\t''
+plain\t''
+json\t''
+quiet\t''"
+complete -c upshift -n "__fish_upshift_using_subcommand rollback" -l color -d 'Whether to use colours: auto, always or never' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c upshift -n "__fish_upshift_using_subcommand rollback" -l timeout -d 'Stop watching after this time (90s, 10m, 1h30m), with exit code 4; the work goes on' -r
 complete -c upshift -n "__fish_upshift_using_subcommand rollback" -s n -l namespace -d 'The project of this call, instead of the current one' -r
 complete -c upshift -n "__fish_upshift_using_subcommand rollback" -l data-dir -d 'The folder of the embedded server' -r -F
 complete -c upshift -n "__fish_upshift_using_subcommand rollback" -s s -l server -d 'The address of the API server' -r
@@ -155,26 +199,167 @@ complete -c upshift -n "__fish_upshift_using_subcommand rollback" -l client-key 
 complete -c upshift -n "__fish_upshift_using_subcommand rollback" -l tls-server-name -d 'The name to expect in the server\'s certificate' -r
 complete -c upshift -n "__fish_upshift_using_subcommand rollback" -l request-timeout -d 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever' -r
 complete -c upshift -n "__fish_upshift_using_subcommand rollback" -s v -l v -l loglevel -d 'How much to tell about requests, 0 to 10' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollback" -s q -l quiet -d 'Say nothing unless something failed'
 complete -c upshift -n "__fish_upshift_using_subcommand rollback" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
 complete -c upshift -n "__fish_upshift_using_subcommand rollback" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
 complete -c upshift -n "__fish_upshift_using_subcommand rollback" -s h -l help -d 'Print help'
-complete -c upshift -n "__fish_upshift_using_subcommand rollout" -s n -l namespace -d 'The project of this call, instead of the current one' -r
-complete -c upshift -n "__fish_upshift_using_subcommand rollout" -l data-dir -d 'The folder of the embedded server' -r -F
-complete -c upshift -n "__fish_upshift_using_subcommand rollout" -s s -l server -d 'The address of the API server' -r
-complete -c upshift -n "__fish_upshift_using_subcommand rollout" -l token -d 'Bearer token for the API server' -r
-complete -c upshift -n "__fish_upshift_using_subcommand rollout" -l kubeconfig -d 'The kubeconfig file to use' -r -F
-complete -c upshift -n "__fish_upshift_using_subcommand rollout" -l context -d 'The context of the kubeconfig to use' -r
-complete -c upshift -n "__fish_upshift_using_subcommand rollout" -l cluster -d 'The cluster of the kubeconfig to use' -r
-complete -c upshift -n "__fish_upshift_using_subcommand rollout" -l user -d 'The user of the kubeconfig to use' -r
-complete -c upshift -n "__fish_upshift_using_subcommand rollout" -l certificate-authority -d 'File with the authorities that may have signed the server\'s certificate' -r -F
-complete -c upshift -n "__fish_upshift_using_subcommand rollout" -l client-certificate -d 'File with the client certificate' -r -F
-complete -c upshift -n "__fish_upshift_using_subcommand rollout" -l client-key -d 'File with the key of the client certificate' -r -F
-complete -c upshift -n "__fish_upshift_using_subcommand rollout" -l tls-server-name -d 'The name to expect in the server\'s certificate' -r
-complete -c upshift -n "__fish_upshift_using_subcommand rollout" -l request-timeout -d 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever' -r
-complete -c upshift -n "__fish_upshift_using_subcommand rollout" -s v -l v -l loglevel -d 'How much to tell about requests, 0 to 10' -r
-complete -c upshift -n "__fish_upshift_using_subcommand rollout" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
-complete -c upshift -n "__fish_upshift_using_subcommand rollout" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
-complete -c upshift -n "__fish_upshift_using_subcommand rollout" -s h -l help -d 'Print help'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry" -s n -l namespace -d 'The project of this call, instead of the current one' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry" -l data-dir -d 'The folder of the embedded server' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry" -s s -l server -d 'The address of the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry" -l token -d 'Bearer token for the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry" -l kubeconfig -d 'The kubeconfig file to use' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry" -l context -d 'The context of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry" -l cluster -d 'The cluster of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry" -l user -d 'The user of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry" -l certificate-authority -d 'File with the authorities that may have signed the server\'s certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry" -l client-certificate -d 'File with the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry" -l client-key -d 'File with the key of the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry" -l tls-server-name -d 'The name to expect in the server\'s certificate' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry" -l request-timeout -d 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry" -s v -l v -l loglevel -d 'How much to tell about requests, 0 to 10' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry" -s h -l help -d 'Print help'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry" -f -a "status" -d 'Show how a rollout stands, and follow it to its end'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry" -f -a "history" -d 'Show the rollouts of an application, oldest first'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry" -f -a "pause" -d 'Change what is wanted of the rollout under way'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry" -f -a "resume" -d 'Change what is wanted of the rollout under way'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry" -f -a "cancel" -d 'Change what is wanted of the rollout under way'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry" -f -a "retry" -d 'Try the gears again that failed in the last rollout, and follow it'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from status" -s w -l watch -d 'Whether to follow it to its end' -r -f -a "true\t''
+false\t''"
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from status" -l revision -d 'The number of the rollout, instead of the last' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from status" -s o -l output -d 'Print the rollout instead: json, yaml, name, jsonpath=TEMPLATE' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from status" -l progress -d 'How progress is shown: auto, tty, plain, json (NDJSON on stdout) or quiet; also `$UPSHIFT_PROGRESS`' -r -f -a "auto\t''
+tty\t''
+plain\t''
+json\t''
+quiet\t''"
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from status" -l color -d 'Whether to use colours: auto, always or never' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from status" -l timeout -d 'Stop watching after this time (90s, 10m, 1h30m), with exit code 4; the work goes on' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from status" -s n -l namespace -d 'The project of this call, instead of the current one' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from status" -l data-dir -d 'The folder of the embedded server' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from status" -s s -l server -d 'The address of the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from status" -l token -d 'Bearer token for the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from status" -l kubeconfig -d 'The kubeconfig file to use' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from status" -l context -d 'The context of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from status" -l cluster -d 'The cluster of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from status" -l user -d 'The user of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from status" -l certificate-authority -d 'File with the authorities that may have signed the server\'s certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from status" -l client-certificate -d 'File with the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from status" -l client-key -d 'File with the key of the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from status" -l tls-server-name -d 'The name to expect in the server\'s certificate' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from status" -l request-timeout -d 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from status" -s v -l v -l loglevel -d 'How much to tell about requests, 0 to 10' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from status" -s q -l quiet -d 'Say nothing unless something failed'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from status" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from status" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from status" -s h -l help -d 'Print help'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from history" -l revision -d 'Only the rollout of this number' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from history" -s o -l output -d 'Print the rollouts instead: json, yaml, name, jsonpath=TEMPLATE' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from history" -s n -l namespace -d 'The project of this call, instead of the current one' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from history" -l data-dir -d 'The folder of the embedded server' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from history" -s s -l server -d 'The address of the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from history" -l token -d 'Bearer token for the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from history" -l kubeconfig -d 'The kubeconfig file to use' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from history" -l context -d 'The context of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from history" -l cluster -d 'The cluster of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from history" -l user -d 'The user of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from history" -l certificate-authority -d 'File with the authorities that may have signed the server\'s certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from history" -l client-certificate -d 'File with the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from history" -l client-key -d 'File with the key of the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from history" -l tls-server-name -d 'The name to expect in the server\'s certificate' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from history" -l request-timeout -d 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from history" -s v -l v -l loglevel -d 'How much to tell about requests, 0 to 10' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from history" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from history" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from history" -s h -l help -d 'Print help'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from pause" -s o -l output -d 'Print the rollout instead of a line: json, yaml, name, jsonpath=TEMPLATE' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from pause" -s n -l namespace -d 'The project of this call, instead of the current one' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from pause" -l data-dir -d 'The folder of the embedded server' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from pause" -s s -l server -d 'The address of the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from pause" -l token -d 'Bearer token for the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from pause" -l kubeconfig -d 'The kubeconfig file to use' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from pause" -l context -d 'The context of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from pause" -l cluster -d 'The cluster of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from pause" -l user -d 'The user of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from pause" -l certificate-authority -d 'File with the authorities that may have signed the server\'s certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from pause" -l client-certificate -d 'File with the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from pause" -l client-key -d 'File with the key of the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from pause" -l tls-server-name -d 'The name to expect in the server\'s certificate' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from pause" -l request-timeout -d 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from pause" -s v -l v -l loglevel -d 'How much to tell about requests, 0 to 10' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from pause" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from pause" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from pause" -s h -l help -d 'Print help'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from resume" -s o -l output -d 'Print the rollout instead of a line: json, yaml, name, jsonpath=TEMPLATE' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from resume" -s n -l namespace -d 'The project of this call, instead of the current one' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from resume" -l data-dir -d 'The folder of the embedded server' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from resume" -s s -l server -d 'The address of the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from resume" -l token -d 'Bearer token for the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from resume" -l kubeconfig -d 'The kubeconfig file to use' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from resume" -l context -d 'The context of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from resume" -l cluster -d 'The cluster of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from resume" -l user -d 'The user of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from resume" -l certificate-authority -d 'File with the authorities that may have signed the server\'s certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from resume" -l client-certificate -d 'File with the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from resume" -l client-key -d 'File with the key of the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from resume" -l tls-server-name -d 'The name to expect in the server\'s certificate' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from resume" -l request-timeout -d 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from resume" -s v -l v -l loglevel -d 'How much to tell about requests, 0 to 10' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from resume" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from resume" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from resume" -s h -l help -d 'Print help'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from cancel" -s o -l output -d 'Print the rollout instead of a line: json, yaml, name, jsonpath=TEMPLATE' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from cancel" -s n -l namespace -d 'The project of this call, instead of the current one' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from cancel" -l data-dir -d 'The folder of the embedded server' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from cancel" -s s -l server -d 'The address of the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from cancel" -l token -d 'Bearer token for the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from cancel" -l kubeconfig -d 'The kubeconfig file to use' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from cancel" -l context -d 'The context of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from cancel" -l cluster -d 'The cluster of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from cancel" -l user -d 'The user of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from cancel" -l certificate-authority -d 'File with the authorities that may have signed the server\'s certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from cancel" -l client-certificate -d 'File with the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from cancel" -l client-key -d 'File with the key of the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from cancel" -l tls-server-name -d 'The name to expect in the server\'s certificate' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from cancel" -l request-timeout -d 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from cancel" -s v -l v -l loglevel -d 'How much to tell about requests, 0 to 10' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from cancel" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from cancel" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from cancel" -s h -l help -d 'Print help'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from retry" -s o -l output -d 'Print the rollout instead: json, yaml, name, jsonpath=TEMPLATE' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from retry" -l follow -d 'Whether to follow the rollout to its end' -r -f -a "true\t''
+false\t''"
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from retry" -l progress -d 'How progress is shown: auto, tty, plain, json (NDJSON on stdout) or quiet; also `$UPSHIFT_PROGRESS`' -r -f -a "auto\t''
+tty\t''
+plain\t''
+json\t''
+quiet\t''"
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from retry" -l color -d 'Whether to use colours: auto, always or never' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from retry" -l timeout -d 'Stop watching after this time (90s, 10m, 1h30m), with exit code 4; the work goes on' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from retry" -s n -l namespace -d 'The project of this call, instead of the current one' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from retry" -l data-dir -d 'The folder of the embedded server' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from retry" -s s -l server -d 'The address of the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from retry" -l token -d 'Bearer token for the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from retry" -l kubeconfig -d 'The kubeconfig file to use' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from retry" -l context -d 'The context of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from retry" -l cluster -d 'The cluster of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from retry" -l user -d 'The user of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from retry" -l certificate-authority -d 'File with the authorities that may have signed the server\'s certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from retry" -l client-certificate -d 'File with the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from retry" -l client-key -d 'File with the key of the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from retry" -l tls-server-name -d 'The name to expect in the server\'s certificate' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from retry" -l request-timeout -d 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from retry" -s v -l v -l loglevel -d 'How much to tell about requests, 0 to 10' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from retry" -s q -l quiet -d 'Say nothing unless something failed'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from retry" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from retry" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from retry" -s h -l help -d 'Print help'
 complete -c upshift -n "__fish_upshift_using_subcommand create" -s f -l filename -d 'File, folder or - for stdin, with the objects in YAML or JSON' -r
 complete -c upshift -n "__fish_upshift_using_subcommand create" -l dry-run -d 'Only show what would be done: none, client (nothing is sent) or server (checked there, not kept)' -r
 complete -c upshift -n "__fish_upshift_using_subcommand create" -s o -l output -d 'Print the object instead of a line: json, yaml, name, jsonpath=TEMPLATE' -r
@@ -366,6 +551,8 @@ complete -c upshift -n "__fish_upshift_using_subcommand delete" -l force -d 'Say
 complete -c upshift -n "__fish_upshift_using_subcommand delete" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
 complete -c upshift -n "__fish_upshift_using_subcommand delete" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
 complete -c upshift -n "__fish_upshift_using_subcommand delete" -s h -l help -d 'Print help'
+complete -c upshift -n "__fish_upshift_using_subcommand logs" -l hook -d 'Only this hook' -r
+complete -c upshift -n "__fish_upshift_using_subcommand logs" -l gear -d 'Only this gear, by its name or its node\'s' -r
 complete -c upshift -n "__fish_upshift_using_subcommand logs" -s n -l namespace -d 'The project of this call, instead of the current one' -r
 complete -c upshift -n "__fish_upshift_using_subcommand logs" -l data-dir -d 'The folder of the embedded server' -r -F
 complete -c upshift -n "__fish_upshift_using_subcommand logs" -s s -l server -d 'The address of the API server' -r
@@ -380,6 +567,7 @@ complete -c upshift -n "__fish_upshift_using_subcommand logs" -l client-key -d '
 complete -c upshift -n "__fish_upshift_using_subcommand logs" -l tls-server-name -d 'The name to expect in the server\'s certificate' -r
 complete -c upshift -n "__fish_upshift_using_subcommand logs" -l request-timeout -d 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever' -r
 complete -c upshift -n "__fish_upshift_using_subcommand logs" -s v -l v -l loglevel -d 'How much to tell about requests, 0 to 10' -r
+complete -c upshift -n "__fish_upshift_using_subcommand logs" -s f -l follow -d 'Go on until the rollout is over'
 complete -c upshift -n "__fish_upshift_using_subcommand logs" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
 complete -c upshift -n "__fish_upshift_using_subcommand logs" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
 complete -c upshift -n "__fish_upshift_using_subcommand logs" -s h -l help -d 'Print help'
@@ -487,7 +675,6 @@ complete -c upshift -n "__fish_upshift_using_subcommand serve" -l request-timeou
 complete -c upshift -n "__fish_upshift_using_subcommand serve" -s v -l v -l loglevel -d 'How much to tell about requests, 0 to 10' -r
 complete -c upshift -n "__fish_upshift_using_subcommand serve" -l no-node -d 'This machine is no node of the server'
 complete -c upshift -n "__fish_upshift_using_subcommand serve" -l stop -d 'Stop the server that runs in the data dir'
-complete -c upshift -n "__fish_upshift_using_subcommand serve" -l any-port -d 'Listen on a free port when the usual one is taken; how clients start the server'
 complete -c upshift -n "__fish_upshift_using_subcommand serve" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
 complete -c upshift -n "__fish_upshift_using_subcommand serve" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
 complete -c upshift -n "__fish_upshift_using_subcommand serve" -s h -l help -d 'Print help'
@@ -700,9 +887,9 @@ complete -c upshift -n "__fish_upshift_using_subcommand options" -s h -l help -d
 complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "new-project" -d 'Request a new project'
 complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "project" -d 'Switch to another project'
 complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "projects" -d 'Display existing projects'
-complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "deploy" -d 'Deploys a bundle'
-complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "rollback" -d 'Brings back the revision before'
-complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "rollout" -d 'Follows and steers rollouts'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "deploy" -d 'Deploy a directory or an archive to the hosts of an application'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "rollback" -d 'Bring back the revision before'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "rollout" -d 'Follow and steer the rollouts of an application'
 complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "create" -d 'Create a resource from a file or from stdin'
 complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "apply" -d 'Apply a configuration to a resource by file name or stdin'
 complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "get" -d 'Display one or many resources'
@@ -710,7 +897,7 @@ complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_see
 complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "label" -d 'Update the labels on a resource'
 complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "annotate" -d 'Update the annotations on a resource'
 complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "delete" -d 'Delete resources by file names, names, or label selectors'
-complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "logs" -d 'Prints what hooks wrote'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "logs" -d 'Print what the hooks of a rollout printed'
 complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "wait" -d 'Wait for a specific condition on one or many resources'
 complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "patch" -d 'Update fields of a resource'
 complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "api-resources" -d 'Print the supported API resources on the server'
@@ -723,6 +910,12 @@ complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_see
 complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "version" -d 'Print the client and server version information'
 complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "options" -d 'List the global command-line options'
 complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and __fish_seen_subcommand_from rollout" -f -a "status" -d 'Show how a rollout stands, and follow it to its end'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and __fish_seen_subcommand_from rollout" -f -a "history" -d 'Show the rollouts of an application, oldest first'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and __fish_seen_subcommand_from rollout" -f -a "pause" -d 'Change what is wanted of the rollout under way'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and __fish_seen_subcommand_from rollout" -f -a "resume" -d 'Change what is wanted of the rollout under way'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and __fish_seen_subcommand_from rollout" -f -a "cancel" -d 'Change what is wanted of the rollout under way'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and __fish_seen_subcommand_from rollout" -f -a "retry" -d 'Try the gears again that failed in the last rollout, and follow it'
 complete -c upshift -n "__fish_upshift_using_subcommand help; and __fish_seen_subcommand_from node" -f -a "token" -d 'Tokens that let machines in'
 complete -c upshift -n "__fish_upshift_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "view" -d 'Display merged kubeconfig settings; secrets are left out'
 complete -c upshift -n "__fish_upshift_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "current-context" -d 'Display the current context'
