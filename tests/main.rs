@@ -1,10 +1,12 @@
 //! One binary for every test that needs the whole program; a file an area.
 
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod agent;
 mod crash;
 mod deployment;
 mod durability;
 mod generated;
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod shim;
 mod site;
 mod tidy;

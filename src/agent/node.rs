@@ -115,7 +115,7 @@ async fn lease(shared: &Shared, node: &Node) -> Result<(), Error> {
         ..Lease::default()
     };
     lease.metadata.name.clone_from(&shared.name);
-    lease.metadata.namespace = NODE_LEASES.to_owned();
+    NODE_LEASES.clone_into(&mut lease.metadata.namespace);
     lease.metadata.owner_references = vec![node.as_owner()];
     match shared.client.create(&lease).await {
         Ok(_) => Ok(()),
