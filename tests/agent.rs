@@ -1,5 +1,6 @@
 //! A node's agent against the real API in this process: whole operations, pauses, aborts, restarts, logs.
 
+use std::fmt::Write;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -156,7 +157,7 @@ impl World {
             if body == "absent" {
                 continue;
             }
-            appspec.push_str(&format!("  {event}:\n    - location: hooks/{event}\n"));
+            write!(appspec, "  {event}:\n    - location: hooks/{event}\n").unwrap();
             let script = source.join("hooks").join(event);
             let text = format!(
                 "#!/bin/sh\necho \"$LIFECYCLE_EVENT {version} $UPSHIFT_ATTEMPT\" >> {}\necho \"{event} of {version}\"\n{body}\n",
@@ -189,7 +190,7 @@ impl World {
         }
     }
 
-    fn deployment(&self, revision: Option<DeployedRevision>, number: u64) -> Deployment {
+    fn deployment(revision: Option<DeployedRevision>, number: u64) -> Deployment {
         Deployment {
             application: "shop".to_owned(),
             app_id: "demo.shop".to_owned(),
@@ -222,8 +223,8 @@ impl World {
     async fn begin(&self, name: &str, steps: Vec<Step>, deployment: Deployment) {
         self.gear().await;
         let mut operation = Operation::default();
-        operation.metadata.name = name.to_owned();
-        operation.metadata.namespace = "demo".to_owned();
+        name.clone_into(&mut operation.metadata.name);
+        "demo".clone_into(&mut operation.metadata.namespace);
         operation.metadata.labels = [
             (LABEL_NODE, "a"),
             (LABEL_GEAR, "shop-a"),
@@ -231,8 +232,8 @@ impl World {
         ]
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
         .into();
-        operation.spec.node = "a".to_owned();
-        operation.spec.gear = "shop-a".to_owned();
+        "a".clone_into(&mut operation.spec.node);
+        "shop-a".clone_into(&mut operation.spec.gear);
         operation.spec.owner = format!("Rollout/{}", deployment.rollout);
         operation.spec.plan_version = PLAN_VERSION;
         operation.spec.steps = steps;
@@ -241,7 +242,7 @@ impl World {
     }
 
     async fn deploy(&self, name: &str, revision: DeployedRevision, number: u64) -> OperationStatus {
-        let deployment = self.deployment(Some(revision), number);
+        let deployment = World::deployment(Some(revision), number);
         self.begin(name, deploy_steps(), deployment).await;
         self.ended(name).await
     }
@@ -394,7 +395,7 @@ async fn deploys_updates_rolls_back_and_tears_down() {
             .contains(&"ApplicationStop 1 two/ApplicationStop/0".to_owned())
     );
 
-    let mut back = world.deployment(Some(one), 3);
+    let mut back = World::deployment(Some(one), 3);
     back.action = Action::Rollback;
     back.deploy_id = 1;
     world
@@ -410,7 +411,7 @@ async fn deploys_updates_rolls_back_and_tears_down() {
     );
 
     world
-        .begin("gone", deploy_steps(), world.deployment(None, 4))
+        .begin("gone", deploy_steps(), World::deployment(None, 4))
         .await;
     let status = world.ended("gone").await;
     assert_eq!(status.phase, OperationPhase::Succeeded, "{status:#?}");
@@ -472,7 +473,7 @@ async fn a_log_is_followed_while_it_comes() {
         go.display()
     );
     let bundle = world.bundle(1, &[("ApplicationStart", &body)]).await;
-    let deployment = world.deployment(Some(bundle), 1);
+    let deployment = World::deployment(Some(bundle), 1);
     world.begin("one", deploy_steps(), deployment).await;
     world.record_has("ApplicationStart").await;
     let path =
@@ -501,7 +502,7 @@ async fn the_agent_waits_at_control_steps_and_when_paused() {
     let world = World::new().await;
     let agent = world.agent().await;
     let bundle = world.bundle(1, &[]).await;
-    let deployment = world.deployment(Some(bundle), 1);
+    let deployment = World::deployment(Some(bundle), 1);
     let steps = steps_of(Action::Deploy, true);
     assert_eq!(steps[2].actor, Actor::Control);
     world.begin("one", steps, deployment).await;
@@ -560,7 +561,7 @@ async fn an_abort_ends_the_hook_under_way() {
     let world = World::new().await;
     let agent = world.agent().await;
     let bundle = world.bundle(1, &[("BeforeInstall", "sleep 1000")]).await;
-    let deployment = world.deployment(Some(bundle), 1);
+    let deployment = World::deployment(Some(bundle), 1);
     world.begin("one", deploy_steps(), deployment).await;
     world.record_has("BeforeInstall").await;
     world
@@ -585,7 +586,7 @@ async fn an_operation_that_is_deleted_ends_its_hook_and_leaves_nothing() {
     let agent = world.agent().await;
     let body = format!("echo $$ > {}; sleep 1000", world.path("pid").display());
     let bundle = world.bundle(1, &[("BeforeInstall", &body)]).await;
-    let deployment = world.deployment(Some(bundle), 1);
+    let deployment = World::deployment(Some(bundle), 1);
     world.begin("one", deploy_steps(), deployment).await;
     world.record_has("BeforeInstall").await;
     let options = upshift::client::DeleteOptions::default();
@@ -598,8 +599,13 @@ async fn an_operation_that_is_deleted_ends_its_hook_and_leaves_nothing() {
     let folder = world.path("node/a/operations/demo/one");
     wait_until("the folder is gone", || !folder.exists()).await;
     let pid = fs::read_to_string(world.path("pid")).unwrap();
-    assert!(!Path::new("/proc").join(pid.trim()).exists());
+    assert!(!is_alive(&pid));
     agent.stop().await;
+}
+
+fn is_alive(pid: &str) -> bool {
+    fs::read_to_string(Path::new("/proc").join(pid.trim()).join("stat"))
+        .is_ok_and(|stat| !stat.rsplit_once(')').unwrap().1.starts_with(" Z"))
 }
 
 async fn wait_until(what: &str, mut is: impl FnMut() -> bool) {
@@ -620,7 +626,7 @@ async fn an_agent_that_returns_finds_its_hook_and_starts_no_second_one() {
         go.display()
     );
     let bundle = world.bundle(1, &[("ApplicationStart", &body)]).await;
-    let deployment = world.deployment(Some(bundle), 1);
+    let deployment = World::deployment(Some(bundle), 1);
     world.begin("one", deploy_steps(), deployment).await;
     world.record_has("ApplicationStart").await;
     agent.stop().await;
@@ -646,7 +652,7 @@ async fn a_status_without_its_journal_says_so() {
     let world = World::new().await;
     let agent = world.agent().await;
     let bundle = world.bundle(1, &[("BeforeInstall", "sleep 1")]).await;
-    let deployment = world.deployment(Some(bundle), 1);
+    let deployment = World::deployment(Some(bundle), 1);
     world.begin("one", deploy_steps(), deployment).await;
     world.record_has("BeforeInstall").await;
     world
@@ -684,7 +690,7 @@ async fn what_a_node_does_not_know_or_serve_fails() {
     );
     agent.stop().await;
     let agent = world.agent().await;
-    let mut deployment = world.deployment(Some(bundle), 2);
+    let mut deployment = World::deployment(Some(bundle), 2);
     deployment.revision.as_mut().unwrap().bundle.digest = format!("sha256:{}", "0".repeat(64));
     deployment.deploy_id = 2;
     world.begin("missing", deploy_steps(), deployment).await;
@@ -692,6 +698,68 @@ async fn what_a_node_does_not_know_or_serve_fails() {
     assert_eq!(status.steps[0].reason, "BundleMissing", "{status:#?}");
     assert!(world.record().is_empty());
     agent.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_time_for_all_steps_of_a_gear_ends_the_hook_under_way() {
+    let world = World::new().await;
+    let agent = world.agent().await;
+    let bundle = world.bundle(1, &[("BeforeInstall", "sleep 1000")]).await;
+    let mut deployment = World::deployment(Some(bundle), 1);
+    deployment.gear_timeout = Some(Span::seconds(2));
+    world.begin("one", deploy_steps(), deployment).await;
+    let status = world.ended("one").await;
+    assert_eq!(
+        (status.phase, status.reason.as_str()),
+        (OperationPhase::Failed, "GearTimedOut")
+    );
+    agent.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hook_whose_shim_is_killed_is_repeated_with_the_same_key() {
+    let world = World::new().await;
+    let agent = world.agent().await;
+    let body = format!(
+        "[ -e {0} ] || {{ touch {0}; echo $$ > {1}; exec sleep 1000; }}",
+        world.path("second").display(),
+        world.path("pid").display()
+    );
+    let bundle = world.bundle(1, &[("AfterInstall", &body)]).await;
+    let deployment = World::deployment(Some(bundle), 1);
+    world.begin("one", deploy_steps(), deployment).await;
+    let started = world.path("node/a/operations/demo/one/AfterInstall-0/started");
+    let shim = || {
+        let started: Value = serde_json::from_slice(&fs::read(&started).ok()?).ok()?;
+        started["shim"].as_i64()
+    };
+    wait_until("the hook runs", || world.path("pid").exists()).await;
+    let shim = i32::try_from(shim().unwrap()).unwrap();
+    let kill = nix::sys::signal::Signal::SIGKILL;
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(shim), kill).unwrap();
+    let status = world.ended("one").await;
+    assert_eq!(status.phase, OperationPhase::Succeeded, "{status:#?}");
+    let tries: Vec<String> = world
+        .record()
+        .into_iter()
+        .filter(|line| line.starts_with("AfterInstall"))
+        .collect();
+    assert_eq!(tries, ["AfterInstall 1 one/AfterInstall/0"; 2]);
+    let pid = fs::read_to_string(world.path("pid")).unwrap();
+    assert!(!is_alive(&pid));
+    agent.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_agent_in_the_same_folder_is_refused() {
+    let world = World::new().await;
+    let agent = world.agent().await;
+    let scope = Scope::new();
+    let options = AgentOptions::new("a", world.path("node/a"), world.admin.clone());
+    let error = Agent::start(options, &scope).unwrap_err().to_string();
+    assert!(error.contains("another agent"), "{error}");
+    agent.stop().await;
+    world.agent().await.stop().await;
 }
 
 /// What must be the same however often the agent was stopped.
@@ -741,7 +809,7 @@ async fn run_stopped_after(lines: usize) -> (Value, Vec<String>, usize) {
     world.deploy("one", one, 1).await;
     fs::remove_file(world.path("record")).unwrap();
     let two = world.bundle(2, &[("ValidateService", "exit 4")]).await;
-    let deployment = world.deployment(Some(two), 2);
+    let deployment = World::deployment(Some(two), 2);
     let journal = world.path("node/a/operations/demo/two/journal");
     let count = || {
         let text = fs::read_to_string(&journal).unwrap_or_default();

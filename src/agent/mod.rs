@@ -23,10 +23,14 @@ mod users;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::fs::File;
+use std::fs::TryLockError;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
+use std::time::Instant;
 
 use tokio::sync::watch;
 
@@ -96,6 +100,8 @@ pub enum Error {
         path: PathBuf,
         source: std::io::Error,
     },
+    #[error("another agent runs in {}", .0.display())]
+    Taken(PathBuf),
     /// An `--allow` that this process cannot keep.
     #[error("{0}")]
     Allow(String),
@@ -115,6 +121,7 @@ impl Agent {
         let own = users::own();
         users::check(&options.allow, &own).map_err(Error::Allow)?;
         make_folders(&options.folder)?;
+        let lock = lock(&options.folder)?;
         if options.allow == Allow::Everything {
             tracing::info!(
                 node = options.name,
@@ -136,6 +143,7 @@ impl Agent {
             live: Live::default(),
             children: Children::default(),
             scope: scope.clone(),
+            _lock: lock,
         });
         let ours = ListOptions::labelled(format!("{LABEL_NODE}={}", options.name));
         let operations = Cache::start(options.client.clone(), "", ours, scope);
@@ -161,6 +169,33 @@ impl Agent {
     pub async fn ready(&self) {
         self.operations.synced().await;
         let _ = self.registered.clone().wait_for(|is| *is).await;
+    }
+}
+
+/// Takes the node's folder for this agent; one that is stopping has a moment to let go of it.
+fn lock(folder: &Path) -> Result<File, Error> {
+    let path = folder.join("lock");
+    let failed = |source| Error::Folder {
+        what: "lock",
+        path: path.clone(),
+        source,
+    };
+    let lock = File::options()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&path)
+        .map_err(failed)?;
+    let end = Instant::now() + Duration::from_secs(1);
+    loop {
+        match lock.try_lock() {
+            Ok(()) => return Ok(lock),
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
+            Err(TryLockError::WouldBlock) if Instant::now() >= end => {
+                return Err(Error::Taken(folder.to_owned()));
+            }
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(20)),
+        }
     }
 }
 

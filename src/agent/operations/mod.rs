@@ -55,6 +55,8 @@ pub(crate) struct Shared {
     pub(crate) live: Live,
     pub(crate) children: Children,
     pub(crate) scope: Scope,
+    /// Held as long as anybody may write to the folder.
+    pub(crate) _lock: fs::File,
 }
 
 impl Shared {

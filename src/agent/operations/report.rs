@@ -153,3 +153,100 @@ pub(crate) async fn patch_status(
     crash::point("status.patch.after");
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::Mutex;
+
+    use bytes::Bytes;
+    use futures_util::FutureExt;
+    use futures_util::future::BoxFuture;
+
+    use crate::client::Body;
+    use crate::client::Io;
+    use crate::client::Transport;
+
+    /// A server that notes when it was written to, and fails as often as it is told to.
+    #[derive(Clone, Default)]
+    struct Server {
+        writes: Arc<Mutex<Vec<(u128, String)>>>,
+        failures: Arc<Mutex<u32>>,
+        start: Option<Instant>,
+    }
+
+    impl Transport for Server {
+        fn call(
+            &self,
+            request: http::Request<Bytes>,
+        ) -> BoxFuture<'_, Result<http::Response<Body>, Error>> {
+            async move {
+                let mut failures = self.failures.lock().unwrap();
+                if *failures > 0 {
+                    *failures -= 1;
+                    return Err(Error::Interrupted("on purpose".to_owned()));
+                }
+                let body: serde_json::Value = serde_json::from_slice(request.body()).unwrap();
+                let message = body["status"]["message"].as_str().unwrap().to_owned();
+                let at = self.start.unwrap().elapsed().as_millis();
+                self.writes.lock().unwrap().push((at, message));
+                Ok(http::Response::new(Body::whole("{}")))
+            }
+            .boxed()
+        }
+
+        fn tunnel(&self, _path: &str) -> BoxFuture<'_, Result<Box<dyn Io>, Error>> {
+            unreachable!("nobody opens a tunnel here")
+        }
+    }
+
+    fn server() -> (Server, Reporter) {
+        let server = Server {
+            start: Some(Instant::now()),
+            ..Server::default()
+        };
+        let client = Client::new(Arc::new(server.clone()));
+        (server, Reporter::start(client, Key::new("demo", "one")))
+    }
+
+    fn status(message: &str) -> OperationStatus {
+        OperationStatus {
+            message: message.to_owned(),
+            ..OperationStatus::default()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn writes_once_a_second_and_at_once_when_somebody_waits() {
+        let (server, mut reporter) = server();
+        for number in 0..25 {
+            reporter.report(&status(&number.to_string()), Urgency::Soon);
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        reporter.report(&status("control"), Urgency::Now);
+        reporter.flushed().await;
+        let writes = server.writes.lock().unwrap().clone();
+        let times: Vec<u128> = writes.iter().map(|(at, _)| *at).collect();
+        assert!(times[0] < 10 && times.len() == 4, "{writes:?}");
+        assert!(
+            times[1] - times[0] >= 1000 && times[2] - times[1] >= 1000,
+            "{writes:?}"
+        );
+        assert_eq!(writes.last().unwrap().1, "control");
+        assert!(times[3] <= 2510, "{writes:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn tries_until_the_server_is_back_and_then_writes_the_newest() {
+        let (server, mut reporter) = server();
+        *server.failures.lock().unwrap() = 5;
+        reporter.report(&status("old"), Urgency::Now);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        reporter.report(&status("new"), Urgency::Now);
+        reporter.flushed().await;
+        let writes = server.writes.lock().unwrap();
+        assert_eq!(writes.last().unwrap().1, "new");
+        assert_eq!(writes.len(), 1, "{writes:?}");
+    }
+}
