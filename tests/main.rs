@@ -5,6 +5,7 @@ mod agent;
 mod crash;
 mod deployment;
 mod durability;
+mod faults;
 mod generated;
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod shim;

@@ -247,14 +247,16 @@ fn walk(root: &Path, below: &Path, found: &mut BTreeMap<String, String>) {
 /// Whether a program that a test drives is installed; a missing one is named, and fails where tools are required.
 pub(crate) fn needs(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    if std::env::split_paths(&path).any(|folder| folder.join(program).is_file()) {
-        return true;
+    let found = std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
+    if !found {
+        missing(program);
     }
+    found
+}
+
+/// Says by name what a test needs and this machine lacks; a failure where everything must be there.
+pub(crate) fn missing(what: &str) {
     let required = std::env::var_os("UPSHIFT_REQUIRE_TOOLS").is_some();
-    assert!(
-        !required,
-        "{program} is not installed, and UPSHIFT_REQUIRE_TOOLS is set"
-    );
-    println!("skipped: {program} is not installed");
-    false
+    assert!(!required, "this test needs {what}, and UPSHIFT_REQUIRE_TOOLS is set");
+    println!("skipped: this test needs {what}");
 }
