@@ -304,6 +304,7 @@ fn a_load_balanced_or_blue_green_application_is_planned_and_refused_before_anyth
     let site = Site::new();
     site.bundle("1");
     let _server = site.serve(&[], &[]);
+    site.ok(&["label", "node", "--all", "c=b"]);
     for (name, hosts, extra, steps) in [
         (
             "lb",

@@ -257,6 +257,9 @@ pub(crate) fn needs(program: &str) -> bool {
 /// Says by name what a test needs and this machine lacks; a failure where everything must be there.
 pub(crate) fn missing(what: &str) {
     let required = std::env::var_os("UPSHIFT_REQUIRE_TOOLS").is_some();
-    assert!(!required, "this test needs {what}, and UPSHIFT_REQUIRE_TOOLS is set");
+    assert!(
+        !required,
+        "this test needs {what}, and UPSHIFT_REQUIRE_TOOLS is set"
+    );
     println!("skipped: this test needs {what}");
 }
