@@ -16,12 +16,12 @@ use tower::ServiceExt;
 use crate::apiserver::Api;
 use crate::apiserver::authentication::Identity;
 use crate::apiserver::listener::serve_connection;
-use crate::apiserver::tunnel;
 use crate::base::scope::Scope;
 use crate::client::Body;
 use crate::client::Error;
 use crate::client::Io;
 use crate::client::Transport;
+use crate::client::https::TUNNEL_PROTOCOL;
 
 /// How much a tunnel holds in each direction.
 const PIPE: usize = 64 * 1024;
@@ -84,7 +84,7 @@ impl Transport for InProcess {
             .header(header::HOST, "upshift")
             .header(header::AUTHORIZATION, self.authorization.clone())
             .header(header::CONNECTION, "Upgrade")
-            .header(header::UPGRADE, tunnel::PROTOCOL)
+            .header(header::UPGRADE, TUNNEL_PROTOCOL)
             .body(Empty::<Bytes>::new());
         async move {
             let request = request.map_err(|error| unreachable(&error))?;

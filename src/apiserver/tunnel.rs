@@ -20,9 +20,8 @@ use hyper_util::rt::TokioExecutor;
 use crate::api::status::Status;
 use crate::apiserver::Api;
 use crate::apiserver::response::Response;
+use crate::client::https::TUNNEL_PROTOCOL;
 
-/// What both ends name in `Upgrade`.
-pub const PROTOCOL: &str = "upshift-tunnel";
 /// How long a node may take to begin its answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -102,13 +101,14 @@ impl Tunnels {
 
 /// GET of `nodes/NAME/tunnel`: answers 101 and talks HTTP/2 the other way round from then on.
 pub fn accept(api: &Api, node: &str, mut request: http::Request<Body>) -> Result<Response, Status> {
-    let asks = request
-        .headers()
-        .get(header::UPGRADE)
-        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(PROTOCOL.as_bytes()));
+    let asks = request.headers().get(header::UPGRADE).is_some_and(|value| {
+        value
+            .as_bytes()
+            .eq_ignore_ascii_case(TUNNEL_PROTOCOL.as_bytes())
+    });
     if !asks {
         return Err(Status::bad_request(format!(
-            "this path speaks only Upgrade: {PROTOCOL} over HTTP/1.1"
+            "this path speaks only Upgrade: {TUNNEL_PROTOCOL} over HTTP/1.1"
         )));
     }
     let upgrade = hyper::upgrade::on(&mut request);
@@ -123,7 +123,7 @@ pub fn accept(api: &Api, node: &str, mut request: http::Request<Body>) -> Result
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let headers = response.headers_mut();
     headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-    headers.insert(header::UPGRADE, HeaderValue::from_static(PROTOCOL));
+    headers.insert(header::UPGRADE, HeaderValue::from_static(TUNNEL_PROTOCOL));
     Ok(response)
 }
 

@@ -251,14 +251,9 @@ pub async fn stop(data_dir: &Path) -> Result<bool, Error> {
             .connect()?
             .client;
         let path = "/apis/upshift.dev/v1/shutdown";
-        client
-            .raw(
-                Method::POST,
-                path,
-                http::HeaderMap::new(),
-                bytes::Bytes::new(),
-            )
-            .await?;
+        let headers = http::HeaderMap::new();
+        let answer = client.raw(Method::POST, path, headers, "").await?;
+        crate::client::check(answer).await?;
     }
     gone(data_dir).await?;
     Ok(true)

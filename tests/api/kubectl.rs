@@ -1,0 +1,254 @@
+//! Real kubectl, unmodified, against a real server.
+
+use std::io::BufRead;
+use std::io::BufReader;
+use std::process::Command;
+use std::process::Output;
+use std::process::Stdio;
+
+use super::World;
+use super::application;
+
+/// kubectl, if it is installed. Without it the test says so by name, or fails where tools are required.
+fn is_missing() -> bool {
+    let found = Command::new("kubectl")
+        .args(["version", "--client"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success());
+    let required = upshift::base::environment::Environment::of_process()
+        .variable("UPSHIFT_REQUIRE_TOOLS")
+        .is_some();
+    assert!(found || !required, "kubectl is not installed");
+    if !found {
+        println!("skipped: kubectl is not installed");
+    }
+    !found
+}
+
+fn kubectl(world: &World) -> Command {
+    let mut command = Command::new("kubectl");
+    command
+        .env_clear()
+        .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+        .env("HOME", world.folder.path())
+        .env(
+            "KUBECONFIG",
+            world.server.data_dir().join("admin.kubeconfig"),
+        );
+    command
+}
+
+/// Runs kubectl to its end without holding up the server.
+async fn run(world: &World, arguments: &[&str]) -> Output {
+    let mut command = kubectl(world);
+    command.args(arguments);
+    tokio::task::spawn_blocking(move || command.output().unwrap())
+        .await
+        .unwrap()
+}
+
+/// What kubectl prints when it succeeds.
+async fn ok(world: &World, arguments: &[&str]) -> String {
+    let output = run(world, arguments).await;
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "kubectl {arguments:?}: {stderr}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// What kubectl says when it fails.
+async fn fails(world: &World, arguments: &[&str]) -> String {
+    let output = run(world, arguments).await;
+    assert!(!output.status.success(), "kubectl {arguments:?} succeeded");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+fn file(world: &World, name: &str, text: &str) -> String {
+    let path = world.folder.path().join(name);
+    std::fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kubectl_makes_shows_changes_and_deletes() {
+    if is_missing() {
+        return;
+    }
+    let world = World::start().await;
+    let manifest = file(&world, "a.json", &application("shop").to_string());
+    let create = ["create", "-f", &manifest];
+    assert_eq!(
+        ok(&world, &create).await,
+        "application.upshift.dev/shop created\n"
+    );
+    let again = fails(&world, &create).await;
+    assert!(again.contains("(AlreadyExists)"), "{again}");
+
+    let table = ok(&world, &["get", "app"]).await;
+    let lines: Vec<Vec<&str>> = table
+        .lines()
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    assert_eq!(lines[0][0], "NAME", "{table}");
+    assert_eq!(lines[1][0], "shop", "{table}");
+    let json = ok(&world, &["get", "app/shop", "-o", "json"]).await;
+    let object: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(object["spec"]["port"], 8080);
+    let described = ok(&world, &["describe", "application", "shop"]).await;
+    assert!(described.starts_with("Name:         shop\n"), "{described}");
+
+    ok(&world, &["label", "app", "shop", "stage=test"]).await;
+    let labelled = ok(&world, &["get", "app", "-l", "stage=test", "-o", "name"]).await;
+    assert_eq!(labelled, "application.upshift.dev/shop\n");
+    ok(&world, &["annotate", "app", "shop", "note=x"]).await;
+    let merge = [
+        "patch",
+        "app",
+        "shop",
+        "--type=merge",
+        "-p",
+        "{\"spec\":{\"port\":9090}}",
+    ];
+    ok(&world, &merge).await;
+    let port = ok(
+        &world,
+        &["get", "app", "shop", "-o", "jsonpath={.spec.port}"],
+    )
+    .await;
+    assert_eq!(port, "9090");
+
+    let deleted = ok(&world, &["delete", "app", "shop"]).await;
+    assert_eq!(deleted, "application.upshift.dev \"shop\" deleted\n");
+    let missing = fails(&world, &["get", "app", "shop"]).await;
+    assert_eq!(
+        missing,
+        "Error from server (NotFound): applications.upshift.dev \"shop\" not found\n"
+    );
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kubectl_applies_built_in_kinds_and_our_own() {
+    if is_missing() {
+        return;
+    }
+    let world = World::start().await;
+    let config = |value: &str| {
+        format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c}}\ndata: {{k: {value}}}\n")
+    };
+    let mut ours = application("shop");
+    let first = file(&world, "c.yaml", &config("one"));
+    let second = file(&world, "a.json", &ours.to_string());
+    let apply = ["apply", "-f", &first, "-f", &second];
+    assert_eq!(
+        ok(&world, &apply).await,
+        "configmap/c created\napplication.upshift.dev/shop created\n"
+    );
+    assert_eq!(
+        ok(&world, &apply).await,
+        "configmap/c unchanged\napplication.upshift.dev/shop unchanged\n"
+    );
+    file(&world, "c.yaml", &config("two"));
+    ours["spec"]["port"] = 9091.into();
+    file(&world, "a.json", &ours.to_string());
+    assert_eq!(
+        ok(&world, &apply).await,
+        "configmap/c configured\napplication.upshift.dev/shop configured\n"
+    );
+    let strategic = ["patch", "configmap", "c", "-p", "{\"data\":{\"k2\":\"v\"}}"];
+    ok(&world, &strategic).await;
+    let data = ok(&world, &["get", "cm", "c", "-o", "jsonpath={.data}"]).await;
+    assert_eq!(data, "{\"k\":\"two\",\"k2\":\"v\"}");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kubectl_is_told_about_unknown_and_wrong_fields() {
+    if is_missing() {
+        return;
+    }
+    let world = World::start().await;
+    let mut object = application("shop");
+    object["spec"]["nosuch"] = 1.into();
+    let unknown = file(&world, "u.json", &object.to_string());
+    let refused = fails(&world, &["create", "-f", &unknown]).await;
+    assert!(
+        refused.contains("strict decoding error: unknown field \"spec.nosuch\""),
+        "{refused}"
+    );
+    let mut object = application("shop");
+    object["spec"]["port"] = 70_000.into();
+    let wrong = file(&world, "w.json", &object.to_string());
+    let refused = fails(&world, &["create", "-f", &wrong]).await;
+    assert!(refused.contains("spec.port"), "{refused}");
+    let explained = ok(&world, &["explain", "application.spec.port"]).await;
+    assert!(explained.contains("port"), "{explained}");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kubectl_watches() {
+    if is_missing() {
+        return;
+    }
+    let world = World::start().await;
+    let mut child = kubectl(&world)
+        .args(["get", "app", "-w", "-o", "name"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let stdout = child.stdout.take().unwrap();
+    let manifest = file(&world, "a.json", &application("shop").to_string());
+    ok(&world, &["create", "-f", &manifest]).await;
+    let line = tokio::task::spawn_blocking(move || {
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line).unwrap();
+        line
+    });
+    assert_eq!(line.await.unwrap(), "application.upshift.dev/shop\n");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kubectl_finds_its_way_around() {
+    if is_missing() {
+        return;
+    }
+    let world = World::start().await;
+    let resources = ok(&world, &["api-resources", "--no-headers"]).await;
+    for name in ["applications", "rollouts", "namespaces", "leases"] {
+        let line = resources.lines().find(|line| line.starts_with(name));
+        assert!(line.is_some(), "{name}: {resources}");
+    }
+    let versions = ok(&world, &["version", "-o", "json"]).await;
+    let versions: serde_json::Value = serde_json::from_str(&versions).unwrap();
+    let server = versions["serverVersion"]["gitVersion"].as_str().unwrap();
+    assert!(server.starts_with("v1.32."), "{server}");
+    let who = ok(
+        &world,
+        &[
+            "auth",
+            "whoami",
+            "-o",
+            "jsonpath={.status.userInfo.username}",
+        ],
+    )
+    .await;
+    assert_eq!(who, "admin");
+    assert_eq!(
+        ok(&world, &["auth", "can-i", "create", "applications"]).await,
+        "yes\n"
+    );
+    ok(&world, &["create", "namespace", "demo"]).await;
+    ok(&world, &["get", "all", "-A"]).await;
+    ok(
+        &world,
+        &["get", "ns,nodes,cm,secrets,svc,events", "-A", "-o", "wide"],
+    )
+    .await;
+    ok(&world, &["delete", "namespace", "demo"]).await;
+    world.stop().await;
+}
