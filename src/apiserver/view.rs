@@ -1,4 +1,5 @@
-//! Kinds that are views of another kind: a Project is a Namespace seen by OpenShift. Pure.
+//! Kinds that are views of another kind: a Project is a Namespace seen by OpenShift, and a ProjectRequest asks for one.
+//! Pure.
 
 use serde_json::Value;
 use serde_json::json;

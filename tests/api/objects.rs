@@ -447,7 +447,7 @@ async fn bodies_may_be_yaml() {
     let mut headers = http::HeaderMap::new();
     headers.insert("content-type", "application/yaml".parse().unwrap());
     let path = kinds::CONFIG_MAP.path("default", "");
-    let yaml = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: y\ndata:\n  k: v\n";
+    let yaml = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: from-yaml\ndata:\n  k: v\n";
     let answer = world
         .client
         .raw(http::Method::POST, &path, headers, yaml)

@@ -140,7 +140,7 @@ async fn a_machine_joins_once_and_is_that_node_only() {
 #[tokio::test]
 async fn a_gear_is_reported_by_its_node_only() {
     let world = World::start().await;
-    let mut gear = application("g");
+    let mut gear = application("a-web1");
     gear["kind"] = "Gear".into();
     gear["metadata"]["labels"] = json!({"upshift.dev/node": "web1"});
     gear["spec"] = json!({"application": "a", "node": "web1"});
@@ -149,12 +149,12 @@ async fn a_gear_is_reported_by_its_node_only() {
     let options = WriteOptions::default();
     let by_admin = world
         .client
-        .patch(&kinds::GEAR, &key("g"), Some("status"), &status, &options)
+        .patch(&kinds::GEAR, &key("a-web1"), Some("status"), &status, &options)
         .await;
     assert_eq!(refusal(by_admin).code, 403);
     let read = world
         .client
-        .read(&kinds::GEAR, &Key::new("default", "g"))
+        .read(&kinds::GEAR, &Key::new("default", "a-web1"))
         .await
         .unwrap();
     assert!(
