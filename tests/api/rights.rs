@@ -149,7 +149,13 @@ async fn a_gear_is_reported_by_its_node_only() {
     let options = WriteOptions::default();
     let by_admin = world
         .client
-        .patch(&kinds::GEAR, &key("a-web1"), Some("status"), &status, &options)
+        .patch(
+            &kinds::GEAR,
+            &key("a-web1"),
+            Some("status"),
+            &status,
+            &options,
+        )
         .await;
     assert_eq!(refusal(by_admin).code, 403);
     let read = world
