@@ -347,6 +347,10 @@ pub(super) fn describe(operation: &Operation) -> String {
         ("", Some(step)) => step.message.as_str(),
         (message, _) => message,
     };
+    // The agent's message may name the step, too.
+    let message = step
+        .and_then(|step| message.strip_prefix(&step.name)?.strip_prefix(": "))
+        .unwrap_or(message);
     let mut text = format!("gear {} failed{place}", operation.spec.gear);
     if !status.reason.is_empty() {
         text = format!("{text} ({})", status.reason);
