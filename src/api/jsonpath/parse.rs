@@ -209,9 +209,10 @@ impl Parser<'_> {
             self.at += 2;
             let filter = self.filter(start)?;
             self.skip_blanks();
-            return match self.eat(']') {
-                true => Ok(filter),
-                false => Err(fault(start, "unterminated filter")),
+            return if self.eat(']') {
+                Ok(filter)
+            } else {
+                Err(fault(start, "unterminated filter"))
             };
         }
         let mut choices = Vec::new();

@@ -188,7 +188,7 @@ impl Parser {
             match self.peek() {
                 Token::End => return Ok(requirements),
                 Token::Word(_) | Token::Symbol("!") => {}
-                other => {
+                other @ Token::Symbol(_) => {
                     return Err(format!(
                         "found '{}', expected: !, identifier, or 'end of string'",
                         other.text()
@@ -265,7 +265,9 @@ impl Parser {
                 self.take();
                 checked(key, 0, word)
             }
-            other => Err(format!("found '{}', expected: identifier", other.text())),
+            other @ Token::Symbol(_) => {
+                Err(format!("found '{}', expected: identifier", other.text()))
+            }
         }
     }
 

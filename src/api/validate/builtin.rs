@@ -52,7 +52,7 @@ pub(super) fn secret(new: &Value, old: Option<&Value>) -> Vec<Cause> {
     causes
 }
 
-/// What is wrong with a ConfigMap beyond its schema.
+/// What is wrong with a `ConfigMap` beyond its schema.
 pub(super) fn config_map(new: &Value, old: Option<&Value>) -> Vec<Cause> {
     let mut causes = keys(new, &["data", "binaryData"]);
     for key in new["binaryData"]
@@ -75,7 +75,7 @@ pub(super) fn config_map(new: &Value, old: Option<&Value>) -> Vec<Cause> {
     causes
 }
 
-/// What is wrong with an EndpointSlice beyond its schema.
+/// What is wrong with an `EndpointSlice` beyond its schema.
 pub(super) fn endpoint_slice(new: &Value, old: Option<&Value>) -> Vec<Cause> {
     Vec::from_iter(old.and_then(|old| change::fixed(new, old, "/addressType")))
 }

@@ -78,7 +78,7 @@ pub fn label_value(text: &str) -> Option<String> {
     (!text.is_empty() && !is_word(text)).then(|| LABEL_VALUE.to_owned())
 }
 
-/// What is wrong with a key of a ConfigMap's or Secret's data.
+/// What is wrong with a key of a `ConfigMap`'s or Secret's data.
 pub fn config_key(text: &str) -> Option<String> {
     let fits = |c: u8| c.is_ascii_alphanumeric() || b"-_.".contains(&c);
     match text {

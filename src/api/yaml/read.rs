@@ -402,7 +402,6 @@ fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>, span: Span) -> Resu
             binary(text)
                 .ok_or_else(|| fault(span.start, "!!binary value contains invalid base64 data"))?,
         ),
-        (Some("str"), _) => Value::String(text.to_owned()),
         (Some("int" | "float" | "bool" | "null"), _) => meant()?,
         (None, None) if plain => meant()?,
         _ => Value::String(text.to_owned()),
@@ -574,7 +573,15 @@ mod tests {
         let mut laughs = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
         for n in 1..12 {
             let list = vec![format!("*a{}", n - 1); 10].join(", ");
-            laughs.push_str(&format!("a{n}: &a{n} [{list}]\n"));
+            laughs.extend([
+                "a",
+                &n.to_string(),
+                ": &a",
+                &n.to_string(),
+                " [",
+                &list,
+                "]\n",
+            ]);
         }
         assert!(read(&laughs).unwrap_err().message.contains("too much"));
         assert!(read(&"[".repeat(20_000)).is_err());

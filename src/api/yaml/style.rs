@@ -83,9 +83,9 @@ impl Findings {
         self.indicators |= match (before, character) {
             (
                 None,
-                '#' | ',' | '[' | ']' | '{' | '}' | '&' | '*' | '!' | '|' | '>' | '\'' | '"',
+                '#' | ',' | '[' | ']' | '{' | '}' | '&' | '*' | '!' | '|' | '>' | '\'' | '"' | '%'
+                | '@' | '`',
             ) => true,
-            (None, '%' | '@' | '`') => true,
             (None, '?' | '-') | (_, ':') => blank_follows,
             (Some(before), '#') => before == ' ' || before == '\t' || is_break(before),
             _ => false,
