@@ -134,10 +134,7 @@ pub(super) fn matching(call: &Call) -> Result<(Vec<Arc<Entry>>, u64), Status> {
 /// The selectors of a call, parsed.
 pub(crate) fn selectors(call: &Call) -> Result<(Labels, Fields), Status> {
     let query = &call.target.query;
-    let labels: Labels = query
-        .label_selector
-        .parse()
-        .map_err(|error| Status::bad_request(format!("unable to parse requirement: {error}")))?;
+    let labels: Labels = query.label_selector.parse().map_err(Status::bad_request)?;
     let fields =
         Fields::parse(call.target.kind, &query.field_selector).map_err(Status::bad_request)?;
     Ok((labels, fields))
