@@ -185,7 +185,8 @@ mod tests {
     }
 
     fn modes(permissions: &str) -> (String, Assigned) {
-        let text = format!("permissions:\n{permissions}");
+        let own = Gid::effective().to_string();
+        let text = format!("permissions:\n{permissions}").replace("GROUP", &own);
         let spec = appspec::parse("appspec.yml", text.as_bytes()).unwrap();
         let assigned = assign(&spec.permissions, &objects());
         let modes = assigned
@@ -207,7 +208,7 @@ mod tests {
     #[test]
     fn the_last_entry_wins_so_that_bin_can_differ() {
         let (modes, assigned) = modes(
-            "- {object: /srv, type: [directory], mode: 750}\n- {object: /srv, type: [file], mode: 640, group: '0'}\n\
+            "- {object: /srv, type: [directory], mode: 750}\n- {object: /srv, type: [file], mode: 640, group: 'GROUP'}\n\
              - {object: /srv, pattern: 'bin/*', mode: 755}\n",
         );
         assert_eq!(
@@ -216,7 +217,7 @@ mod tests {
         );
         assert_eq!(
             assigned.attributes[&HostPath::new("/srv/bin/x.sh")].group,
-            Some(0)
+            Some(Gid::effective().as_raw())
         );
     }
 

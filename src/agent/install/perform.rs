@@ -226,7 +226,8 @@ impl<'a> Performing<'a> {
             let Ok(there) = self.host.stat(path) else {
                 continue;
             };
-            if !entry.shared && there.st_uid == own && there.st_mode & 0o700 != 0o700 {
+            let is_folder = there.st_mode & 0o170_000 == 0o40_000;
+            if is_folder && !entry.shared && there.st_uid == own && there.st_mode & 0o700 != 0o700 {
                 let mode = there.st_mode & 0o7777 | 0o700;
                 self.host
                     .set_folder(path, None, None, mode)

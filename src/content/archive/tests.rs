@@ -328,15 +328,20 @@ fn size_and_number_are_limited() {
             .to_string()
             .contains("more than 1 members")
     );
-    let bomb = gzip(&vec![0; 40 << 20]);
+    let bomb = gzip(&vec![0; 2 << 20]);
     let (_, outcome) = try_unpack(
         &bomb,
         Limits {
-            bytes: 1 << 20,
+            bytes: 1 << 16,
             entries: 4,
         },
     );
-    assert!(outcome.is_ok() || outcome.is_err(), "it ends");
+    assert!(
+        outcome
+            .unwrap_err()
+            .to_string()
+            .contains("cannot read the archive")
+    );
 }
 
 #[test]
