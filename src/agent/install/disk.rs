@@ -217,24 +217,13 @@ impl Walker {
         set: &Final,
     ) -> io::Result<()> {
         let folder = self.parent(path)?;
-        let new = create(folder, beside)?;
-        let mut new = fs::File::from(new);
-        copy(file, &mut new)?;
-        if set.owner.is_some() || set.group.is_some() {
-            unistd::fchown(
-                &new,
-                set.owner.map(Uid::from_raw),
-                set.group.map(Gid::from_raw),
-            )?;
+        let new = fs::File::from(create(folder, beside)?);
+        let written = write(new, file, set);
+        if written.is_err() {
+            // A full disk needs every block.
+            let _ = unistd::unlinkat(folder, beside, UnlinkatFlags::NoRemoveDir);
         }
-        stat::fchmod(&new, Mode::from_bits_truncate(set.mode))?;
-        if let Some((seconds, nanos)) = set.modified {
-            let time = TimeSpec::new(seconds, nanos);
-            stat::futimens(&new, &time, &time)?;
-        }
-        if set.is_synced {
-            new.sync_all()?;
-        }
+        written?;
         rename(folder, beside, path.name())?;
         self.touch()
     }
@@ -412,6 +401,26 @@ fn rename(folder: impl AsFd, from: &[u8], to: &[u8]) -> io::Result<()> {
         let _ = unistd::unlinkat(folder.as_fd(), from, UnlinkatFlags::NoRemoveDir);
     }
     Ok(renamed?)
+}
+
+fn write(mut new: fs::File, content: &mut fs::File, set: &Final) -> io::Result<()> {
+    copy(content, &mut new)?;
+    if set.owner.is_some() || set.group.is_some() {
+        unistd::fchown(
+            &new,
+            set.owner.map(Uid::from_raw),
+            set.group.map(Gid::from_raw),
+        )?;
+    }
+    stat::fchmod(&new, Mode::from_bits_truncate(set.mode))?;
+    if let Some((seconds, nanos)) = set.modified {
+        let time = TimeSpec::new(seconds, nanos);
+        stat::futimens(&new, &time, &time)?;
+    }
+    if set.is_synced {
+        new.sync_all()?;
+    }
+    Ok(())
 }
 
 /// Copies everything; in one read and one write when it is small.

@@ -94,7 +94,7 @@ pub struct Installed {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Nothing has changed; every conflict is a sentence.
-    #[error("{}", .0.join("\n"))]
+    #[error("{}", first_of(.0))]
     Conflicts(Vec<String>),
     #[error("the disk is full: cannot write {}", .0.display())]
     DiskFull(PathBuf),
@@ -104,6 +104,16 @@ pub enum Error {
         path: PathBuf,
         source: io::Error,
     },
+}
+
+/// Enough for people and small enough for a status.
+fn first_of(conflicts: &[String]) -> String {
+    const MOST: usize = 20;
+    let mut text = conflicts[..conflicts.len().min(MOST)].join("\n");
+    if conflicts.len() > MOST {
+        text.extend(["\nand ", &(conflicts.len() - MOST).to_string(), " more"]);
+    }
+    text
 }
 
 impl Error {
@@ -158,7 +168,7 @@ fn install_with(
     let before = installed(place)?.unwrap_or_default();
     let (claims, mut warnings) = claims(place)?;
     let plan = plan::plan(wanted, &before, &claims, programs)?;
-    let mut performing = Performing::new(place, &plan, &before, &claims, programs, pulse);
+    let mut performing = Performing::new(place, &plan, &before, programs, pulse);
     performing.announce()?;
     // From here on our claims are on record, and others may plan.
     drop(lock);

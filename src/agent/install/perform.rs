@@ -28,7 +28,6 @@ use crate::agent::install::plan::Content;
 use crate::agent::install::plan::File;
 use crate::agent::install::plan::Plan;
 use crate::agent::install::record::Backup;
-use crate::agent::install::record::Claims;
 use crate::agent::install::record::FileEntry;
 use crate::agent::install::record::FolderEntry;
 use crate::agent::install::record::HostPath;
@@ -48,7 +47,6 @@ pub(super) struct Performing<'a> {
     place: &'a Place,
     plan: &'a Plan,
     before: &'a Record,
-    claims: &'a Claims,
     programs: &'a Programs,
     pulse: Pulse<'a>,
     /// What the record says while the changes are made.
@@ -78,7 +76,6 @@ impl<'a> Performing<'a> {
         place: &'a Place,
         plan: &'a Plan,
         before: &'a Record,
-        claims: &'a Claims,
         programs: &'a Programs,
         pulse: Pulse<'a>,
     ) -> Performing<'a> {
@@ -87,7 +84,6 @@ impl<'a> Performing<'a> {
             place,
             plan,
             before,
-            claims,
             programs,
             pulse,
             during: before.clone(),
@@ -125,7 +121,7 @@ impl<'a> Performing<'a> {
         match self.store(&self.during) {
             // Of an Install that did not end, everything is on record: room may be made before the next record is.
             Err(Error::DiskFull(_)) if self.before.unfinished => {
-                self.remove_stale()?;
+                self.remove_stale_files()?;
                 self.store(&self.during)
             }
             other => other,
@@ -136,7 +132,8 @@ impl<'a> Performing<'a> {
     pub(super) fn change(mut self, installed: Option<Installed>) -> Result<Outcome, Error> {
         self.clean_up()?;
         self.loosen()?;
-        let kept = self.remove_stale()?;
+        self.remove_stale_files()?;
+        let kept = self.remove_stale_folders()?;
         self.make_folders()?;
         self.put_files()?;
         self.set_folders()?;
@@ -176,6 +173,14 @@ impl<'a> Performing<'a> {
     }
 
     fn back_up(&mut self) -> Result<BTreeMap<HostPath, Backup>, Error> {
+        let backups = self.try_back_up();
+        if backups.is_err() {
+            self.drop_backups(self.before);
+        }
+        backups
+    }
+
+    fn try_back_up(&mut self) -> Result<BTreeMap<HostPath, Backup>, Error> {
         let mut backups = BTreeMap::new();
         if self.plan.foreign.is_empty() {
             return Ok(backups);
@@ -237,8 +242,8 @@ impl<'a> Performing<'a> {
         Ok(())
     }
 
-    /// Removes what is not wanted any more, brings back what it had replaced; gives the folders that could not go.
-    fn remove_stale(&mut self) -> Result<BTreeSet<HostPath>, Error> {
+    /// Removes what is not wanted any more and brings back what it had replaced.
+    fn remove_stale_files(&mut self) -> Result<(), Error> {
         let before = self.before;
         for (path, entry) in &before.files {
             if self.plan.files.contains_key(path) {
@@ -253,24 +258,39 @@ impl<'a> Performing<'a> {
                 self.forget_context(path);
             }
         }
+        Ok(())
+    }
+
+    /// Removes empty folders that are not wanted any more; gives those that could not go.
+    fn remove_stale_folders(&mut self) -> Result<BTreeSet<HostPath>, Error> {
         let mut kept = BTreeSet::new();
-        for (path, entry) in before.folders.iter().rev() {
-            if self.plan.folders.contains_key(path) {
-                continue;
-            }
+        let before = self.before;
+        let stale: Vec<(&HostPath, &FolderEntry)> = before
+            .folders
+            .iter()
+            .rev()
+            .filter(|(path, _)| !self.plan.folders.contains_key(*path))
+            .collect();
+        if stale.is_empty() {
+            return Ok(kept);
+        }
+        // Under the lock, and by what the others claim now: one of them may have planned with such a folder since.
+        let _lock = super::lock(self.place)?;
+        let (claims, _) = super::claims(self.place)?;
+        for (path, entry) in stale {
             self.pulse("install.remove-folder")?;
             if entry.context {
                 self.forget_context(path);
             }
             // Another application wants it, even empty: whoever leaves last removes it.
-            if self.claims.has_folder(path) {
+            if claims.has_folder(path) {
                 continue;
             }
-            if !self
+            let is_gone = self
                 .host
                 .remove_folder(path)
-                .map_err(failed("remove", path))?
-            {
+                .map_err(failed("remove", path))?;
+            if !is_gone {
                 kept.insert(path.clone());
             }
         }
@@ -299,20 +319,23 @@ impl<'a> Performing<'a> {
 
     fn restore(&mut self, path: &HostPath, backup: &Backup) -> Result<(), Error> {
         let from = self.backup_folder().join(backup.number.to_string());
-        let folder = path.parent().unwrap_or_else(|| HostPath::new("/"));
-        let missing = || fs::create_dir_all(folder.to_path());
-        let restored = restore_one(&mut self.host, path, &self.beside, &from, &backup.was);
-        match restored {
-            Err(error)
-                if error.raw_os_error() == Some(Errno::ENOENT as i32)
-                    && from_is_there(&from, &backup.was) =>
-            {
-                missing().map_err(failed("make the folder of", path))?;
-                restore_one(&mut self.host, path, &self.beside, &from, &backup.was)
-                    .map_err(failed("restore", path))
-            }
-            other => other.map_err(failed("restore", path)),
+        if matches!(backup.was, Was::File { .. }) && !from.exists() {
+            self.warnings.push(format!(
+                "{path}: what it replaced is lost ({} is gone)",
+                from.display()
+            ));
+            return self.remove(path);
         }
+        let mut restored = restore_one(&mut self.host, path, &self.beside, &from, &backup.was);
+        if restored
+            .as_ref()
+            .is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+            && let Some(folder) = path.parent()
+        {
+            fs::create_dir_all(folder.to_path()).map_err(failed("make the folder of", path))?;
+            restored = restore_one(&mut self.host, path, &self.beside, &from, &backup.was);
+        }
+        restored.map_err(failed("restore", path))
     }
 
     fn make_folders(&mut self) -> Result<(), Error> {
@@ -510,10 +533,6 @@ impl<'a> Performing<'a> {
             let _ = fs::remove_dir(self.backup_folder());
         }
     }
-}
-
-fn from_is_there(from: &Path, was: &Was) -> bool {
-    matches!(was, Was::Link { .. }) || from.exists()
 }
 
 fn back_up_one(host: &mut Walker, path: &HostPath, to: &Path) -> io::Result<Was> {

@@ -791,6 +791,64 @@ fn a_full_disk_is_named_and_the_way_back_is_open() {
     );
 }
 
+#[test]
+fn a_disk_that_is_really_full() {
+    use nix::mount;
+    for shares_the_disk in [false, true] {
+        let host = Host::new();
+        let disk = host.path("srv");
+        fs::create_dir(&disk).unwrap();
+        if mount::mount(
+            Some("tmpfs"),
+            &disk,
+            Some("tmpfs"),
+            mount::MsFlags::empty(),
+            Some("size=256k"),
+        )
+        .is_err()
+        {
+            // Only root may mount, and not everywhere.
+            return;
+        }
+        let gears = if shares_the_disk {
+            disk.join("gears")
+        } else {
+            host.folder.path().join("gears")
+        };
+        let place = Place::new(gears, Key::new("demo", "shop"));
+        let spec = "files: [{source: /, destination: HOST/srv/app}]";
+        let big = "x".repeat(90_000);
+        let first = host.revision(1, &[("a", "1"), ("b", &big)], spec);
+        let second = host.revision(2, &[("c", &big), ("d", &big), ("e", &big)], spec);
+        install(&place, Some(&first)).unwrap();
+        let before = tree(&disk.join("app"));
+        let error = install(&place, Some(&second)).unwrap_err();
+        assert_eq!(error.reason(), "DiskFull", "{error}");
+        install(&place, Some(&first)).unwrap();
+        assert_eq!(tree(&disk.join("app")), before);
+        install(&place, None).unwrap();
+        assert!(!disk.join("app").exists());
+        mount::umount(&disk).unwrap();
+    }
+}
+
+#[test]
+fn many_conflicts_are_a_short_message() {
+    let error = Error::Conflicts((0..500).map(|number| number.to_string()).collect());
+    assert_eq!(error.to_string().lines().count(), 21);
+    assert!(error.to_string().ends_with("and 480 more"));
+}
+
+#[test]
+fn a_lost_backup_does_not_keep_the_application_for_ever() {
+    let host = Host::new();
+    host.write("srv/a", "theirs");
+    host.install(&host.all(1, &[("a", "1")]));
+    fs::remove_dir_all(host.place("shop").folder().join("backup")).unwrap();
+    assert!(host.uninstall().warnings[0].contains("what it replaced is lost"));
+    assert_eq!(host.names(), ["srv"]);
+}
+
 /// Stops before the effect of that number, as a crash would; says whether it came so far.
 fn crash_at(host: &Host, wanted: Option<&Wanted>, number: usize) -> bool {
     let mut passed = 0;
@@ -939,4 +997,82 @@ proptest! {
         host.uninstall();
         prop_assert_eq!(host.tree(), before);
     }
+}
+
+/// Run in release: `cargo test --release --lib ten_thousand -- --ignored --nocapture`; names both times when it fails.
+#[test]
+#[ignore = "measures; needs an idle machine and a release build"]
+fn ten_thousand_files_take_at_most_half_as_long_again_as_tar_and_cp() {
+    use std::process::Command;
+    use std::time::Instant;
+    let folder = tempfile::tempdir_in("/var/tmp").unwrap();
+    let source = folder.path().join("source");
+    let content: String = "0123456789abcdef".repeat(128);
+    for number in 0..10_000 {
+        let path = source.join(format!("d{}/e{}/f{number}", number / 1000, number / 100));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, format!("{number}{content}")).unwrap();
+    }
+    let bundle = folder.path().join("bundle");
+    let mut out = fs::File::create(&bundle).unwrap();
+    crate::content::bundle::Bundle::open(&source)
+        .unwrap()
+        .pack(&mut out)
+        .unwrap();
+    out.sync_all().unwrap();
+    let tar = folder.path().join("plain.tar");
+    let run = |program: &str, arguments: &[&str]| {
+        let status = Command::new(program)
+            .args(arguments)
+            .current_dir(folder.path())
+            .status()
+            .unwrap();
+        assert!(status.success(), "{program}");
+    };
+    run("tar", &["-cf", tar.to_str().unwrap(), "-C", "source", "."]);
+    run("sync", &[]);
+    let (mut theirs, mut ours) = (Vec::new(), Vec::new());
+    for round in 0..5 {
+        let names = [format!("unpacked{round}"), format!("installed{round}")];
+        let start = Instant::now();
+        run("mkdir", &[&names[0]]);
+        run("tar", &["-xf", "plain.tar", "-C", &names[0]]);
+        run("cp", &["-a", &names[0], &names[1]]);
+        run("sync", &["-f", &names[1]]);
+        theirs.push(start.elapsed());
+        let start = Instant::now();
+        let root = folder.path().join(format!("cache{round}"));
+        fs::create_dir(&root).unwrap();
+        crate::content::archive::unpack(&bundle, &root, crate::content::archive::Limits::default())
+            .unwrap();
+        let spec = format!(
+            "files: [{{source: /, destination: {}/ours{round}}}]",
+            folder.path().display()
+        );
+        let wanted = Wanted {
+            root,
+            spec: appspec::parse("appspec.yml", spec.as_bytes()).unwrap(),
+            exists: FileExists::Overwrite,
+            installed: Installed::default(),
+        };
+        let unpacked = start.elapsed();
+        let place = Place::new(
+            folder.path().join(format!("gears{round}")),
+            Key::new("demo", "shop"),
+        );
+        install(&place, Some(&wanted)).unwrap();
+        ours.push(start.elapsed());
+        theirs.sort();
+        ours.sort();
+        let line = format!(
+            "round {round}: tar, cp, sync {:?}; unpack {unpacked:?}, whole {:?}\n",
+            theirs[0], ours[0]
+        );
+        fs::write("/dev/stderr", line).unwrap();
+    }
+    let (theirs, ours) = (theirs[2], ours[2]);
+    assert!(
+        ours.as_secs_f64() <= 1.5 * theirs.as_secs_f64(),
+        "{ours:?} against {theirs:?}"
+    );
 }

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// So many are printed; a file with more is something else.
+const MOST: usize = 50;
+
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -22,7 +25,7 @@ pub struct Errors {
 
 impl fmt::Display for Errors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, problem) in self.problems.iter().enumerate() {
+        for (index, problem) in self.problems.iter().take(MOST).enumerate() {
             if index > 0 {
                 f.write_str("\n")?;
             }
@@ -35,7 +38,10 @@ impl fmt::Display for Errors {
             }
             write!(f, ": {}", problem.message)?;
         }
-        Ok(())
+        match self.problems.len().saturating_sub(MOST) {
+            0 => Ok(()),
+            more => write!(f, "\n{}: and {more} more", self.file),
+        }
     }
 }
 
