@@ -9,6 +9,7 @@
 //!   used, or of the context or user named beside it. `oc` sends the current context's token to whatever is named.
 //! * `$KUBECONFIG` that names no server at all (no file yet) means the embedded one, like an empty `~/.kube/config`;
 //!   one that names servers and chooses none is an error, for guessing could reach the wrong one.
+//! * `--data-dir` typed beside nothing else that names a server means `--local`; the variable does not.
 
 use std::path::Path;
 use std::path::PathBuf;
@@ -228,7 +229,7 @@ struct Chooser<'a> {
 impl Chooser<'_> {
     fn choose(&self) -> Result<Choice, Error> {
         self.refuse_contradictions()?;
-        if self.flags.local {
+        if self.flags.local || self.only_says_data_dir() {
             let config = Config::load(None, self.environment).ok();
             return self.embedded(config.as_ref());
         }
@@ -272,6 +273,16 @@ impl Chooser<'_> {
             return Err(Error::Usage(message.to_owned()));
         }
         Ok(())
+    }
+
+    /// `--data-dir` alone names the embedded server of that folder, whatever the current context is.
+    fn only_says_data_dir(&self) -> bool {
+        let flags = self.flags;
+        let elsewhere = flags.server.is_some()
+            || flags.kubeconfig.is_some()
+            || flags.context.is_some()
+            || flags.cluster.is_some();
+        flags.data_dir.is_some() && !elsewhere
     }
 
     /// Whether a configuration without a current context leaves the choice to us.

@@ -1,7 +1,6 @@
 //! YAML as `oc` reads and prints it: YAML 1.1 scalars in, Go's layout out.
 //!
 //! Reading gives plain JSON values with the position of every value and key, for messages that name a line.
-//! Files of our own (kubeconfig) go through `serde_yaml`; nothing a user wrote does.
 
 mod print;
 mod read;

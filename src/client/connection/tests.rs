@@ -75,6 +75,12 @@ fn the_first_that_names_a_server_wins() {
     check(
         CONFIG,
         "",
+        |flags| flags.data_dir = Some("/typed".into()),
+        "embedded, data in /typed -n default",
+    );
+    check(
+        CONFIG,
+        "",
         |flags| flags.local = true,
         "embedded, data in /data -n default",
     );

@@ -190,8 +190,8 @@ pub fn write(path: &Path, document: &Value) -> Result<(), Error> {
         fs::create_dir_all(folder).map_err(failed)?;
     }
     let place = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let text = serde_yaml::to_string(document).map_err(io::Error::other);
-    let text = text.map_err(failed)?;
+    // Not serde_yaml: readers of YAML 1.1, which all of Kubernetes is, take its plain `on` for a truth value.
+    let text = yaml::print(document);
     crate::base::crash::point("kubeconfig.write.before");
     durable::write(&place, text.as_bytes(), 0o600).map_err(failed)?;
     crate::base::crash::point("kubeconfig.write.after");

@@ -31,8 +31,8 @@ pub use names::user_name;
 use crate::base::environment::Environment;
 use file::File;
 
-/// The extension of a context that makes it the embedded server's.
-const EMBEDDED: &str = "upshift.dev/embedded";
+/// The extension of a context that makes it the embedded server's: `{dataDir: PATH}`.
+pub const EMBEDDED: &str = "upshift.dev/embedded";
 #[cfg(unix)]
 const SEPARATOR: char = ':';
 #[cfg(not(unix))]

@@ -266,3 +266,38 @@ fn credentials_come_inline_or_from_files_and_programs_are_refused() {
         assert!(error.starts_with(expected), "{error}");
     }
 }
+
+#[test]
+fn names_that_look_like_something_else_stay_names() {
+    for name in [
+        "on",
+        "yes",
+        "n",
+        "012",
+        "1e3",
+        "1_000",
+        "12:30:00",
+        "0x1f",
+        "~",
+        "",
+        "null",
+        "a: b",
+        "- x",
+        "2001-01-01",
+        ".inf",
+        "=",
+        "<<",
+        "0b11",
+        "+1",
+        "1.",
+        "!x",
+        "é\n\u{1}",
+    ] {
+        let home = Home::new(&[], "config");
+        let mut config = home.load();
+        config.set_entry(Section::Contexts, "x", json!({"namespace": name}));
+        config.save().unwrap();
+        let entry = home.load().entry(Section::Contexts, "x").unwrap();
+        assert_eq!(entry["namespace"], name, "{}", home.text("config"));
+    }
+}
