@@ -22,6 +22,7 @@ use crate::api::upshift::RevisionSpec;
 use crate::api::upshift::Rollout;
 use crate::api::upshift::RolloutSpec;
 use crate::api::upshift::Settings;
+use crate::base::streams::Streams;
 use crate::cli::Context;
 use crate::cli::Exit;
 use crate::cli::Failure;
@@ -138,7 +139,7 @@ impl Command<'_> {
             source.checked(None)?;
         }
         let packed = source.pack(&self.context.environment)?;
-        let connection = self.context.connect(Purpose::Creating).await?;
+        let connection = self.connect(Purpose::Creating).await?;
         let client = &connection.client;
         let mut known = Known::read(client, &connection.namespace, &source.name).await?;
         source.checked(known.application.as_ref())?;
@@ -152,6 +153,19 @@ impl Command<'_> {
             .await?;
         self.begin(client, &application, &mut known, &revision)
             .await
+    }
+
+    /// The server; named on stderr unless silence was asked for.
+    async fn connect(&self, purpose: Purpose) -> Result<Connection, Failure> {
+        if !self.chosen.silent {
+            return self.context.connect(purpose).await;
+        }
+        let (streams, _) = Streams::captured();
+        let silent = Context {
+            streams,
+            ..self.context.clone()
+        };
+        silent.connect(purpose).await
     }
 
     /// A bundle without an appspec needs an application that says what goes where; none is started to find that out.
@@ -300,7 +314,7 @@ impl Command<'_> {
         } else {
             Purpose::Creating
         };
-        let connection = self.context.connect(purpose).await?;
+        let connection = self.connect(purpose).await?;
         let client = &connection.client;
         let (application, mut known) = Known::of(client, &connection.namespace, name).await?;
         let revision = wanted(&application, &known, revision)?.clone();

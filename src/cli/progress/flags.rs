@@ -33,6 +33,8 @@ pub struct Chosen {
     pub mode: Mode,
     pub look: Look,
     pub timeout: Option<Duration>,
+    /// Whether silence was asked for: not even the server is named.
+    pub silent: bool,
 }
 
 impl Flags {
@@ -51,6 +53,7 @@ impl Flags {
             mode,
             look: Look::of(self.color.as_deref(), &context.environment, terminal),
             timeout: self.timeout.map(|span| span.0),
+            silent: mode == Mode::Quiet && (!output || self.quiet),
         })
     }
 }

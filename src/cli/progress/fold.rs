@@ -75,7 +75,7 @@ impl State {
                 operation,
                 step,
                 text,
-            } => happened.extend(self.line(&operation, &step, text, now)),
+            } => self.line(&operation, &step, text, now),
             Change::LogEnded { operation, step } => {
                 if let Some((_, step)) = self.step(&operation, &step) {
                     step.log = Log::Ended;
@@ -178,18 +178,17 @@ impl State {
         })
     }
 
-    fn line(&mut self, operation: &str, step: &str, text: String, now: Moment) -> Option<What> {
-        let (place, found) = self.step(operation, step)?;
+    /// Keeps a line; `settle` tells it when the steps before have said everything.
+    fn line(&mut self, operation: &str, step: &str, text: String, now: Moment) {
+        let Some((_, found)) = self.step(operation, step) else {
+            return;
+        };
         found.heard = Some(now.at);
         if found.tail.len() == KEPT_LINES {
             found.tail.pop_front();
         }
         found.tail.push_back(text.clone());
-        Some(What::Line {
-            place,
-            step: step.to_owned(),
-            text,
-        })
+        found.untold.push(text);
     }
 
     fn lost(&mut self, why: String, now: Moment) -> Option<What> {
@@ -362,6 +361,14 @@ impl Run {
     fn settle_steps(&mut self, place: &Place, now: Moment, happened: &mut Vec<What>) -> bool {
         for step in &mut self.steps {
             let phase = step.status.phase;
+            if phase == StepPhase::Running && phase != step.shown {
+                step.enter(phase, now);
+                happened.push(step.event(place));
+            }
+            for text in std::mem::take(&mut step.untold) {
+                let (place, step) = (place.clone(), step.name.clone());
+                happened.push(What::Line { place, step, text });
+            }
             if phase == step.shown {
                 continue;
             }

@@ -83,7 +83,7 @@ fn rollout(event: &Event, look: Look) -> String {
             " (revision {revision}, {})",
             text::count(gears.total as usize, "gear")
         ),
-        _ => because(reason, message),
+        _ => in_a_word(reason, message),
     };
     format!("{} {word}{about}", event.rollout)
 }
@@ -121,7 +121,7 @@ fn gear(what: &What, look: Look) -> Option<String> {
         "{} {}{took}{}{count}",
         place.label(),
         look.paint(color, word),
-        because(reason, message)
+        in_a_word(reason, message)
     ))
 }
 
@@ -151,6 +151,11 @@ fn step(what: &What, total: u32, look: Look) -> Option<String> {
         }
     };
     Some(format!("{} {step}: {ending}", place.label()))
+}
+
+/// `: REASON`; the message was told by the step, or is told at the end.
+fn in_a_word(reason: &str, message: &str) -> String {
+    because(reason, if reason.is_empty() { message } else { "" })
 }
 
 /// `: REASON: MESSAGE`, as far as there are any.

@@ -88,6 +88,8 @@ pub struct Step {
     pub began: Option<Duration>,
     pub took: Option<Duration>,
     pub tail: VecDeque<String>,
+    /// Lines that wait for those of an earlier step.
+    pub(super) untold: Vec<String>,
     pub(super) log: Log,
     /// When its output was last heard, and when its end was.
     pub(super) heard: Option<Duration>,

@@ -239,16 +239,19 @@ fn next(state: &State, outcome: &Outcome, failures: &[Failed<'_>], program: &str
         in_namespace(state)
     );
     match outcome.exit {
-        Exit::Done => match state.rollout.status.previous_revision.as_str() {
-            "" => vec![format!(
-                "{program} get app,rollouts,gears{}",
-                in_namespace(state)
-            )],
-            _ => vec![
-                format!("{program} rollback {application}"),
-                format!("{program} rollout history {application}"),
-            ],
-        },
+        Exit::Done => {
+            let rollout = &state.rollout;
+            let before = &rollout.status.previous_revision;
+            let history = format!("{program} rollout history {application}");
+            if before.is_empty() {
+                let namespace = in_namespace(state);
+                vec![format!("{program} get app,rollouts,gears{namespace}")]
+            } else if rollout.spec.action == Action::Rollback || *before == rollout.spec.revision {
+                vec![history]
+            } else {
+                vec![format!("{program} rollback {application}"), history]
+            }
+        }
         Exit::Locked => vec![
             format!("{program} rollout status -w {application}"),
             format!("{program} rollout cancel {application}"),

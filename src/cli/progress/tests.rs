@@ -443,6 +443,32 @@ fn an_earlier_attempt_is_known_but_no_news() {
 }
 
 #[test]
+fn what_a_later_step_printed_waits_for_the_earlier_one() {
+    let mut state = State::new(rollout(RolloutPhase::Running, 1), Logs::All);
+    let mut events = Vec::new();
+    let mut tell = |change| events.extend(state.apply(change, moment(1)));
+    tell(boxed(operation("localhost", 7, StepPhase::Waiting)));
+    tell(line("ValidateService", "the page is there"));
+    tell(line("ApplicationStart", "serving"));
+    for step in [
+        "ValidateService",
+        "BeforeInstall",
+        "AfterInstall",
+        "ApplicationStart",
+    ] {
+        tell(ended(step));
+    }
+    let lines: Vec<&str> = events
+        .iter()
+        .filter_map(|event| match &event.what {
+            What::Line { text, .. } => Some(text.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(lines, ["serving", "the page is there"]);
+}
+
+#[test]
 fn the_end_waits_for_the_last_line_of_output() {
     let mut state = State::new(rollout(RolloutPhase::Running, 1), Logs::All);
     let _ = state.apply(

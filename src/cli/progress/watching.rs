@@ -113,7 +113,7 @@ impl Listener {
         scope.spawn(async move {
             listener
                 .pursue::<Rollout>(own, |told| Some(rollout_change(told)))
-                .await
+                .await;
         });
         let (listener, options) = (self.clone(), self.operations());
         scope.spawn(async move {

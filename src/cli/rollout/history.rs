@@ -103,7 +103,7 @@ fn source(known: &Known, rollout: &Rollout) -> String {
 
 fn duration(rollout: &Rollout) -> String {
     match (rollout.status.started_at, rollout.status.finished_at) {
-        (Some(began), Some(ended)) => text::elapsed(ended.since(began)),
+        (Some(began), Some(ended)) => text::age(ended.since(began)),
         _ => String::new(),
     }
 }
