@@ -7,6 +7,7 @@ mod crash;
 mod deployment;
 mod durability;
 mod faults;
+mod following;
 mod generated;
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod shim;

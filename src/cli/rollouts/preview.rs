@@ -23,6 +23,7 @@ use crate::plan::PlanInput;
 use crate::plan::Refusal;
 use crate::plan::plan;
 use crate::plan::step;
+use crate::plan::workflow;
 
 /// What would happen, to whom.
 pub struct Preview<'a> {
@@ -69,14 +70,7 @@ impl Fleet {
 impl Preview<'_> {
     /// Prints the plan, or says why there is none.
     pub fn print(&self, context: &Context, fleet: &Fleet, format: &Format) -> Result<(), Failure> {
-        let plan = plan(&PlanInput {
-            application: self.application,
-            action: self.action,
-            settings: self.settings,
-            nodes: fleet.nodes.iter().collect(),
-            gears: fleet.gears.iter().collect(),
-        })
-        .map_err(|refusal| refused(&refusal))?;
+        let plan = self.plan(context, fleet)?;
         if !format.is_table() {
             return output::print(context, format, &self.object(&plan));
         }
@@ -84,6 +78,35 @@ impl Preview<'_> {
         let columns = context.streams.out_is_terminal.then_some(columns);
         context.out(format_args!("{}\n", self.text(&plan, columns)))?;
         Ok(())
+    }
+
+    /// The controllers' plan. When no host matches, a rollout would be refused; its steps are known all the same.
+    fn plan(&self, context: &Context, fleet: &Fleet) -> Result<Plan, Failure> {
+        let input = PlanInput {
+            application: self.application,
+            action: self.action,
+            settings: self.settings,
+            nodes: fleet.nodes.iter().collect(),
+            gears: fleet.gears.iter().collect(),
+        };
+        let refusal = match plan(&input) {
+            Ok(plan) => return Ok(plan),
+            Err(refusal) => refusal,
+        };
+        let workflow = workflow::workflow(self.application, self.settings);
+        let (Some(workflow), "NoHosts") = (workflow, refusal.reason()) else {
+            return Err(refused(&refusal));
+        };
+        context.say(format_args!(
+            "Warning: {refusal}: nothing would be deployed now\n"
+        ))?;
+        Ok(Plan {
+            workflow,
+            action: self.action,
+            gears: Vec::new(),
+            once: workflow::once_steps(workflow),
+            waves: Vec::new(),
+        })
     }
 
     fn object(&self, plan: &Plan) -> Value {
@@ -95,6 +118,8 @@ impl Preview<'_> {
             "namespace": self.application.metadata.namespace,
         });
         object["revision"] = self.revision.into();
+        // Of each gear, also when there is none yet.
+        object["steps"] = serde_json::json!(workflow::gear_steps(plan.workflow, plan.action));
         object
     }
 
@@ -135,7 +160,7 @@ fn gear_table(plan: &Plan, columns: Option<u16>) -> String {
 /// The steps, which are the same for every gear, and those that happen once.
 fn step_table(plan: &Plan, columns: Option<u16>) -> String {
     let mut table = summary::plain_table(["STEP", "NAME", "BY", "WHERE", "WHAT"], columns);
-    let each = plan.gears.first().map_or(&[][..], |gear| &gear.steps);
+    let each = workflow::gear_steps(plan.workflow, plan.action);
     let each = each.iter().map(|step| (step, "each gear"));
     let steps = each.chain(plan.once.iter().map(|step| (step, "once")));
     for (number, (step, place)) in steps.enumerate() {
@@ -149,9 +174,8 @@ fn step_table(plan: &Plan, columns: Option<u16>) -> String {
 
 fn refused(refusal: &Refusal) -> Failure {
     let kind = match refusal {
-        Refusal::NoHosts { .. } | Refusal::Cordoned { .. } => Kind::NotFound,
         Refusal::NoWorkflow { .. } => Kind::Usage,
-        Refusal::TooFewHealthy { .. } => Kind::Ours,
+        _ => Kind::Ours,
     };
     Failure::new(kind, refusal.to_string())
 }
