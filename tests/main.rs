@@ -3,6 +3,7 @@
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod agent;
 mod api;
+mod controllers;
 mod crash;
 mod deployment;
 mod durability;

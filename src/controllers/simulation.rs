@@ -417,6 +417,13 @@ impl Cluster {
                     object["metadata"]["namespace"].as_str().unwrap_or_default(),
                     object["metadata"]["name"].as_str().unwrap(),
                 );
+                let namespace = place(&kinds::NAMESPACE, &Key::new("", key.namespace.clone()));
+                let ending = self.objects.get(&namespace).is_some_and(|namespace| {
+                    namespace["metadata"]["deletionTimestamp"].is_string()
+                });
+                if ending && *kind != &kinds::OPERATION {
+                    return Err("the namespace is being terminated");
+                }
                 if !self.objects.contains_key(&place(kind, &key)) {
                     self.make(kind, object.clone());
                 }

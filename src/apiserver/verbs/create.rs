@@ -131,8 +131,9 @@ fn check_namespace(call: &Call, name: &str) -> Result<(), Status> {
     let Some(entry) = call.api.store().entry(&place) else {
         return Err(Status::not_found(&kinds::NAMESPACE, namespace));
     };
-    // Events about what is being torn down are still welcome; the namespace takes them along.
-    if call.target.kind != &kinds::EVENT && object::is_deleting(&entry.object()) {
+    // Tearing down takes Operations and leaves Events; the namespace takes both along.
+    let belongs_to_the_end = [&kinds::EVENT, &kinds::OPERATION].contains(&call.target.kind);
+    if !belongs_to_the_end && object::is_deleting(&entry.object()) {
         let why = format!(
             "unable to create new content in namespace {namespace} because it is being terminated"
         );
