@@ -14,6 +14,7 @@ use crate::api::kinds::Kind;
 use crate::api::schema;
 use crate::api::status::Status;
 use crate::api::yaml;
+use crate::apiserver::protobuf;
 use crate::apiserver::request::FieldValidation;
 
 /// The largest object that is kept, as JSON.
@@ -57,8 +58,16 @@ pub(crate) fn media_type(headers: &HeaderMap) -> String {
         .to_ascii_lowercase()
 }
 
-/// Parses an object as its media type says: JSON, or YAML.
-pub(crate) fn parse(media_type: &str, bytes: &[u8]) -> Result<Parsed, Status> {
+/// Parses an object of a kind as its media type says: JSON, YAML, or Kubernetes' protobuf.
+pub(crate) fn parse(kind: &Kind, media_type: &str, bytes: &[u8]) -> Result<Parsed, Status> {
+    if media_type == protobuf::MEDIA_TYPE {
+        return parse_protobuf(kind, bytes);
+    }
+    parse_plain(media_type, bytes)
+}
+
+/// Parses JSON or YAML, as its media type says.
+pub(crate) fn parse_plain(media_type: &str, bytes: &[u8]) -> Result<Parsed, Status> {
     match media_type {
         "" | "application/json" => parse_json(bytes),
         "application/yaml" | "application/x-yaml" | "text/yaml" => parse_yaml(bytes),
@@ -76,6 +85,15 @@ pub(crate) fn parse_json(bytes: &[u8]) -> Result<Parsed, Status> {
     Ok(Parsed {
         value: parsed.value,
         duplicates: parsed.duplicates,
+    })
+}
+
+fn parse_protobuf(kind: &Kind, bytes: &[u8]) -> Result<Parsed, Status> {
+    let value = protobuf::read(kind, bytes)
+        .map_err(|why| Status::bad_request(format!("error decoding protobuf: {why}")))?;
+    Ok(Parsed {
+        value,
+        duplicates: Vec::new(),
     })
 }
 
@@ -143,7 +161,7 @@ mod tests {
     #[test]
     fn json_and_yaml_are_read_and_nothing_else() {
         let value = |media_type: &str, text: &str| {
-            parse(media_type, text.as_bytes())
+            parse(&kinds::CONFIG_MAP, media_type, text.as_bytes())
                 .map(|parsed| parsed.value)
                 .map_err(|status| status.code)
         };
@@ -152,10 +170,8 @@ mod tests {
         assert_eq!(value("application/yaml", "a: 1\n"), Ok(expect));
         assert_eq!(value("application/json", "a: 1"), Err(400));
         assert_eq!(value("application/yaml", "a: 1\n---\nb: 2\n"), Err(400));
-        assert_eq!(
-            value("application/vnd.kubernetes.protobuf", "k8s"),
-            Err(415)
-        );
+        assert_eq!(value(protobuf::MEDIA_TYPE, "k8s"), Err(400));
+        assert_eq!(value("application/cbor", "x"), Err(415));
     }
 
     #[test]

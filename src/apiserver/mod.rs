@@ -16,6 +16,7 @@ pub mod listener;
 mod logs;
 mod metrics;
 mod object;
+mod protobuf;
 mod registry;
 mod request;
 mod response;

@@ -229,7 +229,7 @@ async fn answer_virtual(call: &Call, request: http::Request<Body>) -> Result<Res
     }
     let (parts, body) = request.into_parts();
     let bytes = body::read(body).await?;
-    let review = body::parse(&body::media_type(&parts.headers), &bytes)?.value;
+    let review = body::parse(kind, &body::media_type(&parts.headers), &bytes)?.value;
     let answer = if kind == &kinds::SELF_SUBJECT_REVIEW {
         reviews::who_am_i(&call.identity)
     } else {

@@ -243,6 +243,23 @@ async fn kubectl_finds_its_way_around() {
         "yes\n"
     );
     ok(&world, &["create", "namespace", "demo"]).await;
+    for made in [
+        ["create", "configmap", "c", "--from-literal=a=b"].as_slice(),
+        &["create", "secret", "generic", "s", "--from-literal=a=b"],
+        &["create", "service", "clusterip", "svc", "--tcp=80:http"],
+    ] {
+        ok(&world, &[made, &["-n", "demo"]].concat()).await;
+    }
+    let secret = [
+        "get",
+        "secret",
+        "s",
+        "-n",
+        "demo",
+        "-o",
+        "jsonpath={.type} {.data.a}",
+    ];
+    assert_eq!(ok(&world, &secret).await, "Opaque Yg==");
     ok(&world, &["get", "all", "-A"]).await;
     ok(
         &world,

@@ -112,7 +112,7 @@ async fn projects_are_requested_and_seen() {
     let again = refusal(world.create(&request).await);
     assert_eq!(
         again.message,
-        "projects.project.openshift.io \"demo\" already exists"
+        "project.project.openshift.io \"demo\" already exists"
     );
     let demo = Key::new("", "demo");
     let seen = world.client.read(&kinds::PROJECT, &demo).await.unwrap();

@@ -28,7 +28,7 @@ const TRIES: usize = 64;
 pub(super) async fn replace(call: &Call, request: http::Request<Body>) -> Result<Response, Status> {
     let (parts, body) = request.into_parts();
     let bytes = body::read(body).await?;
-    let parsed = body::parse(&body::media_type(&parts.headers), &bytes)?;
+    let parsed = body::parse(call.target.kind, &body::media_type(&parts.headers), &bytes)?;
     let mut given = parsed.value;
     object::claim_kind(call.target.kind, &mut given)?;
     change(call, &parsed.duplicates, |_| Ok(given.clone())).await

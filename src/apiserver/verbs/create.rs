@@ -33,7 +33,7 @@ pub(super) async fn create(call: &Call, request: http::Request<Body>) -> Result<
     let kind = call.target.kind;
     let (parts, body) = request.into_parts();
     let bytes = body::read(body).await?;
-    let parsed = body::parse(&body::media_type(&parts.headers), &bytes)?;
+    let parsed = body::parse(kind, &body::media_type(&parts.headers), &bytes)?;
     let mut given = parsed.value;
     object::claim_kind(kind, &mut given)?;
     let warnings = body::validate_fields(

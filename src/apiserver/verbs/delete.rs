@@ -102,7 +102,7 @@ impl Wish {
         let options = if bytes.is_empty() {
             Value::Null
         } else {
-            body::parse(&body::media_type(&parts.headers), &bytes)?.value
+            body::parse_plain(&body::media_type(&parts.headers), &bytes)?.value
         };
         let text = |value: &Value| value.as_str().unwrap_or("").to_owned();
         let mut dry_run = call.target.query.dry_run;
