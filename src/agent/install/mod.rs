@@ -17,6 +17,7 @@
 
 mod access;
 mod attributes;
+mod backups;
 mod disk;
 mod perform;
 mod plan;

@@ -5,11 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
-use std::fs;
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
 use std::path::PathBuf;
 
 use nix::errno::Errno;
@@ -21,6 +17,7 @@ use crate::agent::install::Installed;
 use crate::agent::install::Outcome;
 use crate::agent::install::Place;
 use crate::agent::install::access::Programs;
+use crate::agent::install::backups::Backups;
 use crate::agent::install::disk;
 use crate::agent::install::disk::Final;
 use crate::agent::install::disk::Walker;
@@ -32,9 +29,7 @@ use crate::agent::install::record::FileEntry;
 use crate::agent::install::record::FolderEntry;
 use crate::agent::install::record::HostPath;
 use crate::agent::install::record::Record;
-use crate::agent::install::record::Was;
 use crate::api::appspec::Acl;
-use crate::base::durable;
 use crate::content::listing;
 
 const FOLDER_MODE: u32 = 0o755;
@@ -49,6 +44,7 @@ pub(super) struct Performing<'a> {
     before: &'a Record,
     programs: &'a Programs,
     pulse: Pulse<'a>,
+    backups: Backups,
     /// What the record says while the changes are made.
     during: Record,
     host: Walker,
@@ -86,6 +82,9 @@ impl<'a> Performing<'a> {
             before,
             programs,
             pulse,
+            backups: Backups {
+                folder: place.folder().join("backup"),
+            },
             during: before.clone(),
             host: Walker::default(),
             bundle: Walker::default(),
@@ -147,7 +146,7 @@ impl<'a> Performing<'a> {
         self.pulse("install.finish")?;
         self.store(&after)?;
         self.pulse("install.tidy")?;
-        self.drop_backups(&after);
+        self.backups.drop_unused(&after);
         Ok(Outcome {
             record: after,
             warnings: self.warnings,
@@ -168,39 +167,35 @@ impl<'a> Performing<'a> {
             .map_err(|source| failure("write the record in", self.place.folder(), source))
     }
 
-    fn backup_folder(&self) -> PathBuf {
-        self.place.folder().join("backup")
-    }
-
     fn back_up(&mut self) -> Result<BTreeMap<HostPath, Backup>, Error> {
         let backups = self.try_back_up();
         if backups.is_err() {
-            self.drop_backups(self.before);
+            self.backups.drop_unused(self.before);
         }
         backups
     }
 
     fn try_back_up(&mut self) -> Result<BTreeMap<HostPath, Backup>, Error> {
-        let mut backups = BTreeMap::new();
+        let mut kept = BTreeMap::new();
         if self.plan.foreign.is_empty() {
-            return Ok(backups);
+            return Ok(kept);
         }
-        let folder = self.backup_folder();
-        let made = fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&folder);
+        let folder = self.backups.folder.clone();
+        let made = self.backups.make_folder();
         made.map_err(|source| failure("make", folder.clone(), source))?;
         let mut number = self.before.last_backup();
         for path in &self.plan.foreign {
             number += 1;
             self.pulse("install.backup")?;
-            let was = back_up_one(&mut self.host, path, &folder.join(number.to_string()))
+            let backup = self
+                .backups
+                .keep(&mut self.host, path, number)
                 .map_err(failed("back up", path))?;
-            backups.insert(path.clone(), Backup { number, was });
+            kept.insert(path.clone(), backup);
         }
-        durable::sync_folder(&folder).map_err(|source| failure("sync", folder, source))?;
-        Ok(backups)
+        let synced = self.backups.sync();
+        synced.map_err(|source| failure("sync", folder, source))?;
+        Ok(kept)
     }
 
     /// Removes what an interrupted Install was writing when it was interrupted.
@@ -318,24 +313,16 @@ impl<'a> Performing<'a> {
     }
 
     fn restore(&mut self, path: &HostPath, backup: &Backup) -> Result<(), Error> {
-        let from = self.backup_folder().join(backup.number.to_string());
-        if matches!(backup.was, Was::File { .. }) && !from.exists() {
+        if !self.backups.has(backup) {
             self.warnings.push(format!(
-                "{path}: what it replaced is lost ({} is gone)",
-                from.display()
+                "{path}: what it replaced is lost (backup {} is gone)",
+                backup.number
             ));
             return self.remove(path);
         }
-        let mut restored = restore_one(&mut self.host, path, &self.beside, &from, &backup.was);
-        if restored
-            .as_ref()
-            .is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
-            && let Some(folder) = path.parent()
-        {
-            fs::create_dir_all(folder.to_path()).map_err(failed("make the folder of", path))?;
-            restored = restore_one(&mut self.host, path, &self.beside, &from, &backup.was);
-        }
-        restored.map_err(failed("restore", path))
+        self.backups
+            .give_back(&mut self.host, path, &self.beside, backup)
+            .map_err(failed("restore", path))
     }
 
     fn make_folders(&mut self) -> Result<(), Error> {
@@ -507,88 +494,6 @@ impl<'a> Performing<'a> {
             unfinished: false,
             files: files.collect(),
             folders: wanted.chain(kept).collect(),
-        }
-    }
-
-    /// Backups that nothing refers to any more; one that cannot be removed now is overwritten later.
-    fn drop_backups(&self, after: &Record) {
-        let live: BTreeSet<String> = after
-            .files
-            .values()
-            .filter_map(|entry| Some(entry.backup.as_ref()?.number.to_string()))
-            .collect();
-        let Ok(entries) = fs::read_dir(self.backup_folder()) else {
-            return;
-        };
-        for entry in entries.flatten() {
-            if !entry
-                .file_name()
-                .to_str()
-                .is_some_and(|name| live.contains(name))
-            {
-                let _ = fs::remove_file(entry.path());
-            }
-        }
-        if live.is_empty() {
-            let _ = fs::remove_dir(self.backup_folder());
-        }
-    }
-}
-
-fn back_up_one(host: &mut Walker, path: &HostPath, to: &Path) -> io::Result<Was> {
-    let there = host.stat(path)?;
-    let (uid, gid) = (there.st_uid, there.st_gid);
-    if there.st_mode & 0o170_000 == 0o120_000 {
-        let target = HostPath::new(host.read_link(path)?);
-        return Ok(Was::Link { target, uid, gid });
-    }
-    let mut file = host.open(path)?;
-    let mut options = fs::OpenOptions::new();
-    let mut copy = options
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(to)?;
-    disk::copy(&mut file, &mut copy)?;
-    copy.sync_all()?;
-    Ok(Was::File {
-        mode: there.st_mode & 0o7777,
-        uid,
-        gid,
-        modified: there.st_mtime,
-        modified_nanos: there.st_mtime_nsec,
-    })
-}
-
-fn restore_one(
-    host: &mut Walker,
-    path: &HostPath,
-    beside: &[u8],
-    from: &Path,
-    was: &Was,
-) -> io::Result<()> {
-    match was {
-        Was::Link { target, uid, gid } => {
-            host.put_link(path, beside, target.as_bytes(), Some((*uid, *gid)))
-        }
-        Was::File {
-            mode,
-            uid,
-            gid,
-            modified,
-            modified_nanos,
-        } => {
-            let mut file = fs::File::open(from)?;
-            let is_root = Uid::effective().is_root();
-            let set = Final {
-                owner: is_root.then_some(*uid),
-                group: is_root.then_some(*gid),
-                mode: *mode,
-                modified: Some((*modified, *modified_nanos)),
-                is_synced: true,
-            };
-            host.put(path, beside, &mut file, &set)
         }
     }
 }
