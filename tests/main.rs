@@ -4,6 +4,7 @@
 mod agent;
 mod api;
 mod controllers;
+mod cli;
 mod crash;
 mod deployment;
 mod durability;
