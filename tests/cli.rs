@@ -2,6 +2,8 @@
 //!
 //! Commands run in this process, against one server of this process; every test has a project and a home of its own.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::ffi::OsString;
 use std::path::Path;
 use std::path::PathBuf;

@@ -2,6 +2,8 @@
 //!
 //! `UPSHIFT_BLESS=1 cargo test generated` writes them anew.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;

@@ -1,5 +1,7 @@
 //! Help as `oc` lays it out: what it does, examples, options, usage, where to read on.
 
+use std::fmt::Write;
+
 use clap::Command;
 
 use crate::cli::exit;
@@ -91,14 +93,20 @@ fn template(program: Program, command: &Command) -> String {
     }
     template.push_str("Usage:\n  {usage}\n\n");
     if command.has_subcommands() {
-        template.push_str(&format!(
-            "Use \"{} <command> --help\" for more information about a given command.\n",
-            command.get_bin_name().unwrap_or(name)
-        ));
+        add(
+            &mut template,
+            format_args!(
+                "Use \"{} <command> --help\" for more information about a given command.\n",
+                command.get_bin_name().unwrap_or(name)
+            ),
+        );
     }
-    template.push_str(&format!(
-        "Use \"{name} options\" for a list of global command-line options (applies to all commands).\n"
-    ));
+    add(
+        &mut template,
+        format_args!(
+            "Use \"{name} options\" for a list of global command-line options (applies to all commands).\n"
+        ),
+    );
     template
 }
 
@@ -113,20 +121,29 @@ fn first_page(program: Program, root: &Command) -> String {
          program or on any other that speaks its API.\n"
     );
     for (group, names) in GROUPS {
-        text.push_str(&format!("\n{group}:\n"));
+        add(&mut text, format_args!("\n{group}:\n"));
         for word in *names {
             let about = root
                 .find_subcommand(word)
                 .and_then(Command::get_about)
                 .map_or_else(|| "Help about any command".to_owned(), ToString::to_string);
-            text.push_str(&format!("  {word:<16}{about}\n"));
+            add(&mut text, format_args!("  {word:<16}{about}\n"));
         }
     }
-    text.push_str(&format!("\n{}\n", exit::TABLE));
-    text.push_str(&format!(
-        "\nUsage:\n  {name} [flags] [options]\n\n\
+    add(&mut text, format_args!("\n{}\n", exit::TABLE));
+    add(
+        &mut text,
+        format_args!(
+            "\nUsage:\n  {name} [flags] [options]\n\n\
          Use \"{name} <command> --help\" for more information about a given command.\n\
          Use \"{name} options\" for a list of global command-line options (applies to all commands).\n"
-    ));
+        ),
+    );
     text
+}
+
+/// Appends text; a String takes everything.
+fn add(page: &mut String, text: std::fmt::Arguments<'_>) {
+    page.write_fmt(text)
+        .expect("writing to a String does not fail");
 }

@@ -36,9 +36,8 @@ pub struct Args {
 /// Runs `api-resources`.
 pub async fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
     let wide = match args.output.as_deref() {
-        None | Some("") => false,
+        None | Some("" | "name") => false,
         Some("wide") => true,
-        Some("name") => false,
         Some(other) => return Err(Failure::usage(format!("--output {other} is not available"))),
     };
     let connection = context.connect(Purpose::Reading).await?;
@@ -75,7 +74,9 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
     }
     rows.extend(kinds.iter().map(|kind| row(kind)));
     if !wide {
-        rows.iter_mut().for_each(|row| row.truncate(5));
+        for row in &mut rows {
+            row.truncate(5);
+        }
     }
     context.out(format_args!("{}", summary::aligned(&rows, 6)))?;
     Ok(Exit::Done)

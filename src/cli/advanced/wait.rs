@@ -68,7 +68,7 @@ pub struct Args {
 enum Condition {
     Created,
     Deleted,
-    Condition {
+    Reported {
         name: String,
         status: String,
     },
@@ -128,7 +128,7 @@ impl Condition {
             None if text == "delete" => Ok(Condition::Deleted),
             Some(("condition", rest)) if !rest.is_empty() => {
                 let (name, status) = rest.split_once('=').unwrap_or((rest, "True"));
-                Ok(Condition::Condition {
+                Ok(Condition::Reported {
                     name: name.to_owned(),
                     status: status.to_owned(),
                 })
@@ -151,7 +151,7 @@ impl Condition {
         match self {
             Condition::Created => true,
             Condition::Deleted => false,
-            Condition::Condition { name, status } => {
+            Condition::Reported { name, status } => {
                 let conditions = object["status"]["conditions"].as_array();
                 conditions.into_iter().flatten().any(|one| {
                     let of = |field: &str| one[field].as_str().unwrap_or_default().to_lowercase();

@@ -161,15 +161,14 @@ fn values(args: &Args, context: &Context) -> Result<Vec<(String, Vec<u8>)>, Fail
         values.push((key.to_owned(), value.as_bytes().to_vec()));
     }
     for source in &args.from_file {
-        let (key, file) = match source.split_once('=') {
-            Some((key, file)) => (key.to_owned(), file),
-            None => {
-                let name = std::path::Path::new(source).file_name();
-                (
-                    name.unwrap_or_default().to_string_lossy().into_owned(),
-                    source.as_str(),
-                )
-            }
+        let (key, file) = if let Some((key, file)) = source.split_once('=') {
+            (key.to_owned(), file)
+        } else {
+            let name = std::path::Path::new(source).file_name();
+            (
+                name.unwrap_or_default().to_string_lossy().into_owned(),
+                source.as_str(),
+            )
         };
         let value = fs::read(context.environment.path(file))
             .map_err(|error| Failure::ours(format!("error reading {file}: {error}")))?;

@@ -41,7 +41,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
     }
     let name = context.name();
     match projects.as_slice() {
-        [] => context.out(format_args!("{}\n", NONE))?,
+        [] => context.out(format_args!("{NONE}\n"))?,
         [only] => context.out(format_args!(
             "You have one project on this server: {:?}.\n",
             only.title()

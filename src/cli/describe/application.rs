@@ -50,19 +50,19 @@ pub fn write(application: &Application, related: &Related, now: Timestamp, page:
         })
         .collect();
     page.section("Gears", |page| {
-        page.table(&["NAME", "NODE", "STATE", "REVISION", "WANTED"], rows)
+        page.table(&["NAME", "NODE", "STATE", "REVISION", "WANTED"], rows);
     });
     page.section("Rollouts", |page| {
         page.table(
             &["NAME", "ACTION", "REVISION", "PHASE", "REASON", "AGE"],
             rollouts(related, now),
-        )
+        );
     });
     page.section("Revisions", |page| {
         page.table(
             &["NAME", "BUNDLE", "SIZE", "SOURCE", "AGE"],
             revisions(related, now),
-        )
+        );
     });
 }
 

@@ -18,7 +18,7 @@ pub fn write(events: &[Value], now: Timestamp, page: &mut Page) {
     }
     let rows = events.iter().map(|event| row(event, now)).collect();
     page.section("Events", |page| {
-        page.table(&["Type", "Reason", "Age", "From", "Message"], rows)
+        page.table(&["Type", "Reason", "Age", "From", "Message"], rows);
     });
 }
 

@@ -41,6 +41,6 @@ pub fn write(gear: &Gear, related: &Related, now: Timestamp, page: &mut Page) {
         })
         .collect();
     page.section("Operations", |page| {
-        page.table(&["NAME", "OWNER", "PHASE", "REASON", "AGE"], rows)
+        page.table(&["NAME", "OWNER", "PHASE", "REASON", "AGE"], rows);
     });
 }

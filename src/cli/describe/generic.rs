@@ -16,7 +16,7 @@ pub fn write(object: &Value, page: &mut Page) {
         match key.as_str() {
             "apiVersion" | "kind" | "metadata" => {}
             "data" | "stringData" if is_secret => {
-                page.section(&words(key), |page| sizes(value, page))
+                page.section(&words(key), |page| sizes(value, page));
             }
             _ => field(key, value, page),
         }
@@ -43,7 +43,7 @@ fn field(key: &str, value: &Value, page: &mut Page) {
                 for (index, item) in items.iter().enumerate() {
                     field(&index.to_string(), item, page);
                 }
-            })
+            });
         }
         Value::Array(items) => {
             let lines: Vec<String> = items.iter().map(scalar).collect();

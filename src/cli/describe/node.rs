@@ -59,6 +59,6 @@ pub fn write(node: &Node, related: &Related, page: &mut Page) {
         })
         .collect();
     page.section("Gears", |page| {
-        page.table(&["NAMESPACE", "NAME", "STATE", "REVISION"], rows)
+        page.table(&["NAMESPACE", "NAME", "STATE", "REVISION"], rows);
     });
 }

@@ -51,7 +51,7 @@ pub fn write(rollout: &Rollout, related: &Related, page: &mut Page) {
     if !status.steps.is_empty() {
         let rows = status.steps.iter().flat_map(operation::step_rows).collect();
         page.section("Once", |page| {
-            page.table(&["STEP", "PHASE", "TIME", "REASON", "MESSAGE"], rows)
+            page.table(&["STEP", "PHASE", "TIME", "REASON", "MESSAGE"], rows);
         });
     }
     let mut operations: Vec<_> = related.operations.iter().collect();

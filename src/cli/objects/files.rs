@@ -55,8 +55,9 @@ impl Files {
                 )));
             } else {
                 for path in self.paths(name, &context.environment.path(name))? {
-                    let text = fs::read_to_string(&path)
-                        .map_err(|error| Failure::ours(format!("cannot read {path:?}: {error}")))?;
+                    let text = fs::read_to_string(&path).map_err(|error| {
+                        Failure::ours(format!("cannot read {}: {error}", path.display()))
+                    })?;
                     objects(&path.to_string_lossy(), &text, &mut found)?;
                 }
             }

@@ -50,16 +50,15 @@ impl Columns {
     }
 
     /// The rows of these objects, under the headers that were asked for.
-    pub fn print(&self, objects: &[Value], headers: bool) -> Result<String, Failure> {
+    pub fn print(&self, objects: &[Value], headers: bool) -> String {
         let mut rows = Vec::new();
         if headers {
             rows.push(self.0.iter().map(|(header, _)| header.clone()).collect());
         }
         for object in objects {
-            let cells = self.0.iter().map(|(_, path)| cell(path, object));
-            rows.push(cells.collect::<Result<Vec<String>, Failure>>()?);
+            rows.push(self.0.iter().map(|(_, path)| cell(path, object)).collect());
         }
-        Ok(summary::aligned(&rows, 10))
+        summary::aligned(&rows, 10)
     }
 }
 
@@ -71,7 +70,7 @@ fn parse(path: &str) -> Result<JsonPath, Failure> {
     })
 }
 
-fn cell(path: &JsonPath, object: &Value) -> Result<String, Failure> {
+fn cell(path: &JsonPath, object: &Value) -> String {
     let found = path.select(object).unwrap_or_default();
     let texts: Vec<String> = found
         .into_iter()
@@ -81,9 +80,9 @@ fn cell(path: &JsonPath, object: &Value) -> Result<String, Failure> {
             value => value.to_string(),
         })
         .collect();
-    Ok(if texts.is_empty() {
+    if texts.is_empty() {
         "<none>".to_owned()
     } else {
         texts.join(",")
-    })
+    }
 }

@@ -16,17 +16,17 @@ pub fn one(format: &Format, object: &Value) -> Result<String, Failure> {
         Format::Json => Ok(json::print(object)),
         Format::Yaml => Ok(yaml::print(object)),
         Format::Name => Ok(names(object)),
-        Format::JsonPath(path) => path.print(object).map_err(mismatch),
+        Format::JsonPath(path) => path.print(object).map_err(|error| mismatch(&error)),
         Format::JsonPathAsJson(path) => {
             let found: Vec<Value> = path
                 .select(object)
-                .map_err(mismatch)?
+                .map_err(|error| mismatch(&error))?
                 .into_iter()
                 .cloned()
                 .collect();
             Ok(json::print(&Value::Array(found)))
         }
-        Format::Columns(columns) => columns.print(std::slice::from_ref(object), true),
+        Format::Columns(columns) => Ok(columns.print(std::slice::from_ref(object), true)),
         Format::Table { .. } => Ok(String::new()),
     }
 }
@@ -34,7 +34,7 @@ pub fn one(format: &Format, object: &Value) -> Result<String, Failure> {
 /// Several objects as one `List`; names and columns as rows.
 pub fn many(format: &Format, objects: Vec<Value>, headers: bool) -> Result<String, Failure> {
     match format {
-        Format::Columns(columns) => columns.print(&objects, headers),
+        Format::Columns(columns) => Ok(columns.print(&objects, headers)),
         Format::Name => Ok(objects.iter().map(names).collect()),
         _ => one(
             format,
@@ -75,7 +75,7 @@ fn without_managed_fields(mut object: Value) -> Value {
     object
 }
 
-fn mismatch(error: crate::api::jsonpath::Error) -> Failure {
+fn mismatch(error: &crate::api::jsonpath::Error) -> Failure {
     Failure::ours(format!("error executing jsonpath: {error}"))
 }
 

@@ -138,6 +138,9 @@ fn minify(whole: &mut Value, name: &str) -> Result<(), Failure> {
     Ok(())
 }
 
+const OMITTED: &str = "DATA+OMITTED";
+const REDACTED: &str = "REDACTED";
+
 /// Takes secrets out, in the words of `oc`.
 fn redact(whole: &mut Value) {
     let entries = |list: &mut Value, part: &str, fields: &[(&str, &str)]| {
@@ -152,8 +155,6 @@ fn redact(whole: &mut Value) {
             }
         }
     };
-    const OMITTED: &str = "DATA+OMITTED";
-    const REDACTED: &str = "REDACTED";
     entries(
         &mut whole["clusters"],
         "cluster",
