@@ -3,8 +3,8 @@
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod agent;
 mod api;
-mod controllers;
 mod cli;
+mod controllers;
 mod crash;
 mod deployment;
 mod durability;
