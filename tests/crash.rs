@@ -76,8 +76,13 @@ impl Stage {
     fn start_agent(&self, variables: &[(&str, &str)]) -> Process {
         let (join, folder) = (self.site.path("join"), self.site.path("agent"));
         let (join, folder) = (join.display().to_string(), folder.display().to_string());
+        let user = nix::unistd::User::from_uid(nix::unistd::geteuid())
+            .unwrap()
+            .unwrap()
+            .name;
+        let allow = format!("default={user}");
         self.site.start_with_folder(
-            &["node", "--join", &join, "--allow", "default="],
+            &["node", "--join", &join, "--allow", &allow],
             &folder,
             variables,
         )
@@ -105,7 +110,7 @@ impl Stage {
             if done() {
                 return;
             }
-            self.site.run(arguments);
+            self.site.run_from_afar(arguments);
         }
         assert!(
             done(),
@@ -121,7 +126,7 @@ impl Stage {
             if self.site.objects("rollouts").len() >= number {
                 break;
             }
-            self.site.run(arguments);
+            self.site.run_from_afar(arguments);
         }
         let started = std::time::Instant::now();
         loop {

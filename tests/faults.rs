@@ -95,7 +95,7 @@ fn a_hook_that_hangs_is_ended_at_its_timeout_with_everything_below_it() {
         "hooks/AfterInstall\n      timeout: 1\n",
     );
     fs::write(site.path("bundle/appspec.yml"), appspec).unwrap();
-    expect(&deploy(&site), 1, &["AfterInstall", "timed out"]);
+    expect(&deploy(&site), 1, &["AfterInstall", "HookTimedOut"]);
     assert_eq!(reason(&site), "HookTimedOut");
     let child = fs::read_to_string(&pid).unwrap();
     site.wait("the end of the child in a session of its own", || {
@@ -207,7 +207,7 @@ fn a_damaged_cache_is_fetched_again_and_without_the_blob_the_old_version_goes_on
         &[],
     );
     damage("damaged again");
-    for blob in fs::read_dir(site.data().join("content/blobs/sha256"))
+    for blob in fs::read_dir(site.data().join("content/sha256"))
         .unwrap()
         .flatten()
     {
@@ -348,7 +348,7 @@ fn a_disk_that_is_full() {
     let output = deploy(&site);
     let reason = reason(&site);
     let _ = std::process::Command::new("umount").arg(&small).status();
-    expect(&output, 1, &["Install", "space"]);
+    expect(&output, 1, &["Install", "disk is full"]);
     assert_eq!(reason, "DiskFull");
 }
 

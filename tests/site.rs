@@ -9,6 +9,8 @@ use std::process::Child;
 use std::process::Command;
 use std::process::Output;
 use std::process::Stdio;
+use std::sync::atomic::AtomicU16;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -29,6 +31,8 @@ pub(crate) const HOOKS: [&str; 5] = [
 /// A folder with everything in it; removed, and its processes killed, when dropped.
 pub(crate) struct Site {
     folder: tempfile::TempDir,
+    /// What its server listens on, before and after a restart.
+    port: u16,
 }
 
 /// A process of ours; killed when dropped.
@@ -48,11 +52,27 @@ impl Process {
     }
 }
 
+impl Drop for Site {
+    fn drop(&mut self) {
+        // A client may have started a server of its own.
+        for line in self.processes() {
+            let pid = line.split(' ').next().unwrap_or_default().to_owned();
+            let _ = Command::new("kill")
+                .args(["-9", &pid])
+                .stderr(Stdio::null())
+                .status();
+        }
+    }
+}
+
 impl Site {
     pub(crate) fn new() -> Site {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         fs::create_dir(folder.path().join("bundle")).expect("a folder can be made");
-        Site { folder }
+        Site {
+            folder,
+            port: free_port(),
+        }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -104,15 +124,65 @@ impl Site {
 
     /// Starts the backend with extra arguments and variables; ready when this returns, unless it died.
     pub(crate) fn serve(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Process {
-        let _ = fs::remove_file(self.data().join("server.json"));
+        let listen = format!("127.0.0.1:{}", self.port);
         let mut process = self.start(
-            &[&["serve", "--listen", "127.0.0.1:0"], arguments].concat(),
+            &[&["serve", "--listen", &listen], arguments].concat(),
             variables,
         );
-        self.wait("server.json, or the end of the server", || {
-            self.data().join("server.json").exists() || !process.is_alive()
+        self.wait("the server, or its end", || {
+            self.announced() == Some(u64::from(process.0.id())) || !process.is_alive()
         });
         process
+    }
+
+    /// The process that says it is the server.
+    fn announced(&self) -> Option<u64> {
+        let text = fs::read(self.data().join("server.json")).ok()?;
+        serde_json::from_slice::<Value>(&text).ok()?["pid"].as_u64()
+    }
+
+    /// Runs a client command as from another machine: a server that is gone is not started.
+    pub(crate) fn run_from_afar(&self, arguments: &[&str]) -> Output {
+        let kubeconfig = self.path("afar.kubeconfig");
+        if !kubeconfig.exists() {
+            self.write_kubeconfig(&kubeconfig);
+        }
+        self.command(arguments)
+            .arg("--kubeconfig")
+            .arg(&kubeconfig)
+            .output()
+            .expect("the program can be started")
+    }
+
+    /// The administrator's kubeconfig without the note that the server is embedded.
+    fn write_kubeconfig(&self, path: &Path) {
+        let text = fs::read_to_string(self.data().join("admin.kubeconfig")).unwrap_or_default();
+        let documents = upshift::api::yaml::read(&text).expect("the server wrote it");
+        let mut config = documents[0].value().clone();
+        for section in ["clusters", "contexts", "users"] {
+            for entry in config[section].as_array_mut().into_iter().flatten() {
+                let inner = &mut entry[section.trim_end_matches('s')];
+                inner
+                    .as_object_mut()
+                    .map(|inner| inner.remove("extensions"));
+            }
+        }
+        config
+            .as_object_mut()
+            .map(|config| config.remove("extensions"));
+        fs::write(path, config.to_string()).expect("a file can be written");
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).expect("its mode can be set");
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_upshift"));
+        command
+            .args(arguments)
+            .env("HOME", self.folder.path())
+            .env_remove("KUBECONFIG")
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null());
+        command
     }
 
     /// Starts the program with this site's data dir, its talk going to `log`.
@@ -148,14 +218,9 @@ impl Site {
 
     /// Runs a client command against this site's backend.
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_upshift"))
-            .args(arguments)
+        self.command(arguments)
             .args(["--local", "--data-dir"])
             .arg(self.data())
-            .env("HOME", self.folder.path())
-            .env_remove("KUBECONFIG")
-            .current_dir(self.folder.path())
-            .stdin(Stdio::null())
             .output()
             .expect("the program can be started")
     }
@@ -176,7 +241,7 @@ impl Site {
 
     /// Objects of a kind as JSON.
     pub(crate) fn objects(&self, kind: &str) -> Vec<Value> {
-        let output = self.run(&["get", kind, "-o", "json"]);
+        let output = self.run_from_afar(&["get", kind, "-o", "json"]);
         let list: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
         list["items"].as_array().cloned().unwrap_or_default()
     }
@@ -220,6 +285,18 @@ impl Site {
             }
         }
         found
+    }
+}
+
+/// A port that nobody listens on, outside of those that the system gives out by itself.
+fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = 12_000 + u16::try_from(std::process::id() % 400).expect("less than 400") * 50;
+    loop {
+        let port = first + NEXT.fetch_add(1, Ordering::Relaxed) % 1000;
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
     }
 }
 
