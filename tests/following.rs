@@ -137,6 +137,33 @@ fn what_cannot_be_shown_is_a_usage_error_before_anything_happens() {
 }
 
 #[test]
+fn what_is_past_is_told_in_short_with_its_own_code_and_an_archive_is_as_good_as_a_directory() {
+    let (site, _server) = site();
+    let archive = site.path("My App.tgz");
+    let mut tar = Command::new("tar");
+    tar.arg("-czf")
+        .arg(&archive)
+        .arg("-C")
+        .arg(site.path("bundle"));
+    let packed = tar.arg(".").status();
+    assert!(packed.expect("tar runs").success());
+    site.ok(&["deploy", &archive.display().to_string()]);
+    let (code, out, err) = parts(&site.run(&["rollout", "status", "app/my-app"]));
+    assert_eq!((code, out.as_str()), (Some(0), ""), "{err}");
+    assert!(err.contains("my-app-1 is deployed on 1 gear"), "{err}");
+    assert!(!err.contains("DownloadBundle"), "{err}");
+    // The same tree, from a directory, is the same revision.
+    let bundle = site.path("bundle").display().to_string();
+    site.ok(&["deploy", &bundle, "--name", "my-app"]);
+    assert_eq!(site.objects("revisions").len(), 1);
+    let shown = site.ok(&["rollout", "status", "app/my-app", "--watch=false"]);
+    assert!(
+        shown.starts_with("rollout.upshift.dev/my-app-2 Succeeded: 1 of 1"),
+        "{shown}"
+    );
+}
+
+#[test]
 fn a_timeout_ends_the_watching_and_not_the_work() {
     let (site, _server) = site();
     hold(&site);

@@ -3,6 +3,9 @@
 //! One hook of one gear comes as the bytes that it wrote. Several are told apart by a prefix on whole lines, which are
 //! then made safe to show. Nothing is known here of pods; their logs come with them.
 
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
 use tokio::sync::mpsc;
 
 use crate::api::upshift::Operation;
@@ -237,8 +240,9 @@ async fn follow(
     let mut reading = Reading {
         args,
         look: Look::of(Some("never"), &context.environment, false),
-        known: std::collections::BTreeMap::new(),
-        open: std::collections::BTreeSet::new(),
+        nodes: BTreeMap::new(),
+        asked: BTreeSet::new(),
+        open: BTreeSet::new(),
         is_over: false,
     };
     let exit = loop {
@@ -277,10 +281,11 @@ async fn follow(
 struct Reading<'a> {
     args: &'a Args,
     look: Look,
-    /// Operations by name, with the node each is on.
-    known: std::collections::BTreeMap<String, String>,
-    /// Outputs that were asked for and have not ended; those that have are remembered as closed.
-    open: std::collections::BTreeSet<Wanted>,
+    /// The node of each operation.
+    nodes: BTreeMap<String, String>,
+    /// Outputs that were asked for, and those of them that have not ended.
+    asked: BTreeSet<Wanted>,
+    open: BTreeSet<Wanted>,
     is_over: bool,
 }
 
@@ -295,7 +300,7 @@ impl Reading<'_> {
                 step,
                 text,
             } => {
-                let node = self.known.get(&operation).map(String::as_str);
+                let node = self.nodes.get(&operation).map(String::as_str);
                 say(context, &prefix(node, &step, self.look), &[text])?;
             }
             Change::LogEnded { operation, step } => {
@@ -316,16 +321,14 @@ impl Reading<'_> {
             return Vec::new();
         }
         let name = operation.metadata.name.clone();
-        self.known.insert(name, operation.spec.node.clone());
+        self.nodes.insert(name, operation.spec.node.clone());
         let mut fresh = Vec::new();
         for output in outputs(self.args, vec![operation]) {
             let wanted = Wanted {
                 operation: output.operation,
                 step: output.step,
             };
-            let key = format!("{} {}", wanted.operation, wanted.step);
-            // A key with a space is no operation's name: it remembers what was asked for.
-            if self.known.insert(key, String::new()).is_none() {
+            if self.asked.insert(wanted.clone()) {
                 self.open.insert(wanted.clone());
                 fresh.push(wanted);
             }

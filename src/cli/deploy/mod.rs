@@ -16,6 +16,7 @@ use crate::api::meta::Key;
 use crate::api::upshift::Action;
 use crate::api::upshift::Application;
 use crate::api::upshift::ApplicationSpec;
+use crate::api::upshift::Bundle;
 use crate::api::upshift::Hosts;
 use crate::api::upshift::Revision;
 use crate::api::upshift::RevisionSpec;
@@ -27,6 +28,7 @@ use crate::cli::Context;
 use crate::cli::Exit;
 use crate::cli::Failure;
 use crate::cli::context::Purpose;
+use crate::cli::failure::Kind;
 use crate::cli::output::Format;
 use crate::cli::progress::flags::Chosen;
 use crate::cli::progress::mode::Mode;
@@ -242,6 +244,30 @@ impl Command<'_> {
         serde_json::from_value(changed).map_err(|error| Failure::ours(error.to_string()))
     }
 
+    /// Brings the bundle up, unless the registry has it.
+    async fn upload(
+        &self,
+        client: &Client,
+        application: &Application,
+        packed: &mut Packed,
+    ) -> Result<Bundle, Failure> {
+        let registry = Registry::new(client.clone());
+        let metadata = &application.metadata;
+        let repository = format!("{}/{}", metadata.namespace, metadata.name);
+        let (digest, size) = (packed.digest.clone(), packed.size);
+        let is_there = registry.contains(&repository, &digest).await;
+        if !is_there.map_err(untransferred)? {
+            registry
+                .upload(&repository, packed.file(), &digest, size)
+                .await
+                .map_err(untransferred)?;
+        }
+        Ok(Bundle {
+            digest: digest.as_str().to_owned(),
+            size,
+        })
+    }
+
     /// The revision of this bundle: the one there is, or a new one.
     async fn revision(
         &self,
@@ -252,39 +278,21 @@ impl Command<'_> {
         mut packed: Packed,
     ) -> Result<Revision, Failure> {
         let settled = source.checked(Some(application))?;
-        let registry = Registry::new(client.clone());
-        let metadata = &application.metadata;
-        let repository = format!("{}/{}", metadata.namespace, metadata.name);
-        let (digest, size) = (packed.digest.clone(), packed.size);
-        if !registry
-            .contains(&repository, &digest)
-            .await
-            .map_err(untransferred)?
-        {
-            registry
-                .upload(&repository, packed.file(), &digest, size)
-                .await
-                .map_err(untransferred)?;
-        }
         let mut spec = RevisionSpec {
-            application: metadata.name.clone(),
+            application: application.metadata.name.clone(),
             number: 0,
-            bundle: crate::api::upshift::Bundle {
-                digest: digest.as_str().to_owned(),
-                size,
-            },
+            bundle: self.upload(client, application, &mut packed).await?,
             appspec: settled.appspec,
             files: settled.files,
             scripts: settled.scripts,
             source: source.origin(),
         };
-        let alike = |one: &&Revision| {
-            one.spec.bundle == spec.bundle
-                && one.spec.appspec == spec.appspec
-                && one.spec.files == spec.files
-                && one.spec.scripts == spec.scripts
-        };
-        if let Some(there) = known.revisions.iter().rev().find(alike) {
+        if let Some(there) = known
+            .revisions
+            .iter()
+            .rev()
+            .find(|one| is_alike(one, &spec))
+        {
             return Ok(there.clone());
         }
         // Somebody else may take the number meanwhile.
@@ -300,10 +308,8 @@ impl Command<'_> {
                 other => return Ok(other?),
             }
         }
-        Err(Failure::new(
-            crate::cli::failure::Kind::Locked,
-            "others keep making revisions of this application; try again",
-        ))
+        let message = "others keep making revisions of this application; try again";
+        Err(Failure::new(Kind::Locked, message))
     }
 
     /// Deploys a revision that is there.
@@ -404,6 +410,15 @@ fn wanted<'a>(
                     .hint("Deploy a directory or an archive first.")
             }),
     }
+}
+
+/// Whether a revision does what that spec says, whoever made it and from where.
+fn is_alike(revision: &Revision, spec: &RevisionSpec) -> bool {
+    let there = &revision.spec;
+    there.bundle == spec.bundle
+        && there.appspec == spec.appspec
+        && there.files == spec.files
+        && there.scripts == spec.scripts
 }
 
 fn untransferred(error: registry::Error) -> Failure {

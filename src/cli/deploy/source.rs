@@ -100,7 +100,16 @@ impl Source {
 
     /// Checks everything that can be checked here; `application` answers for a form that was not typed again.
     pub fn checked(&self, application: Option<&Application>) -> Result<Settled, Failure> {
-        let settled = match &self.appspec {
+        // The application may call its appspec something else.
+        let named = application.and_then(|application| application.spec.appspec.as_deref());
+        let appspec = match named {
+            Some(name) if self.named_appspec.is_none() => self
+                .bundle
+                .appspec(Some(name))
+                .map_err(|error| wrong(&error))?,
+            _ => self.appspec.clone(),
+        };
+        let settled = match &appspec {
             Some(file) => Settled {
                 appspec: file.name.clone(),
                 spec: appspec::parse(&file.name, &file.text)

@@ -23,6 +23,7 @@ use crate::cli::progress::fold::Change;
 use crate::cli::progress::interrupt::Interrupts;
 use crate::cli::progress::json;
 use crate::cli::progress::mode::Mode;
+use crate::cli::progress::outcome;
 use crate::cli::progress::outcome::Outcome;
 use crate::cli::progress::screen;
 use crate::cli::progress::screen::Screen;
@@ -75,6 +76,8 @@ struct Following<'a> {
     heard: mpsc::Receiver<Heard>,
     interrupts: Interrupts,
     began: Instant,
+    /// It was over before the watching began: only its end is told.
+    is_history: bool,
     last_tries: u32,
 }
 
@@ -102,7 +105,8 @@ impl<'a> Following<'a> {
         let metadata = &rollout.metadata;
         let listener = Listener::new(line, &metadata.namespace, &metadata.name, sender);
         listener.start(scope);
-        let logs = if chosen.mode == Mode::Quiet {
+        let is_history = outcome::is_over(&rollout);
+        let logs = if chosen.mode == Mode::Quiet || is_history {
             Logs::OfFailures
         } else {
             Logs::All
@@ -119,6 +123,7 @@ impl<'a> Following<'a> {
             heard,
             interrupts,
             began: Instant::now(),
+            is_history,
             last_tries: 0,
         })
     }
@@ -195,6 +200,9 @@ impl<'a> Following<'a> {
     }
 
     fn show(&mut self, events: &[Event]) -> Result<(), Failure> {
+        if self.is_history && self.chosen.mode != Mode::Json {
+            return Ok(());
+        }
         Ok(self
             .screen
             .show(events, &self.state, self.began.elapsed())?)
@@ -219,7 +227,7 @@ impl<'a> Following<'a> {
     }
 
     fn end(self, stop: &Stop) -> Result<Ended, Failure> {
-        let at = self.began.elapsed();
+        let at = self.took();
         let outcome = self.outcome(stop);
         let lines = self.last_words(stop, &outcome, at);
         let exit = outcome.exit;
@@ -232,6 +240,15 @@ impl<'a> Following<'a> {
             exit,
             rollout: self.state.rollout,
         })
+    }
+
+    /// The time since the watching began, or of what is past.
+    fn took(&self) -> Duration {
+        let status = &self.state.rollout.status;
+        match (status.started_at, status.finished_at) {
+            (Some(began), Some(ended)) if self.is_history => ended.since(began),
+            _ => self.began.elapsed(),
+        }
     }
 
     fn outcome(&self, stop: &Stop) -> Outcome {
