@@ -122,7 +122,11 @@ impl Source {
 /// The part of a file before its inline tests, which stand last.
 fn without_tests(text: &str) -> &str {
     let tests = text.match_indices("#[cfg(test)]").find(|(at, mark)| {
-        let after = text[at + mark.len()..].trim_start();
+        let mut after = text[at + mark.len()..].trim_start();
+        while after.starts_with("#[") {
+            let end = after.find("]\n").map_or(after.len(), |end| end + 1);
+            after = after[end..].trim_start();
+        }
         after.starts_with("mod ") && after.lines().next().is_some_and(|line| line.ends_with('{'))
     });
     tests.map_or(text, |(at, _)| &text[..at])
@@ -324,6 +328,7 @@ fn files(folder: &str) -> Vec<(String, String)> {
 /// The files that are only compiled for tests: `#[cfg(test)] mod name;` somewhere says so.
 fn test_files(files: &[(String, String)]) -> BTreeSet<String> {
     let mut tests = BTreeSet::new();
+    let mut folders = Vec::new();
     for (path, text) in files {
         let folder = folder_of(path);
         for (at, mark) in text.match_indices("#[cfg(test)]") {
@@ -335,10 +340,12 @@ fn test_files(files: &[(String, String)]) -> BTreeSet<String> {
                 && after["mod ".len() + name.len()..].starts_with(';')
             {
                 tests.insert(format!("{folder}/{name}.rs"));
-                tests.insert(format!("{folder}/{name}/mod.rs"));
+                folders.push(format!("{folder}/{name}/"));
             }
         }
     }
+    let below = |path: &&String| folders.iter().any(|folder| path.starts_with(folder));
+    tests.extend(files.iter().map(|(path, _)| path).filter(below).cloned());
     tests
 }
 
