@@ -2,6 +2,7 @@
 
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod agent;
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod api;
 mod cli;
 mod controllers;

@@ -11,6 +11,7 @@ use sha2::Digest;
 use sha2::Sha256;
 
 use crate::api::status::Status;
+use crate::base::text;
 
 /// Who makes a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,7 +78,7 @@ pub fn fingerprint(token: &str) -> [u8; 32] {
 pub fn new_token() -> Result<String, getrandom::Error> {
     let mut bytes = [0_u8; 32];
     getrandom::fill(&mut bytes)?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(text::hex(&bytes))
 }
 
 /// The tokens that are good, by their hash. A cheap handle.

@@ -116,7 +116,7 @@ impl Transport for InProcess {
         .boxed()
     }
 
-    fn server(&self) -> &str {
+    fn server(&self) -> &'static str {
         "this process"
     }
 }

@@ -73,11 +73,8 @@ impl Listener {
         };
         let certificates = stream.get_ref().1.peer_certificates();
         let certificate = certificates.and_then(|chain| chain.first());
-        let peer = match certificate.map(|one| (self.name_of)(one)) {
-            None => None,
-            // A certificate of ours without a name we know is somebody, but nobody with rights.
-            Some(name) => Some(PeerName(name.unwrap_or_default())),
-        };
+        // A certificate of ours without a name we know is somebody, but nobody with rights.
+        let peer = certificate.map(|one| PeerName((self.name_of)(one).unwrap_or_default()));
         serve_connection(stream, self.router.clone(), peer, scope).await;
     }
 }

@@ -38,7 +38,7 @@ pub(crate) async fn log(call: &Call) -> Result<Response, Status> {
             Status::unavailable(format!("the log cannot be read: {error}"))
         }
     };
-    match kept(call, &operation).await? {
+    match kept(call, &operation)? {
         Some(body) => Ok(response::text(StatusCode::OK, body)),
         None => Err(refusal),
     }
@@ -67,7 +67,7 @@ async fn refusal_of(answer: http::Response<hyper::body::Incoming>) -> Status {
 }
 
 /// The blobs of the asked steps, one after the other, if the asked steps ended and their output is in the registry.
-async fn kept(call: &Call, operation: &Operation) -> Result<Option<Body>, Status> {
+fn kept(call: &Call, operation: &Operation) -> Result<Option<Body>, Status> {
     let step = &call.target.query.step;
     let mut files = Vec::new();
     for status in &operation.status.steps {

@@ -24,7 +24,7 @@ pub(crate) enum Request {
     /// Everything below `/v2/`.
     Registry,
     Shutdown,
-    Objects(Target),
+    Objects(Box<Target>),
 }
 
 /// Which health check.
@@ -177,10 +177,12 @@ impl Request {
             ["apis", group] => Request::Discovery(Discovery::Group((*group).to_owned())),
             ["apis", group, version] => resources(group, version),
             ["api", version, rest @ ..] => {
-                return objects(method, uri, "", version, rest).map(Request::Objects);
+                return objects(method, uri, "", version, rest)
+                    .map(|target| Request::Objects(Box::new(target)));
             }
             ["apis", group, version, rest @ ..] => {
-                return objects(method, uri, group, version, rest).map(Request::Objects);
+                return objects(method, uri, group, version, rest)
+                    .map(|target| Request::Objects(Box::new(target)));
             }
             _ => return Err(Status::no_such_path()),
         };
@@ -385,8 +387,8 @@ fn field_validation(value: &str) -> Result<FieldValidation, Status> {
 mod tests {
     use super::*;
 
-    fn check(method: Method, path: &str) -> String {
-        match Request::parse(&method, &path.parse().unwrap()) {
+    fn check(method: &Method, path: &str) -> String {
+        match Request::parse(method, &path.parse().unwrap()) {
             Ok(Request::Objects(target)) => format!(
                 "{} {} [{}] [{}] [{}]",
                 target.verb.name(),
@@ -475,7 +477,7 @@ mod tests {
                 "OpenApi(\"upshift.dev\", \"v1\")",
             ),
         ] {
-            assert_eq!(check(method.clone(), path), expect, "{method} {path}");
+            assert_eq!(check(&method, path), expect, "{method} {path}");
         }
     }
 

@@ -120,7 +120,7 @@ pub(crate) fn warn(response: &mut Response, warnings: &[String]) {
     }
 }
 
-/// The metadata of an object as `meta.k8s.io/v1` PartialObjectMetadata.
+/// The metadata of an object as `PartialObjectMetadata` of `meta.k8s.io/v1`.
 pub(crate) fn partial(object: &Value) -> Value {
     serde_json::json!({
         "apiVersion": "meta.k8s.io/v1",

@@ -27,7 +27,7 @@ pub(crate) fn user(identity: &Identity, name: &str) -> Result<Value, Status> {
     }))
 }
 
-/// POST of a SelfSubjectReview.
+/// POST of a `SelfSubjectReview`.
 pub(crate) fn who_am_i(identity: &Identity) -> Value {
     json!({
         "apiVersion": kinds::SELF_SUBJECT_REVIEW.api_version(),
@@ -39,7 +39,7 @@ pub(crate) fn who_am_i(identity: &Identity) -> Value {
     })
 }
 
-/// POST of a SelfSubjectAccessReview.
+/// POST of a `SelfSubjectAccessReview`.
 pub(crate) fn may_i(identity: &Identity, review: &Value) -> Value {
     let allowed = if review["spec"]["nonResourceAttributes"].is_object() {
         *identity != Identity::Anonymous
@@ -91,7 +91,7 @@ fn may_reach(identity: &Identity, attributes: &Value) -> bool {
     allowed && asked > 0
 }
 
-/// GET of the collection of ProjectRequests: whether one may request projects at all.
+/// GET of the collection of `projectrequests`: whether one may request projects at all.
 pub(crate) fn may_request_projects() -> Value {
     json!({
         "apiVersion": "v1",

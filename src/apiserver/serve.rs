@@ -80,7 +80,7 @@ async fn answer(api: &Api, request: http::Request<Body>) -> Result<Response, Sta
         _ => {}
     }
     match asked? {
-        Request::Objects(target) => objects(api, identity, target, request).await,
+        Request::Objects(target) => objects(api, identity, *target, request).await,
         Request::Registry => Ok(registry::serve(api, &identity, request).await),
         Request::Shutdown => shutdown(api, &identity),
         // A machine that joins needs none of the rest.

@@ -1,4 +1,4 @@
-//! Kinds that are views of another kind: a Project is a Namespace seen by OpenShift, and a ProjectRequest asks for one.
+//! Kinds that are views of another kind: a Project is a Namespace seen by OpenShift, and a `ProjectRequest` asks for one.
 //! Pure.
 
 use serde_json::Value;
@@ -65,7 +65,7 @@ fn namespace_of(project: &Value, old: Option<&Value>) -> Value {
     namespace
 }
 
-/// The annotations that a ProjectRequest leaves on its Namespace.
+/// The annotations that a `ProjectRequest` leaves on its Namespace.
 pub(crate) fn requested_namespace(request: &Value, requester: &str) -> Value {
     let text = |field: &str| request[field].as_str().unwrap_or("").to_owned();
     let mut metadata = request["metadata"].clone();

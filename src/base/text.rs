@@ -43,6 +43,16 @@ pub fn size(bytes: u64) -> String {
     format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
 }
 
+/// Bytes as lower-case hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    const DIGITS: [u8; 16] = *b"0123456789abcdef";
+    let digit = |four: u8| char::from(DIGITS[usize::from(four)]);
+    bytes
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+        .collect()
+}
+
 /// A count with its noun: `1 gear`, `3 gears`.
 pub fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
@@ -61,6 +71,7 @@ mod tests {
         assert_eq!(times, ["850ms", "12.3s", "4m07s", "1h02m"]);
         let sizes = [512, 3500, 12 << 20].map(size);
         assert_eq!(sizes, ["512 B", "3.4 KiB", "12.0 MiB"]);
+        assert_eq!(hex(&[0x0f, 0xa0]), "0fa0");
         assert_eq!([count(1, "gear"), count(2, "gear")], ["1 gear", "2 gears"]);
     }
 }

@@ -319,7 +319,8 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let log = place.path().join("server.log");
         let old = "old\n";
-        let new: String = (0..20).map(|line| format!("line {line}\n")).collect();
+        let new: Vec<String> = (0..20).map(|line| format!("line {line}")).collect();
+        let new = new.join("\n");
         fs::write(&log, format!("{old}{new}")).unwrap();
         let last = last_lines(&log, old.len() as u64);
         assert_eq!(last.lines().count(), LAST_LINES);

@@ -9,7 +9,8 @@ use std::process::Stdio;
 use super::World;
 use super::application;
 
-/// kubectl, if it is installed. Without it the test says so by name, or fails where tools are required.
+/// Whether kubectl is not installed. Without it the test says so by name, or fails where tools are required.
+#[expect(clippy::print_stdout, reason = "a test that does not run says so")]
 fn is_missing() -> bool {
     let found = Command::new("kubectl")
         .args(["version", "--client"])

@@ -67,9 +67,9 @@ async fn a_namespace_must_be_there_and_goes_with_what_is_in_it() {
         .await
         .unwrap();
     loop {
-        match watch.next().await.unwrap().unwrap() {
-            WatchEvent::Deleted(_) => break,
-            _ => continue,
+        let event = watch.next().await.unwrap().unwrap();
+        if matches!(event, WatchEvent::Deleted(_)) {
+            break;
         }
     }
     world.stop().await;

@@ -1,4 +1,4 @@
-//! Making an object; Projects and ProjectRequests make a Namespace.
+//! Making an object; a `Project` and a `ProjectRequest` make a Namespace.
 
 use axum::body::Body;
 use http::StatusCode;
@@ -20,6 +20,7 @@ use crate::apiserver::verbs::Call;
 use crate::apiserver::verbs::admit;
 use crate::apiserver::verbs::refuse;
 use crate::apiserver::view;
+use crate::base::text;
 use crate::store;
 use crate::store::Expect;
 use crate::store::Place;
@@ -94,7 +95,7 @@ async fn create_once(call: &Call, mut stored: Value) -> Result<Value, Status> {
     }
 }
 
-/// Named as what was asked for: a ProjectRequest finds that the project exists.
+/// Named as what was asked for: a `ProjectRequest` finds that the project exists.
 fn exists(call: &Call, place: &Place) -> Status {
     let name = &place.key.name;
     if call.target.kind != &kinds::PROJECT_REQUEST {
@@ -175,14 +176,15 @@ fn new_uid() -> Result<String, Status> {
     let mut bytes: [u8; 16] = random()?;
     bytes[6] = bytes[6] & 0x0f | 0x40;
     bytes[8] = bytes[8] & 0x3f | 0x80;
-    let mut text = String::with_capacity(36);
-    for (index, byte) in bytes.iter().enumerate() {
-        if [4, 6, 8, 10].contains(&index) {
-            text.push('-');
-        }
-        text += &format!("{byte:02x}");
-    }
-    Ok(text)
+    let hex = text::hex(&bytes);
+    let parts = [
+        &hex[..8],
+        &hex[8..12],
+        &hex[12..16],
+        &hex[16..20],
+        &hex[20..],
+    ];
+    Ok(parts.join("-"))
 }
 
 /// Five letters and digits that spell no word, as Kubernetes ends generated names.

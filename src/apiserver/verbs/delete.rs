@@ -95,7 +95,7 @@ pub(super) async fn delete_collection(
 }
 
 impl Wish {
-    /// DeleteOptions of the body and the query together.
+    /// `DeleteOptions` of the body and the query together.
     async fn read(call: &Call, request: http::Request<Body>) -> Result<Wish, Status> {
         let (parts, body) = request.into_parts();
         let bytes = body::read(body).await?;
