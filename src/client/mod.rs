@@ -312,7 +312,9 @@ impl Client {
         if !headers.contains_key(header::USER_AGENT) {
             headers.insert(header::USER_AGENT, self.user_agent.clone());
         }
+        let line = format!("{} {path_and_query}", request.method());
         let response = self.send(request).await?;
+        tracing::debug!(request = line, code = response.status().as_u16());
         self.note_warnings(response.headers());
         Ok(response)
     }

@@ -11,7 +11,11 @@ use crate::cli::describe::view;
 /// Writes the section; an object without events says so.
 pub fn write(events: &[Value], now: Timestamp, page: &mut Page) {
     let mut events: Vec<Event> = events.iter().map(view).collect();
-    events.sort_by_key(|event| event.last_timestamp.or(event.metadata.creation_timestamp));
+    events.sort_by_key(|event| {
+        let last = event.last_timestamp.or(event.metadata.creation_timestamp);
+        // Moments have whole seconds; the version tells the order within one.
+        (last, event.metadata.revision())
+    });
     if events.is_empty() {
         page.field("Events", "");
         return;

@@ -33,7 +33,13 @@ pub fn write(rollout: &Rollout, related: &Related, page: &mut Page) {
         page,
     );
     if let (Some(started), Some(finished)) = (status.started_at, status.finished_at) {
-        page.field("Took", text::elapsed(finished.since(started)));
+        // Moments have whole seconds: what is shorter is not known.
+        let took = finished.since(started);
+        let took = match took.as_secs() {
+            0 => "less than a second".to_owned(),
+            _ => text::elapsed(took),
+        };
+        page.field("Took", took);
     }
     let gears = &status.gears;
     let unreachable = match gears.unreachable {
