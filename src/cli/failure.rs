@@ -240,14 +240,16 @@ impl From<connection::Error> for Failure {
                 Failure::new(Kind::Unreachable, format!("error: {error}"))
             }
             connection::Error::Client(error) => error.into(),
+            connection::Error::Kubeconfig(error) => error.into(),
             error => Failure::ours(chain(&error)),
         }
     }
 }
 
 impl From<kubeconfig::Error> for Failure {
+    /// A file that cannot be used is bad input, found before anything was done.
     fn from(error: kubeconfig::Error) -> Failure {
-        Failure::ours(chain(&error))
+        Failure::new(Kind::Usage, format!("error: {}", chain(&error)))
     }
 }
 

@@ -13,7 +13,9 @@ use crate::cli::Context;
 use crate::cli::Exit;
 use crate::cli::Failure;
 use crate::cli::context::Purpose;
+use crate::cli::failure::Kind;
 use crate::cli::output::Format;
+use crate::cli::program::Program;
 use crate::cli::progress::flags::Chosen;
 use crate::cli::progress::flags::Flags;
 use crate::cli::progress::mode::Mode;
@@ -25,6 +27,7 @@ use crate::cli::rollouts::output::Ending;
 use crate::cli::rollouts::preview::Fleet;
 use crate::cli::rollouts::preview::Preview;
 use crate::cli::rollouts::target;
+use crate::client::ListOptions;
 
 /// Bring back the revision before
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -38,9 +41,9 @@ Examples:
   # Back to a certain one
   upshift rollback shop --to-revision 3 --reason 'prices were wrong'")]
 pub struct Args {
-    /// The application
+    /// The application; on a terminal it may be left out and is asked for
     #[arg(value_name = "app/NAME")]
-    pub application: String,
+    pub application: Option<String>,
     /// The number of the revision
     #[arg(long, visible_alias = "to-version", value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
     pub to_revision: Option<u64>,
@@ -64,7 +67,10 @@ pub struct Args {
 pub async fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
     let format = Format::parse(args.output.as_deref(), &output::FORMATS)?;
     let chosen = args.progress.choose(context, !format.is_table())?;
-    let name = target::application(&args.application)?;
+    let name = match &args.application {
+        Some(word) => target::application(word)?,
+        None => ask(context).await?,
+    };
     if chosen.mode == Mode::Json && args.dry_run.is_some() {
         return Err(Failure::usage(
             "--progress=json follows a rollout; for a plan as data use -o json",
@@ -72,6 +78,46 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
     }
     let command = roll_back(&args, &name, context, chosen, &format);
     output::told(context, chosen, Box::pin(command)).await
+}
+
+/// Asks which application is meant; only on a terminal, and never as `oc`.
+async fn ask(context: &Context) -> Result<String, Failure> {
+    let streams = &context.streams;
+    if !(streams.in_is_terminal && streams.err_is_terminal) || context.program != Program::Upshift {
+        return Err(Failure::usage(
+            "name the application to roll back: app/NAME",
+        ));
+    }
+    let connection = context.connect(Purpose::Reading).await?;
+    let listed = connection
+        .client
+        .list::<Application>(&connection.namespace, &ListOptions::default())
+        .await?;
+    let mut names: Vec<String> = listed
+        .items
+        .into_iter()
+        .map(|one| one.metadata.name)
+        .collect();
+    if names.is_empty() {
+        let message = format!(
+            "No applications found in {} namespace.",
+            connection.namespace
+        );
+        return Err(Failure::new(Kind::NotFound, message));
+    }
+    let answer = dialoguer::Select::new()
+        .with_prompt("Roll back which application?")
+        .items(&names)
+        .default(0)
+        .interact_opt()
+        .map_err(|error| Failure::ours(format!("cannot ask: {error}")))?;
+    match answer {
+        Some(at) => Ok(names.swap_remove(at)),
+        None => Err(Failure::new(
+            Kind::Interrupted,
+            "nothing was chosen; nothing was done",
+        )),
+    }
 }
 
 async fn roll_back(

@@ -71,6 +71,13 @@ impl Preview<'_> {
     /// Prints the plan, or says why there is none.
     pub fn print(&self, context: &Context, fleet: &Fleet, format: &Format) -> Result<(), Failure> {
         let plan = self.plan(context, fleet)?;
+        if let Format::Yaml = format {
+            // A plan is a document of ours: nothing of oc's to match.
+            let text = serde_yaml::to_string(&self.object(&plan))
+                .map_err(|error| Failure::ours(error.to_string()))?;
+            context.out(format_args!("{text}"))?;
+            return Ok(());
+        }
         if !format.is_table() {
             return output::print(context, format, &self.object(&plan));
         }
