@@ -1,4 +1,4 @@
-//! Which program was called: the last part of argv[0] decides.
+//! Which program was called: the last part of `argv[0]` decides.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -15,7 +15,7 @@ pub enum Program {
 }
 
 impl Program {
-    /// The program that argv[0] names; any other name is `upshift`.
+    /// The program that `argv[0]` names; any other name is `upshift`.
     pub fn named(argument: Option<&OsString>) -> Program {
         let name = argument
             .and_then(|path| Path::new(path).file_stem())
