@@ -3,6 +3,8 @@
 //! `cargo bench` runs it. Peers run side by side with ours, in turn, so that a machine that slows down slows both.
 //! Nothing here asserts: a number that got worse is for a person to judge.
 
+#![expect(clippy::print_stdout, reason = "the table is what this program is for")]
+
 #[path = "all/deployment.rs"]
 mod deployment;
 #[path = "all/fixture.rs"]

@@ -1,5 +1,6 @@
 //! The seven steps of one gear against the same scripts in a shell, and an install of many files against tar and cp.
 
+use std::fmt::Write;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -37,7 +38,7 @@ fn hooks(server: &Server) -> Row {
         fs::write(&script, "#!/bin/sh\nexit 0\n").expect("a script can be written");
         fs::set_permissions(&script, fs::Permissions::from_mode(0o755))
             .expect("its mode can be set");
-        appspec.push_str(&format!("  {hook}:\n    - location: {hook}\n"));
+        write!(appspec, "  {hook}:\n    - location: {hook}\n").expect("a String takes everything");
     }
     fs::write(bundle.path().join("appspec.yml"), appspec).expect("an appspec can be written");
     let path = bundle.path().display().to_string();

@@ -55,7 +55,7 @@ pub(crate) fn rows() -> Vec<Row> {
     rows
 }
 
-/// Creates ConfigMaps over that many connections, each waiting for its answer before the next.
+/// Creates `ConfigMap`s over that many connections, each waiting for its answer before the next.
 fn creates(server: &Server, connections: usize) -> f64 {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
