@@ -3,6 +3,12 @@
 //! A debug build numbers its crash points. One undisturbed run counts them; then each run of the same story dies at one
 //! of them. A seeded sample runs always, all of them with `--ignored`. `UPSHIFT_SEED=N` repeats a sample.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test fails by panicking, and says its seed or what it lacks"
+)]
+
 use std::collections::BTreeMap;
 use std::fs;
 
@@ -21,12 +27,16 @@ enum Victim {
     Agent,
 }
 
+/// Name and phase of each step.
+type Steps = Vec<(String, String)>;
+
 /// What a story leaves behind.
 #[derive(Debug, PartialEq)]
 struct End {
     installed: BTreeMap<String, String>,
     rollouts: Vec<(String, String)>,
-    operations: Vec<(String, String, Vec<(String, String)>)>,
+    /// Name, phase, and each step with its phase.
+    operations: Vec<(String, String, Steps)>,
     gears: Vec<(String, String, String)>,
 }
 
@@ -291,7 +301,7 @@ fn rand_seed() -> u64 {
     u64::from(std::process::id()) * 1_000_003
 }
 
-/// Spreads neighbouring numbers widely (the finaliser of SplitMix64).
+/// Spreads neighbouring numbers widely (the finaliser of `SplitMix64`).
 fn scatter(number: u64) -> u64 {
     let mut mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -1,5 +1,10 @@
 //! `kill -9` under load: what was acknowledged is there after a restart, with the version that was acknowledged.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, and says its seed or what it lacks"
+)]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::Mutex;

@@ -1,5 +1,10 @@
 //! A place of its own for a test that runs the whole program: a data dir, a bundle, a destination, processes.
 
+#![expect(
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says its seed or what it lacks"
+)]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
