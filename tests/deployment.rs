@@ -1,10 +1,5 @@
 //! Whole stories with the real program: deploy, change, roll back, fail, retry, delete.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test fails by panicking, and says its seed or what it lacks"
-)]
-
 use std::fs;
 
 use serde_json::Value;

@@ -15,6 +15,7 @@ use upshift::api::kinds::CONFIG_MAP;
 use upshift::api::meta::Key;
 use upshift::base::environment::Environment;
 use upshift::client::Client;
+use upshift::client::DeleteOptions;
 use upshift::client::Patch;
 use upshift::client::WriteOptions;
 use upshift::client::connection;
@@ -77,7 +78,10 @@ async fn load(client: Client, worker: usize, acknowledged: Acknowledged) {
         if number % 3 == 0 {
             // While the answer is on its way, nothing is known: the name is forgotten until it is acknowledged.
             acknowledged.lock().unwrap().remove(&name);
-            let Ok(_) = client.delete(&CONFIG_MAP, &key, &Default::default()).await else {
+            let Ok(_) = client
+                .delete(&CONFIG_MAP, &key, &DeleteOptions::default())
+                .await
+            else {
                 return;
             };
             acknowledged.lock().unwrap().insert(name, None);

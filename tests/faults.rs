@@ -1,10 +1,5 @@
 //! What can be wrong, one test each: one clear line, nothing half done, the right exit code.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test fails by panicking, and says its seed or what it lacks"
-)]
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::fs::symlink;

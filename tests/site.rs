@@ -6,6 +6,7 @@
 )]
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -106,7 +107,8 @@ impl Site {
             self.path("installed").display()
         );
         for hook in HOOKS {
-            appspec.push_str(&format!("  {hook}:\n    - location: hooks/{hook}\n"));
+            write!(appspec, "  {hook}:\n    - location: hooks/{hook}\n")
+                .expect("a String takes everything");
             self.hook(hook, "exit 0");
         }
         fs::write(bundle.join("appspec.yml"), appspec).expect("an appspec can be written");
