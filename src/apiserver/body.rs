@@ -11,10 +11,10 @@ use serde_json::Value;
 
 use crate::api::json;
 use crate::api::kinds::Kind;
+use crate::api::protobuf;
 use crate::api::schema;
 use crate::api::status::Status;
 use crate::api::yaml;
-use crate::apiserver::protobuf;
 use crate::apiserver::request::FieldValidation;
 
 /// The largest object that is kept, as JSON.
@@ -58,9 +58,9 @@ pub(crate) fn media_type(headers: &HeaderMap) -> String {
         .to_ascii_lowercase()
 }
 
-/// Parses an object of a kind as its media type says: JSON, YAML, or Kubernetes' protobuf.
+/// Parses an object of a kind as its media type says: JSON, YAML, or Kubernetes' protobuf if the kind is read so.
 pub(crate) fn parse(kind: &Kind, media_type: &str, bytes: &[u8]) -> Result<Parsed, Status> {
-    if media_type == protobuf::MEDIA_TYPE {
+    if media_type == protobuf::MEDIA_TYPE && protobuf::is_read(kind) {
         return parse_protobuf(kind, bytes);
     }
     parse_plain(media_type, bytes)
@@ -172,6 +172,8 @@ mod tests {
         assert_eq!(value("application/yaml", "a: 1\n---\nb: 2\n"), Err(400));
         assert_eq!(value(protobuf::MEDIA_TYPE, "k8s"), Err(400));
         assert_eq!(value("application/cbor", "x"), Err(415));
+        let ours = parse(&kinds::APPLICATION, protobuf::MEDIA_TYPE, b"k8s\0");
+        assert_eq!(ours.map_err(|status| status.code), Err(415));
     }
 
     #[test]

@@ -16,7 +16,6 @@ pub mod listener;
 mod logs;
 mod metrics;
 mod object;
-mod protobuf;
 mod registry;
 mod request;
 mod response;

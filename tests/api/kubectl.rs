@@ -165,6 +165,68 @@ async fn kubectl_applies_built_in_kinds_and_our_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn kubectl_makes_built_in_kinds_from_its_flags() {
+    if is_missing() {
+        return;
+    }
+    let world = World::start().await;
+    ok(&world, &["create", "namespace", "demo"]).await;
+    let raw = world.folder.path().join("raw");
+    std::fs::write(&raw, b"\xff\0\x80").unwrap();
+    let raw = format!("--from-file=raw={}", raw.display());
+    let port = ["--tcp=80:8080", "--node-port=30080"];
+    let headless = ["--clusterip=None", "--tcp=80:http"];
+    let elsewhere = "--external-name=example.com";
+    let check = async |kind: &str, name: &str, flags: &[&str], path: &str, expect: &str| {
+        let place = ["-n", "demo"];
+        let words: Vec<&str> = kind.split(' ').collect();
+        ok(
+            &world,
+            &[&["create"], &words[..], &[name], flags, &place].concat(),
+        )
+        .await;
+        let path = format!("jsonpath={path}");
+        let shown = ok(
+            &world,
+            &[&["get", words[0], name, "-o", &path], &place[..]].concat(),
+        )
+        .await;
+        assert_eq!(shown, expect, "{kind}");
+    };
+    let settings = ["--from-literal=a=b", &raw];
+    let data = "{\"a\":\"b\"} {\"raw\":\"/wCA\"}";
+    check("configmap", "c", &settings, "{.data} {.binaryData}", data).await;
+    let data = "Opaque {\"a\":\"Yg==\",\"raw\":\"/wCA\"}";
+    check("secret generic", "s", &settings, "{.type} {.data}", data).await;
+    let ports =
+        "{.spec.type} {.spec.clusterIP} {.spec.ports[0].targetPort} {.spec.ports[0].nodePort}";
+    check(
+        "service nodeport",
+        "n",
+        &port,
+        ports,
+        "NodePort  8080 30080",
+    )
+    .await;
+    check(
+        "service clusterip",
+        "h",
+        &headless,
+        ports,
+        "ClusterIP None http ",
+    )
+    .await;
+    let name = "{.spec.type} {.spec.externalName}";
+    let expect = "ExternalName example.com";
+    check("service externalname", "e", &[elsewhere], name, expect).await;
+    let again = fails(&world, &["create", "namespace", "demo"]).await;
+    assert!(again.contains("(AlreadyExists)"), "{again}");
+    let of_nothing = fails(&world, &["create", "configmap", "c", "-n", "nosuch"]).await;
+    assert!(of_nothing.contains("\"nosuch\" not found"), "{of_nothing}");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn kubectl_is_told_about_unknown_and_wrong_fields() {
     if is_missing() {
         return;
