@@ -8,6 +8,11 @@ use std::process::Stdio;
 use std::time::Duration;
 use std::time::Instant;
 
+use upshift::base::environment::Environment;
+use upshift::client::Client;
+use upshift::client::connection;
+use upshift::client::connection::Flags;
+
 /// The program as this profile built it.
 pub(crate) const UPSHIFT: &str = env!("CARGO_BIN_EXE_upshift");
 
@@ -40,7 +45,6 @@ impl Server {
             child,
             ready_after: Duration::ZERO,
         };
-        // server.json is renamed into place when the server answers `/readyz` with yes.
         while !server.folder.path().join("server.json").exists() {
             assert!(
                 started.elapsed() < Duration::from_secs(20),
@@ -48,8 +52,35 @@ impl Server {
             );
             std::thread::sleep(Duration::from_millis(1));
         }
+        server.wait_until_ready();
         server.ready_after = started.elapsed();
         server
+    }
+
+    /// Asks `/readyz` until it says yes.
+    fn wait_until_ready(&self) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        runtime.expect("a runtime can be built").block_on(async {
+            let client = self.connect();
+            while client.open("/readyz").await.is_err() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        });
+    }
+
+    /// A client of its own, as the administrator.
+    pub(crate) fn connect(&self) -> Client {
+        let data_dir = Some(self.folder.path().to_owned());
+        let flags = Flags {
+            local: true,
+            data_dir,
+            ..Flags::default()
+        };
+        let choice = connection::choose(&flags, &Environment::default());
+        let connection = choice.expect("a data dir is a choice").connect();
+        connection.expect("the server wrote how to reach it").client
     }
 
     /// Resident memory of the process in MiB.

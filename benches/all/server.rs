@@ -5,11 +5,8 @@ use std::time::Instant;
 
 use serde_json::json;
 use upshift::api::kinds;
-use upshift::base::environment::Environment;
 use upshift::client::Client;
 use upshift::client::WriteOptions;
-use upshift::client::connection;
-use upshift::client::connection::Flags;
 
 use crate::Row;
 use crate::fixture::Server;
@@ -65,7 +62,7 @@ fn creates(server: &Server, connections: usize) -> f64 {
         let started = Instant::now();
         let workers: Vec<_> = (0..connections)
             .map(|worker| {
-                let client = connect(server);
+                let client = server.connect();
                 tokio::spawn(async move {
                     let mut count = 0;
                     while started.elapsed() < PERIOD {
@@ -94,18 +91,4 @@ async fn create(client: &Client, name: &str) {
         .create_object(&kinds::CONFIG_MAP, "default", &object, &options)
         .await
         .expect("a create succeeds");
-}
-
-fn connect(server: &Server) -> Client {
-    let flags = Flags {
-        local: true,
-        data_dir: Some(server.folder.path().to_owned()),
-        ..Flags::default()
-    };
-    let choice =
-        connection::choose(&flags, &Environment::default()).expect("a data dir is a choice");
-    choice
-        .connect()
-        .expect("the server wrote how to reach it")
-        .client
 }

@@ -349,7 +349,9 @@ impl Worker {
             reason: outcome.reason.clone(),
             message: outcome.message.clone(),
             exit_code: outcome.exit_code,
-            milliseconds: u64::try_from(outcome.time.as_millis()).unwrap_or(u64::MAX),
+            // Rounded, so that the sum over many short steps is not too small.
+            milliseconds: u64::try_from((outcome.time + Duration::from_micros(500)).as_millis())
+                .unwrap_or(u64::MAX),
             at: self.shared.clock.now(),
         })?;
         self.upload_log(step);
