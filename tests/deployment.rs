@@ -1,6 +1,7 @@
 //! Whole stories with the real program: deploy, change, roll back, fail, retry, delete.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use serde_json::Value;
 
@@ -269,6 +270,37 @@ fn a_second_deployment_while_one_runs_is_refused_with_exit_8() {
         fs::read_to_string(site.path("installed/page")).unwrap(),
         "2"
     );
+}
+
+#[test]
+fn a_hook_of_another_user_reaches_its_script_in_the_cache() {
+    if !nix::unistd::geteuid().is_root() {
+        println!("skipped: only root can run a hook as another user");
+        return;
+    }
+    let site = Site::new();
+    site.bundle("1");
+    fs::set_permissions(site.path(""), fs::Permissions::from_mode(0o711)).unwrap();
+    let open = site.path("open");
+    fs::create_dir(&open).unwrap();
+    fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).unwrap();
+    let script = format!("#!/bin/sh\nid -un > {}/who\n", open.display());
+    fs::write(site.path("bundle/hooks/AfterInstall"), script).unwrap();
+    let appspec = fs::read_to_string(site.path("bundle/appspec.yml")).unwrap();
+    let appspec = appspec.replace(
+        "hooks/AfterInstall\n",
+        "hooks/AfterInstall\n      runas: nobody\n",
+    );
+    fs::write(site.path("bundle/appspec.yml"), appspec).unwrap();
+    let _server = site.serve(&[], &[]);
+    site.ok(&[
+        "deploy",
+        &bundle(&site),
+        "--name",
+        "app",
+        "--progress=plain",
+    ]);
+    assert_eq!(fs::read_to_string(open.join("who")).unwrap(), "nobody\n");
 }
 
 #[test]

@@ -42,6 +42,8 @@ pub enum Error {
     Older { path: PathBuf, found: u32 },
     #[error("{path} is not an upshift data folder: its file \"format\" says {found:?}")]
     Foreign { path: PathBuf, found: String },
+    #[error("{path} is not an upshift data folder: it holds {found:?}; use an empty folder")]
+    NotOurs { path: PathBuf, found: String },
     #[error(
         "the data folder {path} is in use by {holder}; stop it with: upshift serve --stop --data-dir {path}"
     )]
@@ -66,16 +68,18 @@ pub struct DataFolder {
 impl DataFolder {
     /// Makes or checks the folder, and takes its lock.
     pub fn open(path: &Path) -> Result<DataFolder, Error> {
-        make_private(path)?;
+        refuse_foreign(path)?;
+        make_folder(path, TRAVERSABLE)?;
         let lock = take_lock(path)?;
         check_format(path)?;
         let folder = DataFolder {
             path: path.to_owned(),
             _lock: lock,
         };
-        for name in ["pki", "store", "content", "node"] {
-            make_private(&folder.path.join(name))?;
+        for name in ["pki", "store", "content"] {
+            make_folder(&folder.path.join(name), PRIVATE)?;
         }
+        make_folder(&folder.path.join("node"), TRAVERSABLE)?;
         folder.remove_record()?;
         Ok(folder)
     }
@@ -126,7 +130,8 @@ pub fn is_held(data_dir: &Path) -> bool {
 
 /// Opens the lock that is held while a server starts, by whoever starts it; not yet taken. Makes the folder.
 pub fn start_lock(data_dir: &Path) -> Result<File, Error> {
-    make_private(data_dir)?;
+    refuse_foreign(data_dir)?;
+    make_folder(data_dir, TRAVERSABLE)?;
     open_lock(&data_dir.join("start.lock"))
 }
 
@@ -173,19 +178,47 @@ fn record_path(data_dir: &Path) -> PathBuf {
     data_dir.join("server.json")
 }
 
-fn make_private(path: &Path) -> Result<(), Error> {
+/// A folder that nobody else may enter.
+const PRIVATE: u32 = 0o700;
+/// A folder that others may pass through but not look into: hooks of other users run in the cache of bundles below.
+const TRAVERSABLE: u32 = 0o711;
+
+fn make_folder(path: &Path, mode: u32) -> Result<(), Error> {
     fs::DirBuilder::new()
         .recursive(true)
-        .mode(0o700)
+        .mode(mode)
         .create(path)
         .map_err(io_error("make the folder", path))?;
-    let mode = fs::metadata(path)
-        .map_err(io_error("look at", path))?
-        .permissions()
-        .mode();
-    if mode & 0o077 != 0 {
-        fs::set_permissions(path, fs::Permissions::from_mode(0o700))
-            .map_err(io_error("make private", path))?;
+    let found = fs::metadata(path).map_err(io_error("look at", path))?;
+    if found.permissions().mode() & 0o777 != mode {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode))
+            .map_err(io_error("set the mode of", path))?;
+    }
+    Ok(())
+}
+
+/// A folder with files of somebody else's is left alone: no file is written there and no mode is changed.
+fn refuse_foreign(path: &Path) -> Result<(), Error> {
+    let entries = match fs::read_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(io_error("look into", path))?,
+    };
+    if path.join("format").exists() {
+        return Ok(());
+    }
+    // What an interrupted first start may have left, with or without its format.
+    let is_ours = |name: &str| {
+        ["lock", "start.lock", "server.log"].contains(&name) || name.starts_with(".format.")
+    };
+    for entry in entries {
+        let name = entry.map_err(io_error("look into", path))?.file_name();
+        let name = name.to_string_lossy();
+        if !is_ours(&name) {
+            return Err(Error::NotOurs {
+                path: path.to_owned(),
+                found: name.into_owned(),
+            });
+        }
     }
     Ok(())
 }
@@ -266,12 +299,33 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_folder_of_somebody_else_is_left_alone() {
+        let place = tempfile::tempdir().unwrap();
+        fs::write(place.path().join("thesis.txt"), "").unwrap();
+        fs::set_permissions(place.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let refusal = DataFolder::open(place.path()).unwrap_err().to_string();
+        assert!(refusal.contains("thesis.txt"), "{refusal}");
+        let mode = fs::metadata(place.path()).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o755);
+        assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1);
+    }
+
+    #[test]
     fn is_made_private_and_held_once() {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("data");
         let folder = DataFolder::open(&path).unwrap();
         let mode = fs::metadata(&path).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o700);
+        assert_eq!(mode & 0o777, 0o711);
+        for (name, mode) in [
+            ("store", 0o700),
+            ("pki", 0o700),
+            ("content", 0o700),
+            ("node", 0o711),
+        ] {
+            let found = fs::metadata(path.join(name)).unwrap().permissions().mode();
+            assert_eq!(found & 0o777, mode, "{name}");
+        }
         assert!(is_held(&path));
         folder
             .write_record(&Announcement {

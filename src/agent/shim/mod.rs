@@ -20,7 +20,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::fs::File;
 use std::io;
+use std::io::Write;
 use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::path::PathBuf;
@@ -178,7 +180,14 @@ impl Shim {
             remove(&self.folder.join(stale))?;
         }
         let spec = serde_json::to_vec(spec).expect("a spec is plain data");
-        fs::write(self.folder.join("spec.json"), spec)?;
+        // The environment in it may hold secrets.
+        let mut file = File::options()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(self.folder.join("spec.json"))?;
+        file.write_all(&spec)?;
         crash::point("shim.start.before");
         let child = Command::new(program)
             .arg0("upshift-shim")
