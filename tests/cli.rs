@@ -650,6 +650,29 @@ fn unknown_names_are_told_apart() {
 }
 
 #[test]
+fn a_join_file_says_how_it_is_used_and_is_not_spent_on_a_node_that_serves_nobody() {
+    let user = User::of("joining");
+    let (_, said, code) = user.run("node token create web-9 -o web-9.join");
+    assert_eq!(code, 0, "{said}");
+    assert!(
+        said.ends_with("upshift node --join web-9.join --allow joining=USER\n"),
+        "{said}"
+    );
+    // Twice the same answer: the token is as good as before.
+    for _ in 0..2 {
+        let (_, said, code) = user.run("node --join web-9.join --data-dir nodes");
+        assert_eq!(
+            (said.as_str(), code),
+            (
+                "error: a node needs at least one --allow NAMESPACE=USER: it serves nobody otherwise\n\
+                 See 'upshift node -h' for help and examples\n",
+                2
+            )
+        );
+    }
+}
+
+#[test]
 fn a_wrong_token_is_not_let_in() {
     let user = User::of("tokens");
     let (_, said, code) = user.run("get app --token wrong");

@@ -91,6 +91,13 @@ pub enum Allow {
     Only(BTreeMap<String, String>),
 }
 
+impl Allow {
+    /// Whether this process can keep it: worth knowing before a one-time token is spent on joining.
+    pub fn check(&self) -> Result<(), Error> {
+        users::check(self, &users::own()).map_err(Error::Allow)
+    }
+}
+
 /// Why an agent does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -118,8 +125,8 @@ pub struct Agent {
 impl Agent {
     /// Starts the agent's tasks in `scope`; they try for ever to reach the server.
     pub fn start(options: AgentOptions, scope: &Scope) -> Result<Agent, Error> {
+        options.allow.check()?;
         let own = users::own();
-        users::check(&options.allow, &own).map_err(Error::Allow)?;
         make_folders(&options.folder)?;
         let lock = lock(&options.folder)?;
         if options.allow == Allow::Everything {

@@ -1,6 +1,7 @@
 //! `node`: this machine as a node of a server that runs elsewhere; and the tokens that let machines in.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -23,6 +24,7 @@ use crate::cli::Exit;
 use crate::cli::Failure;
 use crate::cli::context::Purpose;
 use crate::cli::failure;
+use crate::cli::failure::Kind;
 use crate::cli::server::block_on;
 use crate::cli::usage;
 use crate::client;
@@ -36,7 +38,7 @@ const GRACE: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug, clap::Args)]
 #[command(
     args_conflicts_with_subcommands = true,
-    override_usage = "upshift node (--join FILE [--allow NAMESPACE=USER]... | token create NAME) [options]",
+    override_usage = "upshift node ([--join FILE] --allow NAMESPACE=USER... | token create NAME) [options]",
     after_help = "\
 Examples:
   # On the server: a file that lets one machine in, under that name
@@ -149,27 +151,38 @@ async fn create(
     file.write(&context.environment.path(&target))
         .map_err(|error| Failure::ours(failure::chain(&error)))?;
     context.say(format_args!(
-        "Wrote {target}: it lets one machine in, once. On that machine: {} node --join {target}\n",
-        context.name()
+        "Wrote {target}: it lets one machine in, once. There, as the user that is to run the hooks:\n    \
+         {} node --join {target} --allow {}=USER\n",
+        context.name(),
+        connection.namespace
     ))?;
     Ok(Exit::Done)
 }
 
 async fn agent(args: &Args, context: &Context) -> Result<Exit, Failure> {
-    let ours = |error: agent::join::Error| match error {
-        agent::join::Error::Client(error) => error.into(),
-        error => Failure::ours(failure::chain(&error)),
-    };
     let allow = allow(&args.allow)?;
     let flag = context.flags.resolve(context)?.data_dir;
     let nodes = connection::data_dir(flag.as_deref(), &context.environment)?.join("node");
-    let (identity, folder) = match &args.join {
-        Some(file) => agent::join::join(&context.environment.path(file), |name| nodes.join(name))
-            .await
-            .map_err(ours)?,
-        None => joined_before(&nodes, context)?,
+    let able = || {
+        allow
+            .check()
+            .map_err(|error| usage::see(context.program, "node", error.to_string()))
     };
-    let mut options = AgentOptions::new(&identity.node, folder, identity.client().map_err(ours)?);
+    let (identity, folder) = if let Some(file) = &args.join {
+        able()?;
+        agent::join::join(&context.environment.path(file), |name| nodes.join(name))
+            .await
+            .map_err(not_joined)?
+    } else {
+        let joined = joined_before(&nodes, context)?;
+        able()?;
+        joined
+    };
+    let mut options = AgentOptions::new(
+        &identity.node,
+        folder,
+        identity.client().map_err(not_joined)?,
+    );
     options.allow = allow;
     options.address.clone_from(&args.address);
     let scope = Scope::new();
@@ -186,6 +199,20 @@ async fn agent(args: &Args, context: &Context) -> Result<Exit, Failure> {
         left => Err(Failure::ours(format!(
             "stopped, but {left} tasks did not end in time"
         ))),
+    }
+}
+
+/// Why a machine is not let in: a file that cannot be used is bad input, a token that was used is no right.
+fn not_joined(error: agent::join::Error) -> Failure {
+    use agent::join::Error;
+    match error {
+        Error::Client(error) => error.into(),
+        Error::Token(why) => Failure::new(Kind::Unreachable, format!("error: {why}")),
+        Error::Refused { .. } => Failure::usage(failure::chain(&error)),
+        Error::Io { ref source, .. } if source.kind() == io::ErrorKind::NotFound => {
+            Failure::usage(failure::chain(&error))
+        }
+        error => Failure::ours(failure::chain(&error)),
     }
 }
 
