@@ -208,8 +208,9 @@ fn an_interruption_says_how_to_go_on_and_leaves_the_work_alone() {
         assert_eq!(code, Some(expect), "{err}");
         assert!(
             err.ends_with(
-                "stopped watching; app-1 continues. Watch again: upshift rollout status -w app/app  \
-                 Cancel it: upshift rollout cancel app/app\n"
+                "stopped watching; app-1 continues\n  \
+                 watch again: upshift rollout status -w app/app\n  \
+                 cancel it:   upshift rollout cancel app/app\n"
             ),
             "{err}"
         );

@@ -275,40 +275,38 @@ impl<'a> Following<'a> {
                 };
                 summary::lines(&self.state, outcome, at, wanted)
             }
-            (Stop::Interrupted(_), _) => vec![self.continues("stopped watching")],
+            (Stop::Interrupted(_), _) => self.continues("stopped watching").to_vec(),
             (Stop::TimedOut, _) => {
                 let causes = self.state.causes(at).join("; ");
-                vec![
-                    format!(
-                        "error: timed out after {}: {}/{} done; {causes}",
-                        text::elapsed(at),
-                        self.state.all_ended(),
-                        self.state.total()
-                    ),
-                    self.continues("stopped watching"),
-                ]
+                let mut lines = vec![format!(
+                    "error: timed out after {}: {}/{} done; {causes}",
+                    text::elapsed(at),
+                    self.state.all_ended(),
+                    self.state.total()
+                )];
+                lines.extend(self.continues("stopped watching"));
+                lines
             }
             (Stop::Silent, _) => {
                 let why = self.state.lost.as_ref().map_or("", |(_, why)| why.as_str());
                 let server = self.listener.line.client().server().to_owned();
-                vec![
-                    format!("error: no answer from {server} ({why})"),
-                    self.continues("gave up watching"),
-                ]
+                let mut lines = vec![format!("error: no answer from {server} ({why})")];
+                lines.extend(self.continues("gave up watching"));
+                lines
             }
         }
     }
 
     /// How to take it up again.
-    fn continues(&self, what: &str) -> String {
+    fn continues(&self, what: &str) -> [String; 3] {
         let program = self.context.name();
         let application = &self.state.rollout.spec.application;
         let namespace = summary::in_namespace(&self.state);
-        format!(
-            "{what}; {} continues. Watch again: {program} rollout status -w app/{application}{namespace}  \
-             Cancel it: {program} rollout cancel app/{application}{namespace}",
-            self.state.name()
-        )
+        [
+            format!("{what}; {} continues", self.state.name()),
+            format!("  watch again: {program} rollout status -w app/{application}{namespace}"),
+            format!("  cancel it:   {program} rollout cancel app/{application}{namespace}"),
+        ]
     }
 
     fn columns(&self) -> Option<u16> {

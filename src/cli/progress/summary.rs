@@ -4,10 +4,13 @@
 
 use std::time::Duration;
 
+use comfy_table::ColumnConstraint;
 use comfy_table::ContentArrangement;
 use comfy_table::Table;
 use comfy_table::TableStyle;
+use comfy_table::Width;
 
+use crate::api::appspec::EVENTS;
 use crate::api::upshift::Action;
 use crate::api::upshift::OperationPhase;
 use crate::api::upshift::RolloutPhase;
@@ -50,7 +53,13 @@ pub fn lines(state: &State, outcome: &Outcome, took: Duration, wanted: Wanted) -
     if !state.gears.is_empty() {
         lines.extend(table(state, wanted.columns).lines().map(str::to_owned));
     }
-    lines.push(verdict(state, outcome, took, wanted.look));
+    lines.push(verdict(
+        state,
+        outcome,
+        took,
+        wanted.look,
+        !failures.is_empty(),
+    ));
     let next = next(state, outcome, &failures, wanted.program);
     if !next.is_empty() {
         let dot = format!(" {} ", wanted.look.glyph(Glyph::Dot));
@@ -85,11 +94,18 @@ fn replay(state: &State, failed: &Failed<'_>, wanted: Wanted) -> Vec<String> {
             .skip(skipped)
             .map(|line| format!("  {bar} {line}")),
     );
-    lines.push(format!(
-        "  full log: {}",
-        log_command(state, failed, wanted.program)
-    ));
+    if has_log(failed) {
+        let command = log_command(state, failed, wanted.program);
+        lines.push(format!("  full log: {command}"));
+    }
     lines
+}
+
+/// Whether scripts ran in what failed: the other steps print nothing.
+fn has_log(failed: &Failed<'_>) -> bool {
+    failed
+        .step
+        .is_some_and(|step| EVENTS.contains(&step.name.as_str()))
 }
 
 fn log_command(state: &State, failed: &Failed<'_>, program: &str) -> String {
@@ -179,13 +195,24 @@ fn gear_reason(gear: &Gear) -> String {
     })
 }
 
-fn verdict(state: &State, outcome: &Outcome, took: Duration, look: Look) -> String {
+fn verdict(
+    state: &State,
+    outcome: &Outcome,
+    took: Duration,
+    look: Look,
+    is_replayed: bool,
+) -> String {
     let rollout = &state.rollout;
     let (name, revision) = (state.name(), &rollout.spec.revision);
-    let time = text::elapsed(took);
+    let time = if took.is_zero() {
+        // Only a past rollout's moments can coincide: they have whole seconds.
+        "less than a second".to_owned()
+    } else {
+        text::elapsed(took)
+    };
     let counts = &rollout.status.gears;
     let gears = text::count(state.total() as usize, "gear");
-    let because = because(state);
+    let because = because(state, is_replayed);
     if state.is_gone() {
         return look.paint(
             Color::Bad,
@@ -194,7 +221,7 @@ fn verdict(state: &State, outcome: &Outcome, took: Duration, look: Look) -> Stri
     }
     let said = match (rollout.status.phase, rollout.spec.action) {
         (RolloutPhase::Succeeded, Action::Deploy) => {
-            format!("{name}: {revision} is deployed on {gears} in {time}")
+            format!("{name}: revision {revision} is deployed on {gears} in {time}")
         }
         (RolloutPhase::Succeeded, Action::Rollback) => {
             format!("{name}: rolled back to {revision} on {gears} in {time}")
@@ -222,12 +249,14 @@ fn verdict(state: &State, outcome: &Outcome, took: Duration, look: Look) -> Stri
     look.paint(color, &said)
 }
 
-/// The rollout's own reason; the gears' are told already.
-fn because(state: &State) -> String {
+/// The rollout's own reason: a word when the lines above tell what happened, else all that is known.
+fn because(state: &State, is_replayed: bool) -> String {
     let status = &state.rollout.status;
     match (status.reason.as_str(), status.message.as_str()) {
         ("", "") => String::new(),
-        (reason, "") => format!(": {reason}"),
+        (reason, message) if message.is_empty() || (is_replayed && !reason.is_empty()) => {
+            format!(": {reason}")
+        }
         (_, message) => format!(": {message}"),
     }
 }
@@ -258,8 +287,14 @@ fn next(state: &State, outcome: &Outcome, failures: &[Failed<'_>], program: &str
         ],
         _ => {
             let mut next = Vec::new();
-            if let Some(failed) = failures.first() {
-                next.push(log_command(state, failed, program));
+            match failures.first() {
+                Some(failed) if has_log(failed) => next.push(log_command(state, failed, program)),
+                Some(_) => next.push(format!(
+                    "{program} describe rollout {}{}",
+                    state.name(),
+                    in_namespace(state)
+                )),
+                None => {}
             }
             next.push(format!("{program} rollout retry {application}"));
             if !state.rollout.status.previous_revision.is_empty()
@@ -280,7 +315,10 @@ fn reason(reason: &str, message: &str) -> String {
     }
 }
 
-/// A table without borders, as `oc` lays out its own.
+/// The narrowest that a table's last column is wrapped to; a terminal too small for that breaks the lines itself.
+const LAST_COLUMN: u16 = 24;
+
+/// A table without borders, as `oc` lays out its own; within `columns` only the last column is wrapped.
 pub fn plain_table<const N: usize>(header: [&str; N], columns: Option<u16>) -> Table {
     let mut table = Table::new();
     table.load_style(TableStyle::new()).set_header(header);
@@ -292,6 +330,11 @@ pub fn plain_table<const N: usize>(header: [&str; N], columns: Option<u16>) -> T
     table.force_no_tty();
     for column in table.column_iter_mut() {
         column.set_padding((0, 3));
+        column.set_constraint(if column.index + 1 == N {
+            ColumnConstraint::LowerBoundary(Width::Fixed(LAST_COLUMN))
+        } else {
+            ColumnConstraint::ContentWidth
+        });
     }
     table
 }

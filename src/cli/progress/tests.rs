@@ -222,6 +222,40 @@ fn the_end_says_what_failed_shows_its_last_lines_and_names_the_next_command() {
 }
 
 #[test]
+fn a_step_without_scripts_has_no_log_and_nothing_is_said_three_times() {
+    let (mut state, _) = failing();
+    state.rollout.status.message =
+        "gear shop-localhost failed in Install (DiskFull): the disk is full".into();
+    state.rollout.status.reason = "DiskFull".into();
+    for gear in state.gears.values_mut() {
+        for step in gear.runs.iter_mut().flat_map(|run| &mut run.steps) {
+            if step.name == "ValidateService" {
+                step.name = "Install".into();
+                step.tail.clear();
+                step.status.exit_code = None;
+                step.status.reason = "DiskFull".into();
+                step.status.message = "the disk is full".into();
+            }
+        }
+    }
+    let outcome = Outcome::of(&state.rollout).unwrap();
+    let wanted = summary::Wanted {
+        look: LOOK,
+        replay: 10,
+        columns: Some(40),
+        program: "upshift",
+    };
+    let lines = summary::lines(&state, &outcome, Duration::from_millis(3020), wanted);
+    insta::assert_snapshot!(lines.join("\n"), @r"
+    error: shop-2 failed on localhost: Install: DiskFull: the disk is full
+    GEAR             NODE        RESULT   TIME   REASON
+    shop-localhost   localhost   Failed   2.3s   Install: DiskFull
+    shop-2: failed after 3.0s: DiskFull
+    next: upshift describe rollout shop-2 · upshift rollout retry app/shop · upshift rollback app/shop
+    ");
+}
+
+#[test]
 fn ndjson_numbers_every_event_and_ends_with_the_result() {
     let (state, events) = failing();
     let sequence: Vec<u64> = events.iter().map(|event| event.sequence).collect();

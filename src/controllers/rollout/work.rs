@@ -77,7 +77,7 @@ fn abort(scene: &Scene<'_>, mut decision: Decision) -> Decision {
     }
     let counts = scene.counts();
     let message = format!(
-        "aborted: {} of {} done; what is done stays",
+        "{} of {} done; what is done stays",
         counts.done,
         text::count(counts.total as usize, "gear")
     );
