@@ -383,6 +383,8 @@ fn pause_resume_cancel_and_history_follow_the_rollout() {
     let (code, _, err) = parts(&site.run(&["rollout", "status", "app/app"]));
     assert_eq!(code, Some(1), "{err}");
     assert_eq!(phase(&site, "app-1"), "Aborted");
+    let described = site.ok(&["describe", "rollout", "app-1"]);
+    assert!(described.contains(" of 1 done, 0 failed\n"), "{described}");
     let history = site.ok(&["rollout", "history", "app/app"]);
     for word in ["NUMBER", "USER", "app-1", "Aborted", "first try", "file://"] {
         assert!(history.contains(word), "{word}: {history}");

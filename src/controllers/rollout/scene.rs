@@ -145,8 +145,19 @@ impl<'a> Scene<'a> {
             total: u32::try_from(standings.len()).unwrap_or(u32::MAX),
             done: count(Standing::Done),
             failed: count(Standing::Failed),
-            unreachable: count(Standing::Unreachable),
+            unreachable: u32::try_from(self.passed_over(&standings)).unwrap_or(u32::MAX),
         }
+    }
+
+    /// Gears on silent nodes; one that was told to stop is not silent.
+    fn passed_over(&self, standings: &[Standing]) -> usize {
+        let is_aborted = self.rollout.spec.desired == Desired::Abort;
+        self.targets
+            .iter()
+            .zip(standings)
+            .filter(|(_, standing)| **standing == Standing::Unreachable)
+            .filter(|(target, _)| !(is_aborted && target.reachable))
+            .count()
     }
 
     /// The rollout's operations that their nodes are still at work on, and have not been given up.
