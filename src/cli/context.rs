@@ -17,6 +17,7 @@ use crate::client::connection::Connection;
 use crate::client::connection::Target;
 use crate::server::background;
 use crate::server::background::Outcome;
+use crate::server::data_folder;
 
 /// The surroundings of one command.
 #[derive(Clone)]
@@ -67,6 +68,12 @@ impl Context {
         let choice = self.choose()?;
         if purpose == Purpose::Reading {
             let connection = choice.connect().map_err(|error| self.not_running(error))?;
+            if let Target::Embedded { data_dir } = choice.target
+                && !data_folder::is_held(&data_dir)
+            {
+                // A killed server leaves its address behind.
+                return Err(self.not_running(connection::Error::NotRunning { data_dir }));
+            }
             self.check_version(&connection)?;
             return Ok(connection);
         }

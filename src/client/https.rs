@@ -360,7 +360,13 @@ fn root(error: &reqwest::Error) -> Root {
 
 fn deepest(error: &(dyn StdError + 'static)) -> String {
     let mut cause = error;
-    while let Some(next) = cause.source() {
+    loop {
+        // A server that was killed ends neither its answer nor its TLS; the library explains that with a link.
+        let io = cause.downcast_ref::<io::Error>();
+        if io.is_some_and(|io| io.kind() == io::ErrorKind::UnexpectedEof) {
+            return "the connection was closed".to_owned();
+        }
+        let Some(next) = cause.source() else { break };
         cause = next;
     }
     cause.to_string()
