@@ -166,6 +166,15 @@ fn usage_errors_are_ocs() {
             "error: flag needs an argument: --selector\nSee 'upshift get --help' for usage.\n",
         ),
         (
+            "version x",
+            "error: unexpected argument \"x\"\nSee 'upshift version -h' for help and examples\n",
+        ),
+        (
+            "deploy . --port x",
+            "error: invalid argument \"x\" for \"--port\" flag: must be a whole number\n\
+             See 'upshift deploy --help' for usage.\n",
+        ),
+        (
             "config foo",
             "error: unknown command \"foo\"\nSee 'upshift config -h' for help and examples\n",
         ),
@@ -487,7 +496,7 @@ fn objects_are_made_shown_changed_and_removed() {
         said.starts_with("The Application \"shop\" is invalid: spec.port: Invalid value: 0"),
         "{said}"
     );
-    assert_eq!(code, 1);
+    assert_eq!(code, 2);
     let text = user.ok("describe app/shop");
     assert!(text.starts_with("Name:          shop\nNamespace:     objects\nLabels:        tier=web\nAnnotations:   owner=ann\n"), "{text}");
     assert_eq!(
@@ -569,12 +578,29 @@ fn files_of_every_kind_are_read() {
     );
     user.fails(
         "create -f nosuch",
-        1,
+        2,
         "error: the path \"nosuch\" does not exist\n",
     );
     user.write("nokind.yaml", "apiVersion: v1\nmetadata: {name: x}\n");
     let (_, said, _) = user.run("create -f nokind.yaml");
     assert!(said.contains("Object 'Kind' is missing in"), "{said}");
+    user.write(
+        "mistyped.yaml",
+        "apiVersion: upshift.dev/v1\nkind: Application\nmetadata: {name: x}\nspec: {hosts: {}, prot: 80}\n",
+    );
+    for line in ["create -f mistyped.yaml", "apply -f mistyped.yaml"] {
+        let (_, said, code) = user.run(line);
+        assert!(
+            said.contains("strict decoding error: unknown field \"spec.prot\""),
+            "{said}"
+        );
+        assert_eq!(code, 2);
+        user.fails(
+            "get app x",
+            3,
+            "Error from server (NotFound): applications.upshift.dev \"x\" not found\n",
+        );
+    }
     user.write(
         "unknown.yaml",
         "apiVersion: v9\nkind: Foo\nmetadata: {name: x}\n",
@@ -586,14 +612,14 @@ fn files_of_every_kind_are_read() {
         ),
         "{said}"
     );
-    assert_eq!(code, 1);
+    assert_eq!(code, 2);
     user.write("bad.yaml", "a: [1\n");
     let (_, said, code) = user.run("create -f bad.yaml");
     assert!(
         said.contains("error parsing ") && said.contains("line "),
         "{said}"
     );
-    assert_eq!(code, 1);
+    assert_eq!(code, 2);
     user.write(
         "elsewhere.yaml",
         "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x, namespace: other}\n",
@@ -611,7 +637,7 @@ fn unknown_names_are_told_apart() {
     let user = User::of("names");
     user.fails(
         "get nosuch",
-        1,
+        2,
         "error: the server doesn't have a resource type \"nosuch\"\n",
     );
     user.fails(

@@ -312,12 +312,12 @@ fn objects_with_an_unknown_field_a_stale_version_or_too_many_bytes() {
         site.run(&["create", "-f", &file])
     };
     let app = "apiVersion: upshift.dev/v1\nkind: Application\nmetadata: {name: a}\nspec: {hosts: {selector: {}}, port: 70000, rollout: {maxFailures: -1}}\n";
-    expect(&create(app), 1, &["spec.port", "spec.rollout.maxFailures"]);
+    expect(&create(app), 2, &["spec.port", "spec.rollout.maxFailures"]);
     let large = format!(
         "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: a}}\ndata: {{x: {}}}\n",
         "x".repeat(2 << 20)
     );
-    expect(&create(&large), 1, &["large"]);
+    expect(&create(&large), 2, &["large"]);
     let config = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {x: '1'}\n";
     expect(&create(config), 0, &[]);
     expect(&create(config), 8, &["already exists"]);

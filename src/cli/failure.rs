@@ -147,6 +147,7 @@ impl Failure {
         match &self.kind {
             Kind::Usage => Exit::Usage,
             Kind::Refused(status) => match (status.code, status.reason.as_str()) {
+                (400 | 413 | 415 | 422, _) => Exit::Usage,
                 (404, _) => Exit::NotFound,
                 (401 | 403 | 503, _) => Exit::Unreachable,
                 (409, _) => Exit::Locked,
@@ -241,7 +242,9 @@ impl From<connection::Error> for Failure {
             }
             connection::Error::Client(error) => error.into(),
             connection::Error::Kubeconfig(error) => error.into(),
-            error => Failure::ours(chain(&error)),
+            connection::Error::Usage(_) | connection::Error::Invalid(_) => {
+                Failure::usage(chain(&error))
+            }
         }
     }
 }
@@ -308,7 +311,7 @@ mod tests {
                 vec![Cause::required("spec.hosts", "")],
             ),
             &["The Application \"a\" is invalid: spec.hosts: Required value"],
-            Exit::Failed,
+            Exit::Usage,
         );
         check(
             Status::invalid(
@@ -324,7 +327,7 @@ mod tests {
                 "* spec.x: Required value",
                 "* spec.y: Forbidden: no",
             ],
-            Exit::Failed,
+            Exit::Usage,
         );
     }
 

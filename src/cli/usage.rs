@@ -106,7 +106,11 @@ fn unknown_command(error: &clap::Error, name: &str, path: &[String], invalid: &s
             None => failure,
         };
     }
-    Failure::usage(format!("unknown command {word:?}"))
+    let what = match error.kind() {
+        ErrorKind::UnknownArgument => "unexpected argument",
+        _ => "unknown command",
+    };
+    Failure::usage(format!("{what} {word:?}"))
         .hint(format!("See '{name} -h' for help and examples"))
 }
 
@@ -171,6 +175,10 @@ fn why(error: &clap::Error) -> String {
         };
     }
     match error.source() {
+        // The standard library's words for a number name neither the value nor what is wanted.
+        Some(source) if source.is::<std::num::ParseIntError>() => {
+            "must be a whole number".to_owned()
+        }
         Some(source) => source.to_string(),
         None => first_line(error),
     }

@@ -126,7 +126,7 @@ fn body(args: &Args, context: &Context) -> Result<Value, Failure> {
         (Some(text), None) => text.clone(),
         (None, Some(file)) => {
             fs::read_to_string(context.environment.path(file)).map_err(|error| {
-                Failure::ours(format!("unable to read patch file: {file}: {error}"))
+                Failure::usage(format!("unable to read patch file: {file}: {error}"))
             })?
         }
         (None, None) => {

@@ -62,7 +62,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
     }
     let found = args.files.read(context)?;
     if found.is_empty() {
-        return Err(Failure::ours("no objects passed to apply"));
+        return Err(Failure::usage("no objects passed to apply"));
     }
     let connection = context.connect(Purpose::Creating).await?;
     let mut failures = Vec::new();
@@ -133,7 +133,8 @@ impl Applying<'_> {
     async fn attempt(&self, wanted: &Value) -> Result<(Value, &'static str), Failure> {
         let client = &self.connection.client;
         let mut options = self.args.writing.options();
-        options.field_validation = create::field_validation(self.args.validate.as_deref())?;
+        options.field_validation =
+            create::field_validation(self.args.validate.as_deref(), self.context.program)?;
         let current = match client.read(self.kind, &self.key).await {
             Ok(current) => current,
             Err(error) if error.is_not_found() => {

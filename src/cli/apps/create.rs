@@ -19,6 +19,7 @@ use crate::cli::objects::writing;
 use crate::cli::objects::writing::DryRun;
 use crate::cli::objects::writing::Writing;
 use crate::cli::output::Format;
+use crate::cli::program::Program;
 use crate::cli::usage;
 use crate::client::connection::Connection;
 
@@ -88,7 +89,7 @@ fn objects(args: &Args, context: &Context) -> Result<Vec<(String, Value)>, Failu
         }
         let found = args.files.read(context)?;
         if found.is_empty() {
-            return Err(Failure::ours("no objects passed to create"));
+            return Err(Failure::usage("no objects passed to create"));
         }
         return Ok(found
             .into_iter()
@@ -197,7 +198,7 @@ async fn one(
             .report(context, format, kind, &object, "created");
     }
     let mut options = args.writing.options();
-    options.field_validation = field_validation(args.validate.as_deref())?;
+    options.field_validation = field_validation(args.validate.as_deref(), context.program)?;
     let created = client
         .create_object(kind, &namespace, &object, &options)
         .await
@@ -216,9 +217,11 @@ async fn one(
         .report(context, format, kind, &created?, "created")
 }
 
-/// `--validate` as the API's `fieldValidation`; without it `oc` ignores unknown fields and warns nobody, we warn.
-pub fn field_validation(typed: Option<&str>) -> Result<String, Failure> {
+/// `--validate` as the API's `fieldValidation`. Without it a field that nobody knows is refused, for a mistyped one would
+/// be left out in silence; `oc` ignores such fields, called so we only warn.
+pub fn field_validation(typed: Option<&str>, program: Program) -> Result<String, Failure> {
     match typed {
+        None if program == Program::Upshift => Ok("Strict".to_owned()),
         None | Some("warn") => Ok("Warn".to_owned()),
         Some("true" | "strict") => Ok("Strict".to_owned()),
         Some("false" | "ignore") => Ok("Ignore".to_owned()),

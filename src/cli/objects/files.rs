@@ -56,7 +56,7 @@ impl Files {
             } else {
                 for path in self.paths(name, &context.environment.path(name))? {
                     let text = fs::read_to_string(&path).map_err(|error| {
-                        Failure::ours(format!("cannot read {}: {error}", path.display()))
+                        Failure::usage(format!("cannot read {}: {error}", path.display()))
                     })?;
                     objects(&path.to_string_lossy(), &text, &mut found)?;
                 }
@@ -67,14 +67,14 @@ impl Files {
 
     /// The files that one name stands for.
     fn paths(&self, typed: &str, path: &Path) -> Result<Vec<PathBuf>, Failure> {
-        let missing = || Failure::ours(format!("the path {typed:?} does not exist"));
+        let missing = || Failure::usage(format!("the path {typed:?} does not exist"));
         if fs::metadata(path).map_err(|_| missing())?.is_file() {
             return Ok(vec![path.to_owned()]);
         }
         let mut files = Vec::new();
         collect(path, self.recursive, &mut files)?;
         if files.is_empty() {
-            return Err(Failure::ours(format!(
+            return Err(Failure::usage(format!(
                 "error reading [{typed}]: recognized file extensions are [.json .yaml .yml]"
             )));
         }
@@ -105,7 +105,7 @@ fn collect(folder: &Path, recursive: bool, files: &mut Vec<PathBuf>) -> Result<(
 /// The objects of one text.
 fn objects(file: &str, text: &str, found: &mut Vec<Found>) -> Result<(), Failure> {
     let documents = yaml::read(text)
-        .map_err(|error| Failure::ours(format!("error parsing {file}: {error}")))?;
+        .map_err(|error| Failure::usage(format!("error parsing {file}: {error}")))?;
     for document in documents {
         let value = document.into_value();
         if !value.is_null() {
@@ -119,7 +119,7 @@ fn one_or_list(file: &str, mut value: Value, found: &mut Vec<Found>) -> Result<(
     for field in ["kind", "apiVersion"] {
         if value[field].as_str().is_none_or(str::is_empty) {
             let name = if field == "kind" { "Kind" } else { field };
-            return Err(Failure::ours(format!(
+            return Err(Failure::usage(format!(
                 "unable to decode {file:?}: Object '{name}' is missing in '{value}'"
             )));
         }

@@ -67,7 +67,7 @@ pub async fn object(client: &Client, object: &Value, file: &str) -> Result<&'sta
         .find(|served| served.kind == kind && served.api_version() == version);
     found.ok_or_else(|| {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        Failure::ours(format!(
+        Failure::usage(format!(
             "resource mapping not found for name: {:?} namespace: {:?} from {file:?}: no matches for kind {kind:?} in \
              version {version:?}",
             text(&object["metadata"]["name"]),
@@ -78,7 +78,7 @@ pub async fn object(client: &Client, object: &Value, file: &str) -> Result<&'sta
 }
 
 fn unknown(word: &str) -> Failure {
-    Failure::ours(format!("the server doesn't have a resource type {word:?}"))
+    Failure::usage(format!("the server doesn't have a resource type {word:?}"))
 }
 
 fn matches(kind: &Kind, word: &str) -> bool {
