@@ -281,8 +281,15 @@ impl State {
             let place = &gear.place;
             for run in &mut gear.runs {
                 let back = run.is_return(rollout);
-                run.settle_start(place, back, (ended, total), now, happened);
+                // A gear pauses between steps: after the end of the one before.
+                let is_paused = run.operation.status.phase == OperationPhase::Paused;
+                if !is_paused {
+                    run.settle_start(place, back, (ended, total), now, happened);
+                }
                 let settled = run.settle_steps(place, now, happened);
+                if settled && is_paused {
+                    run.settle_start(place, back, (ended, total), now, happened);
+                }
                 if settled && run.settle_end(place, back, (ended + 1, total), happened) {
                     ended += 1;
                 }

@@ -302,10 +302,15 @@ impl<'a> Following<'a> {
         let program = self.context.name();
         let application = &self.state.rollout.spec.application;
         let namespace = summary::in_namespace(&self.state);
+        let (goes, steer, command) = match self.state.rollout.status.phase {
+            RolloutPhase::Paused => ("is paused", "resume it:", "resume"),
+            _ => ("continues", "cancel it:", "cancel"),
+        };
+        let target = format!("app/{application}{namespace}");
         [
-            format!("{what}; {} continues", self.state.name()),
-            format!("  watch again: {program} rollout status -w app/{application}{namespace}"),
-            format!("  cancel it:   {program} rollout cancel app/{application}{namespace}"),
+            format!("{what}; {} {goes}", self.state.name()),
+            format!("  watch again: {program} rollout status -w {target}"),
+            format!("  {steer:12} {program} rollout {command} {target}"),
         ]
     }
 

@@ -212,6 +212,14 @@ fn verdict(
     };
     let counts = &rollout.status.gears;
     let gears = text::count(state.total() as usize, "gear");
+    // What is on silent nodes is not deployed there yet: `1 of 2 gears`, and the rollout's words for the others.
+    let (reached, later) = match counts.unreachable {
+        0 => (gears.clone(), String::new()),
+        silent => (
+            format!("{} of {gears}", counts.done),
+            format!("; {silent} on silent nodes will catch up"),
+        ),
+    };
     let because = because(state, is_replayed);
     if state.is_gone() {
         return look.paint(
@@ -221,10 +229,10 @@ fn verdict(
     }
     let said = match (rollout.status.phase, rollout.spec.action) {
         (RolloutPhase::Succeeded, Action::Deploy) => {
-            format!("{name}: revision {revision} is deployed on {gears} in {time}")
+            format!("{name}: revision {revision} is deployed on {reached} in {time}{later}")
         }
         (RolloutPhase::Succeeded, Action::Rollback) => {
-            format!("{name}: rolled back to {revision} on {gears} in {time}")
+            format!("{name}: rolled back to {revision} on {reached} in {time}{later}")
         }
         (RolloutPhase::PartlyFailed, _) => format!(
             "{name}: partly failed after {time}: {revision} is on {} of {gears}, {} failed",

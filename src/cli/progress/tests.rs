@@ -256,6 +256,39 @@ fn a_step_without_scripts_has_no_log_and_nothing_is_said_three_times() {
 }
 
 #[test]
+fn success_does_not_count_gears_on_silent_nodes() {
+    let mut state = State::new(rollout(RolloutPhase::Succeeded, 2), Logs::All);
+    state.rollout.status.gears.done = 1;
+    state.rollout.status.gears.unreachable = 1;
+    let outcome = Outcome::of(&state.rollout).unwrap();
+    let wanted = summary::Wanted {
+        look: LOOK,
+        replay: 10,
+        columns: None,
+        program: "upshift",
+    };
+    let lines = summary::lines(&state, &outcome, Duration::from_millis(900), wanted);
+    assert_eq!(
+        lines[0],
+        "shop-2: revision shop-2 is deployed on 1 of 2 gears in 900ms; 1 on silent nodes will catch up"
+    );
+}
+
+#[test]
+fn a_gear_pauses_after_the_step_before() {
+    let mut state = State::new(rollout(RolloutPhase::Running, 1), Logs::OfFailures);
+    let _ = feed(&mut state, 0, boxed(operation("a", 5, StepPhase::Running)));
+    let mut paused = operation("a", 6, StepPhase::Waiting);
+    paused.status.phase = OperationPhase::Paused;
+    let events = feed(&mut state, 9, boxed(paused));
+    let order: Vec<&What> = events.iter().map(|event| &event.what).collect();
+    assert!(
+        matches!(order.as_slice(), [What::Step { .. }, What::Gear { .. }]),
+        "{order:?}"
+    );
+}
+
+#[test]
 fn ndjson_numbers_every_event_and_ends_with_the_result() {
     let (state, events) = failing();
     let sequence: Vec<u64> = events.iter().map(|event| event.sequence).collect();

@@ -110,7 +110,13 @@ fn duration(rollout: &Rollout) -> String {
 
 /// What was said when it began, and what it came to.
 fn reason(rollout: &Rollout) -> String {
-    let parts = [rollout.spec.reason.as_str(), rollout.status.reason.as_str()];
+    let phase = format!("{:?}", rollout.status.phase);
+    let came_to = match rollout.status.reason.as_str() {
+        // `Aborted` is its own reason; the result says it.
+        reason if reason == phase => "",
+        reason => reason,
+    };
+    let parts = [rollout.spec.reason.as_str(), came_to];
     let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
     parts.join("; ")
 }
