@@ -10,6 +10,7 @@ pub mod access;
 pub mod authentication;
 mod body;
 mod discovery;
+mod expiry;
 pub mod in_process;
 pub mod join;
 pub mod listener;
@@ -33,6 +34,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::status::Status;
 use crate::apiserver::authentication::Identities;
+use crate::apiserver::expiry::Expiry;
 use crate::apiserver::join::JoinTokens;
 use crate::apiserver::metrics::Metrics;
 use crate::apiserver::registry::Repositories;
@@ -71,6 +73,7 @@ struct Parts {
     more_metrics: Mutex<Vec<Box<dyn Fn() -> String + Send>>>,
     uploads: Uploads,
     repositories: Repositories,
+    expiry: Expiry,
     /// Cancelled when somebody with the right to asked the server to stop.
     stop: CancellationToken,
     /// Cancelled when every part of the server is ready.
@@ -85,6 +88,7 @@ impl Api {
         Api(Arc::new(Parts {
             uploads: Uploads::default(),
             repositories: Repositories::new(&options.content),
+            expiry: Expiry::default(),
             options,
             tunnels: Tunnels::default(),
             pages: Pages::default(),
@@ -99,6 +103,11 @@ impl Api {
     /// Where the objects are.
     pub fn store(&self) -> &Store {
         &self.0.options.store
+    }
+
+    /// Notes that an Event was made: now and then the old ones go.
+    fn event_made(&self) {
+        expiry::expire_now_and_then(self, &self.0.expiry);
     }
 
     /// Where the blobs are.

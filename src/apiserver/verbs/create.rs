@@ -89,7 +89,12 @@ async fn create_once(call: &Call, mut stored: Value) -> Result<Value, Status> {
         object: Some(new),
     };
     match call.api.store().write(write).await {
-        Ok(entry) => Ok(entry.object()),
+        Ok(entry) => {
+            if *call.stored_kind() == kinds::EVENT {
+                call.api.event_made();
+            }
+            Ok(entry.object())
+        }
         Err(store::Error::Exists | store::Error::Stale { .. }) => Err(exists(call, &place)),
         Err(error) => Err(refuse(&error, &place)),
     }
