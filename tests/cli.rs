@@ -141,6 +141,7 @@ spec:
 ";
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table")]
 fn usage_errors_are_ocs() {
     let user = User::alone();
     for (line, expect) in [
