@@ -41,7 +41,7 @@ async fn a_stopped_server_leaves_no_record() {
         let metadata = std::fs::metadata(data_dir.join(name)).unwrap();
         std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o777
     };
-    assert_eq!(mode("."), 0o700);
+    assert_eq!(mode("."), 0o711);
     assert_eq!(mode("admin.kubeconfig"), 0o600);
     assert_eq!(mode("server.json"), 0o600);
     world.server.stop(upshift::server::GRACE).await;
