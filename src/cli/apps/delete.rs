@@ -138,7 +138,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
         }
     }
     if args.wait && args.dry_run == DryRun::None {
-        let all = wait_for_all(client, &going);
+        let all = wait_for_all(context, client, &going);
         match args.timeout.0 {
             Duration::ZERO => all.await?,
             limit => tokio::time::timeout(limit, all)
@@ -227,15 +227,32 @@ fn timed_out(going: &[(Meant, String)]) -> Failure {
     )
 }
 
-async fn wait_for_all(client: &Client, going: &[(Meant, String)]) -> Result<(), Failure> {
+async fn wait_for_all(
+    context: &Context,
+    client: &Client,
+    going: &[(Meant, String)],
+) -> Result<(), Failure> {
     for (one, uid) in going {
-        until_gone(client, one, uid).await?;
+        until_gone(context, client, one, uid).await?;
     }
     Ok(())
 }
 
+/// What the object's own controller says it waits for.
+fn awaited(object: &Value) -> Option<&str> {
+    let conditions = object["status"]["conditions"].as_array()?;
+    let deleting = conditions.iter().find(|one| one["type"] == "Deleting")?;
+    deleting["message"].as_str().filter(|text| !text.is_empty())
+}
+
 /// Waits until the object of that uid is no more.
-async fn until_gone(client: &Client, one: &Meant, uid: &str) -> Result<(), Failure> {
+async fn until_gone(
+    context: &Context,
+    client: &Client,
+    one: &Meant,
+    uid: &str,
+) -> Result<(), Failure> {
+    let mut told = String::new();
     loop {
         let object = match client.read(one.kind, &one.key).await {
             Ok(object) => object,
@@ -269,8 +286,18 @@ async fn until_gone(client: &Client, one: &Meant, uid: &str) -> Result<(), Failu
             Err(error) => return Err(error.into()),
         };
         while let Some(Ok(event)) = events.next().await {
-            if matches!(event, WatchEvent::Deleted(_)) {
-                return Ok(());
+            match event {
+                WatchEvent::Deleted(_) => return Ok(()),
+                WatchEvent::Modified(object) => {
+                    if let Some(text) = awaited(&object).filter(|text| *text != told) {
+                        context.say(format_args!(
+                            "{}/{}: {text}\n",
+                            one.kind.plural, one.key.name
+                        ))?;
+                        text.clone_into(&mut told);
+                    }
+                }
+                _ => {}
             }
         }
     }
