@@ -182,12 +182,17 @@ impl Parser<'_> {
     }
 
     fn field(&mut self) -> Step {
+        self.name_before(".,[]$@{}()")
+    }
+
+    /// A field's name up to white space or one of these; a backslash takes the next character as it is.
+    fn name_before(&mut self, ends: &str) -> Step {
         let mut name = String::new();
         while let Some(character) = self.peek() {
             if character == '\\' {
                 self.take();
                 name.extend(self.take());
-            } else if character.is_whitespace() || ".,[]$@{}()".contains(character) {
+            } else if character.is_whitespace() || ends.contains(character) {
                 break;
             } else {
                 name.push(character);
@@ -340,23 +345,7 @@ impl Parser<'_> {
     }
 
     fn operand_field(&mut self) -> Step {
-        let mut name = String::new();
-        while let Some(character) = self.peek() {
-            if character == '\\' {
-                self.take();
-                name.extend(self.take());
-            } else if character.is_whitespace() || ".[]()=!<>,".contains(character) {
-                break;
-            } else {
-                name.push(character);
-                self.take();
-            }
-        }
-        if name == "*" {
-            Step::Wildcard
-        } else {
-            Step::Field(name)
-        }
+        self.name_before(".[]()=!<>,")
     }
 
     /// A text in quotes, with Go's escapes.
