@@ -226,6 +226,87 @@ pub const OPERATION: Kind = Kind {
 };
 pub const ROUTER: Kind = ours("Router", "routers", "router", C);
 
+pub const POD: Kind = Kind {
+    short_names: &["po"],
+    categories: &["all"],
+    has_status: true,
+    ..core("Pod", "pods", "pod", N)
+};
+pub const ENDPOINTS: Kind = Kind {
+    short_names: &["ep"],
+    ..core("Endpoints", "endpoints", "endpoints", N)
+};
+pub const REPLICATION_CONTROLLER: Kind = Kind {
+    short_names: &["rc"],
+    categories: &["all"],
+    has_status: true,
+    ..core(
+        "ReplicationController",
+        "replicationcontrollers",
+        "replicationcontroller",
+        N,
+    )
+};
+pub const SERVICE_ACCOUNT: Kind = Kind {
+    short_names: &["sa"],
+    ..core("ServiceAccount", "serviceaccounts", "serviceaccount", N)
+};
+pub const DEPLOYMENT: Kind = Kind {
+    group: "apps",
+    short_names: &["deploy"],
+    categories: &["all"],
+    has_status: true,
+    ..core("Deployment", "deployments", "deployment", N)
+};
+pub const REPLICA_SET: Kind = Kind {
+    group: "apps",
+    short_names: &["rs"],
+    categories: &["all"],
+    has_status: true,
+    ..core("ReplicaSet", "replicasets", "replicaset", N)
+};
+pub const IMAGE_STREAM: Kind = Kind {
+    group: "image.openshift.io",
+    short_names: &["is"],
+    categories: &["all"],
+    has_status: true,
+    ..core("ImageStream", "imagestreams", "imagestream", N)
+};
+pub const IMAGE: Kind = Kind {
+    group: "image.openshift.io",
+    ..core("Image", "images", "image", C)
+};
+pub const BUILD_CONFIG: Kind = Kind {
+    group: "build.openshift.io",
+    short_names: &["bc"],
+    categories: &["all"],
+    ..core("BuildConfig", "buildconfigs", "buildconfig", N)
+};
+// A Build and its config have no `/status` in OpenShift: whoever may write one writes all of it.
+pub const BUILD: Kind = Kind {
+    group: "build.openshift.io",
+    categories: &["all"],
+    ..core("Build", "builds", "build", N)
+};
+pub const DEPLOYMENT_CONFIG: Kind = Kind {
+    group: "apps.openshift.io",
+    short_names: &["dc"],
+    categories: &["all"],
+    has_status: true,
+    ..core(
+        "DeploymentConfig",
+        "deploymentconfigs",
+        "deploymentconfig",
+        N,
+    )
+};
+pub const ROUTE: Kind = Kind {
+    group: "route.openshift.io",
+    categories: &["all"],
+    has_status: true,
+    ..core("Route", "routes", "route", N)
+};
+
 /// Every kind, in the order that discovery and help list them.
 pub static ALL: &[&Kind] = &[
     &NAMESPACE,
@@ -234,11 +315,23 @@ pub static ALL: &[&Kind] = &[
     &CONFIG_MAP,
     &SERVICE,
     &EVENT,
+    &POD,
+    &ENDPOINTS,
+    &REPLICATION_CONTROLLER,
+    &SERVICE_ACCOUNT,
     &ENDPOINT_SLICE,
+    &DEPLOYMENT,
+    &REPLICA_SET,
     &LEASE,
     &PROJECT,
     &PROJECT_REQUEST,
     &USER,
+    &IMAGE_STREAM,
+    &IMAGE,
+    &BUILD_CONFIG,
+    &BUILD,
+    &DEPLOYMENT_CONFIG,
+    &ROUTE,
     &SELF_SUBJECT_REVIEW,
     &SELF_SUBJECT_ACCESS_REVIEW,
     &APPLICATION,

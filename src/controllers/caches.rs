@@ -4,12 +4,27 @@
 
 use std::sync::Arc;
 
+use crate::api::build::Build;
+use crate::api::build::BuildConfig;
 use crate::api::core::Lease;
 use crate::api::core::Namespace;
 use crate::api::core::Node;
+use crate::api::deployment::Deployment;
+use crate::api::deployment::DeploymentConfig;
+use crate::api::image::Image;
+use crate::api::image::ImageStream;
 use crate::api::kinds::Kind;
 use crate::api::meta::Key;
 use crate::api::meta::Typed;
+use crate::api::network::EndpointSlice;
+use crate::api::network::Endpoints;
+use crate::api::network::Route;
+use crate::api::network::Router;
+use crate::api::network::Service;
+use crate::api::pod::Pod;
+use crate::api::pod::ReplicaSet;
+use crate::api::pod::ReplicationController;
+use crate::api::pod::ServiceAccount;
 use crate::api::upshift::Application;
 use crate::api::upshift::Gear;
 use crate::api::upshift::Operation;
@@ -21,9 +36,7 @@ use crate::client::Client;
 use crate::client::ListOptions;
 use crate::controllers::queue::Queue;
 use crate::controllers::world::ConfigMap;
-use crate::controllers::world::EndpointSlice;
 use crate::controllers::world::Secret;
-use crate::controllers::world::Service;
 use crate::controllers::world::Tabled;
 
 macro_rules! caches {
@@ -88,6 +101,19 @@ caches! {
     config_maps: ConfigMap,
     services: Service,
     endpoint_slices: EndpointSlice,
+    endpoints: Endpoints,
+    routes: Route,
+    routers: Router,
+    pods: Pod,
+    replication_controllers: ReplicationController,
+    replica_sets: ReplicaSet,
+    service_accounts: ServiceAccount,
+    deployments: Deployment,
+    deployment_configs: DeploymentConfig,
+    image_streams: ImageStream,
+    images: Image,
+    build_configs: BuildConfig,
+    builds: Build,
 }
 
 async fn follow<T: Tabled>(queue: Arc<Queue>, cache: Cache<T>) {

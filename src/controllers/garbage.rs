@@ -40,6 +40,19 @@ static WATCHES: &[Watch] = &[
     watch(&kinds::CONFIG_MAP),
     watch(&kinds::SERVICE),
     watch(&kinds::ENDPOINT_SLICE),
+    watch(&kinds::ENDPOINTS),
+    watch(&kinds::ROUTE),
+    watch(&kinds::ROUTER),
+    watch(&kinds::POD),
+    watch(&kinds::REPLICATION_CONTROLLER),
+    watch(&kinds::REPLICA_SET),
+    watch(&kinds::SERVICE_ACCOUNT),
+    watch(&kinds::DEPLOYMENT),
+    watch(&kinds::DEPLOYMENT_CONFIG),
+    watch(&kinds::IMAGE_STREAM),
+    watch(&kinds::IMAGE),
+    watch(&kinds::BUILD_CONFIG),
+    watch(&kinds::BUILD),
 ];
 
 /// The object itself; when it is gone, everything that names it as an owner.

@@ -12,16 +12,32 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde::Serialize;
 
+use crate::api::build::Build;
+use crate::api::build::BuildConfig;
 use crate::api::core::Lease;
 use crate::api::core::Namespace;
 use crate::api::core::Node;
 use crate::api::core::typed;
+use crate::api::deployment::Deployment;
+use crate::api::deployment::DeploymentConfig;
+use crate::api::image::Image;
+use crate::api::image::ImageStream;
 use crate::api::kinds;
 use crate::api::kinds::Kind;
 use crate::api::meta::Key;
 use crate::api::meta::Metadata;
 use crate::api::meta::OwnerReference;
 use crate::api::meta::Typed;
+use crate::api::network::EndpointSlice;
+use crate::api::network::Endpoints;
+use crate::api::network::Route;
+use crate::api::network::Router;
+use crate::api::network::Service;
+use crate::api::pod::Pod;
+use crate::api::pod::ReplicaSet;
+use crate::api::pod::ReplicationController;
+use crate::api::pod::ServiceAccount;
+use crate::api::pod::controller;
 use crate::api::upshift::Application;
 use crate::api::upshift::Gear;
 use crate::api::upshift::LABEL_APPLICATION;
@@ -46,8 +62,6 @@ macro_rules! bare {
 bare! {
     Secret = kinds::SECRET, "A Secret's metadata: all that owner references need.";
     ConfigMap = kinds::CONFIG_MAP, "A `ConfigMap`'s metadata.";
-    Service = kinds::SERVICE, "A Service's metadata.";
-    EndpointSlice = kinds::ENDPOINT_SLICE, "An `EndpointSlice`'s metadata.";
 }
 
 /// How an object is found besides by its name.
@@ -106,7 +120,35 @@ impl Held for Lease {
         Some(&self.metadata.name)
     }
 }
-impl Held for Namespace {}
+impl Held for Pod {
+    fn node(&self) -> Option<&str> {
+        Some(&self.spec.node_name)
+            .map(String::as_str)
+            .filter(|node| !node.is_empty())
+    }
+}
+
+macro_rules! held {
+    ($($view:ty),* $(,)?) => { $(impl Held for $view {})* };
+}
+
+held!(
+    Namespace,
+    Service,
+    EndpointSlice,
+    Endpoints,
+    Route,
+    Router,
+    ReplicationController,
+    ReplicaSet,
+    ServiceAccount,
+    Deployment,
+    DeploymentConfig,
+    ImageStream,
+    Image,
+    BuildConfig,
+    Build,
+);
 
 /// Every object of one kind.
 #[derive(Clone, Debug)]
@@ -114,6 +156,7 @@ pub struct Table<T> {
     objects: BTreeMap<Key, Arc<T>>,
     by_application: BTreeMap<Key, BTreeSet<Key>>,
     by_node: BTreeMap<String, BTreeSet<Key>>,
+    by_controller: BTreeMap<String, BTreeSet<Key>>,
 }
 
 impl<T> Default for Table<T> {
@@ -122,6 +165,7 @@ impl<T> Default for Table<T> {
             objects: BTreeMap::new(),
             by_application: BTreeMap::new(),
             by_node: BTreeMap::new(),
+            by_controller: BTreeMap::new(),
         }
     }
 }
@@ -146,6 +190,23 @@ impl<T: Held> Table<T> {
     pub fn of_application(&self, application: &Key) -> impl Iterator<Item = &Arc<T>> {
         self.by_application
             .get(application)
+            .into_iter()
+            .flatten()
+            .filter_map(|key| self.objects.get(key))
+    }
+
+    /// Those of a namespace, in the order of their names.
+    pub fn in_namespace(&self, namespace: &str) -> impl Iterator<Item = &Arc<T>> {
+        self.objects
+            .range(Key::new(namespace, "")..)
+            .take_while(move |(key, _)| key.namespace == namespace)
+            .map(|(_, object)| object)
+    }
+
+    /// Those whose controlling owner has this uid.
+    pub fn controlled_by(&self, uid: &str) -> impl Iterator<Item = &Arc<T>> {
+        self.by_controller
+            .get(uid)
             .into_iter()
             .flatten()
             .filter_map(|key| self.objects.get(key))
@@ -180,6 +241,12 @@ impl<T: Held> Table<T> {
                     .or_default()
                     .insert(key.clone());
             }
+            if let Some(uid) = controller(object.metadata()) {
+                self.by_controller
+                    .entry(uid.to_owned())
+                    .or_default()
+                    .insert(key.clone());
+            }
             self.objects.insert(key.clone(), object);
         }
         before
@@ -201,6 +268,14 @@ impl<T: Held> Table<T> {
             keys.remove(key);
             if keys.is_empty() {
                 self.by_node.remove(node);
+            }
+        }
+        if let Some(uid) = controller(object.metadata())
+            && let Some(keys) = self.by_controller.get_mut(uid)
+        {
+            keys.remove(key);
+            if keys.is_empty() {
+                self.by_controller.remove(uid);
             }
         }
     }
@@ -230,6 +305,19 @@ pub struct World {
     pub config_maps: Table<ConfigMap>,
     pub services: Table<Service>,
     pub endpoint_slices: Table<EndpointSlice>,
+    pub endpoints: Table<Endpoints>,
+    pub routes: Table<Route>,
+    pub routers: Table<Router>,
+    pub pods: Table<Pod>,
+    pub replication_controllers: Table<ReplicationController>,
+    pub replica_sets: Table<ReplicaSet>,
+    pub service_accounts: Table<ServiceAccount>,
+    pub deployments: Table<Deployment>,
+    pub deployment_configs: Table<DeploymentConfig>,
+    pub image_streams: Table<ImageStream>,
+    pub images: Table<Image>,
+    pub build_configs: Table<BuildConfig>,
+    pub builds: Table<Build>,
     signs: BTreeMap<Key, Sign>,
     silent: BTreeMap<String, Timestamp>,
     ended: BTreeMap<Key, Timestamp>,
@@ -297,6 +385,19 @@ tabled! {
     ConfigMap = config_maps;
     Service = services;
     EndpointSlice = endpoint_slices;
+    Endpoints = endpoints;
+    Route = routes;
+    Router = routers;
+    Pod = pods;
+    ReplicationController = replication_controllers;
+    ReplicaSet = replica_sets;
+    ServiceAccount = service_accounts;
+    Deployment = deployments;
+    DeploymentConfig = deployment_configs;
+    ImageStream = image_streams;
+    Image = images;
+    BuildConfig = build_configs;
+    Build = builds;
 }
 
 impl World {
