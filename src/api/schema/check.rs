@@ -121,6 +121,11 @@ fn format_fault(format: &str, text: &str) -> Option<String> {
             .parse::<Amount>()
             .err()
             .map(|_| "must be a count (2) or a percentage (25%)".to_owned()),
+        "quantity" => (!is_quantity(text)).then(|| {
+            "quantities must match the regular expression \
+             '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
+                .to_owned()
+        }),
         "duration" => text
             .parse::<Span>()
             .err()
@@ -134,6 +139,22 @@ fn format_fault(format: &str, text: &str) -> Option<String> {
         "dns-name" => names::dns_subdomain(text),
         _ => None,
     }
+}
+
+/// `100m`, `1.5`, `128Mi`, `1e3`.
+fn is_quantity(text: &str) -> bool {
+    const UNITS: [&str; 16] = [
+        "", "n", "u", "m", "k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei",
+    ];
+    let text = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let end = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let exponent = unit
+        .strip_prefix(['e', 'E'])
+        .is_some_and(|power| power.parse::<i32>().is_ok());
+    number.parse::<f64>().is_ok() && (UNITS.contains(&unit) || exponent)
 }
 
 fn is_digest(text: &str) -> bool {
@@ -169,6 +190,7 @@ fn fits(shape: Shape, value: &Value) -> bool {
         Shape::Integer => value.is_i64() || value.is_u64(),
         Shape::Boolean => value.is_boolean(),
         Shape::IntegerOrText => value.is_string() || value.is_i64() || value.is_u64(),
+        Shape::Quantity => value.is_string() || value.is_number(),
     }
 }
 
@@ -180,6 +202,7 @@ fn wrong_type(shape: Shape, path: &str, value: &Value) -> Cause {
         Shape::Integer => "integer",
         Shape::Boolean => "boolean",
         Shape::IntegerOrText => "integer or string",
+        Shape::Quantity => "number or string",
     };
     let found = match value {
         Value::Null => "null",

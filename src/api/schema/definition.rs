@@ -45,6 +45,8 @@ pub(super) enum Shape {
     Integer,
     Boolean,
     IntegerOrText,
+    /// A number, or one with a unit as text.
+    Quantity,
 }
 
 /// How a strategic merge patch merges a list.
@@ -87,23 +89,45 @@ pub(super) struct Definitions {
 }
 
 const META: &str = include_str!("../schemas/meta.yaml");
+const POD: &str = include_str!("../schemas/pod.yaml");
 
 struct File {
     group: &'static str,
     text: &'static str,
+    /// The files whose schemas it names.
+    shared: &'static [&'static str],
     definitions: OnceLock<Definitions>,
 }
 
 const fn file(group: &'static str, text: &'static str) -> File {
+    with(group, text, &[META])
+}
+
+/// A file of a group whose kinds make pods or name objects.
+const fn with_pods(group: &'static str, text: &'static str) -> File {
+    with(group, text, &[META, POD])
+}
+
+const fn with(group: &'static str, text: &'static str, shared: &'static [&'static str]) -> File {
     File {
         group,
         text,
+        shared,
         definitions: OnceLock::new(),
     }
 }
 
-static FILES: [File; 8] = [
-    file("", include_str!("../schemas/core.yaml")),
+static FILES: [File; 14] = [
+    with_pods("", include_str!("../schemas/core.yaml")),
+    with_pods("apps", include_str!("../schemas/apps.yaml")),
+    with_pods(
+        "apps.openshift.io",
+        include_str!("../schemas/apps.openshift.yaml"),
+    ),
+    file("autoscaling", include_str!("../schemas/autoscaling.yaml")),
+    with_pods("build.openshift.io", include_str!("../schemas/build.yaml")),
+    with_pods("image.openshift.io", include_str!("../schemas/image.yaml")),
+    with_pods("route.openshift.io", include_str!("../schemas/route.yaml")),
     file(
         "discovery.k8s.io",
         include_str!("../schemas/discovery.yaml"),
@@ -135,15 +159,16 @@ fn file_of(group: &str) -> Option<&'static File> {
 /// The definitions of a group, if it has any.
 pub(super) fn definitions(group: &str) -> Option<&'static Definitions> {
     let file = file_of(group)?;
-    Some(
-        file.definitions
-            .get_or_init(|| Definitions::read(file.group, file.text)),
-    )
+    Some(file.definitions.get_or_init(|| Definitions::read(file)))
 }
 
 /// The texts that a group's definitions are made from; they change exactly when those do.
-pub(super) fn texts_of(group: &str) -> Option<[&'static str; 2]> {
-    file_of(group).map(|file| [file.text, META])
+pub(super) fn texts_of(group: &str) -> impl Iterator<Item = &'static str> {
+    let file = file_of(group);
+    let shared = file.map_or(&[][..], |file| file.shared);
+    file.map(|file| file.text)
+        .into_iter()
+        .chain(shared.iter().copied())
 }
 
 /// The schema of a kind; none for a kind that no file describes.
@@ -155,22 +180,31 @@ pub(in crate::api) fn of(kind: &Kind) -> Option<&'static Schema> {
 }
 
 impl Definitions {
-    fn read(group: &str, text: &str) -> Definitions {
-        let written = parse(text);
+    fn read(file: &File) -> Definitions {
+        let written = parse(file.text);
         let prefix = written["prefix"].as_str().unwrap_or_default().to_owned();
         let mut components = components(&written);
-        components.extend(self::components(&parse(META)));
-        let mut by_kind = BTreeMap::new();
-        for kind in kinds::ALL.iter().filter(|kind| kind.group == group) {
-            let name = format!("{prefix}.{}", kind.kind);
-            if let Some(component) = components.get_mut(&name) {
+        for shared in file.shared {
+            components.extend(self::components(&parse(shared)));
+        }
+        let kinds = kinds::ALL.iter().filter(|kind| kind.group == file.group);
+        let named: Vec<(&Kind, String)> = kinds
+            .map(|kind| (*kind, format!("{prefix}.{}", kind.kind)))
+            .collect();
+        for (kind, name) in &named {
+            if let Some(component) = components.get_mut(name) {
                 make_whole(component, kind);
             }
-            if let Some(component) = components.get(&name) {
-                let schema = compile(component, &components);
-                by_kind.insert(kind.kind, Arc::new(schema));
-            }
         }
+        let mut compiler = Compiler {
+            components: &components,
+            known: BTreeMap::new(),
+        };
+        let by_kind = named
+            .iter()
+            .filter(|(_, name)| components.contains_key(name))
+            .map(|(kind, name)| (kind.kind, compiler.named(name)))
+            .collect();
         Definitions {
             components,
             prefix,
@@ -217,39 +251,64 @@ fn make_whole(component: &mut Value, kind: &Kind) {
         json!([{"group": kind.group, "version": kind.version, "kind": kind.kind}]);
 }
 
-fn compile(written: &Value, components: &BTreeMap<String, Value>) -> Schema {
-    let referred = written["$ref"]
-        .as_str()
-        .and_then(|path| path.rsplit('/').next())
-        .map(|name| {
-            components
-                .get(name)
-                .unwrap_or_else(|| panic!("no schema is named {name}"))
-        });
-    let body = referred.unwrap_or(written);
-    let below = |value: &Value| Arc::new(compile(value, components));
-    let count = |keyword: &str| written[keyword].as_u64();
-    Schema {
-        shape: shape(body),
-        open: body["x-kubernetes-preserve-unknown-fields"] == true,
-        properties: map_of(body, "properties")
-            .map(|(name, value)| (name.clone(), below(value)))
-            .collect(),
-        additional: body.get("additionalProperties").map(below),
-        items: body.get("items").map(below),
-        required: texts(body, "required"),
-        allowed: texts(body, "enum"),
-        format: body["format"].as_str().unwrap_or_default().to_owned(),
-        minimum: written["minimum"].as_i64(),
-        maximum: written["maximum"].as_i64(),
-        min_length: count("minLength"),
-        min_items: count("minItems"),
-        max_items: count("maxItems"),
-        merge: merge(written),
+/// Makes schemas of components; what several name is made once.
+struct Compiler<'a> {
+    components: &'a BTreeMap<String, Value>,
+    known: BTreeMap<String, Arc<Schema>>,
+}
+
+impl Compiler<'_> {
+    fn named(&mut self, name: &str) -> Arc<Schema> {
+        if let Some(known) = self.known.get(name) {
+            return Arc::clone(known);
+        }
+        let body = self
+            .components
+            .get(name)
+            .unwrap_or_else(|| panic!("no schema is named {name}"));
+        let schema = Arc::new(self.body(body));
+        self.known.insert(name.to_owned(), Arc::clone(&schema));
+        schema
+    }
+
+    /// A schema where it is used; beside a reference stands at most a description.
+    fn used(&mut self, written: &Value) -> Arc<Schema> {
+        let reference = written["$ref"].as_str();
+        match reference.and_then(|path| path.rsplit('/').next()) {
+            Some(name) => self.named(name),
+            None => Arc::new(self.body(written)),
+        }
+    }
+
+    fn body(&mut self, body: &Value) -> Schema {
+        let count = |keyword: &str| body[keyword].as_u64();
+        Schema {
+            shape: shape(body),
+            open: body["x-kubernetes-preserve-unknown-fields"] == true,
+            properties: map_of(body, "properties")
+                .map(|(name, value)| (name.clone(), self.used(value)))
+                .collect(),
+            additional: body
+                .get("additionalProperties")
+                .map(|value| self.used(value)),
+            items: body.get("items").map(|value| self.used(value)),
+            required: texts(body, "required"),
+            allowed: texts(body, "enum"),
+            format: body["format"].as_str().unwrap_or_default().to_owned(),
+            minimum: body["minimum"].as_i64(),
+            maximum: body["maximum"].as_i64(),
+            min_length: count("minLength"),
+            min_items: count("minItems"),
+            max_items: count("maxItems"),
+            merge: merge(body),
+        }
     }
 }
 
 fn shape(body: &Value) -> Shape {
+    if body["format"] == "quantity" {
+        return Shape::Quantity;
+    }
     if body["x-kubernetes-int-or-string"] == true {
         return Shape::IntegerOrText;
     }

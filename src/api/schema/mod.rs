@@ -40,9 +40,14 @@ pub fn unknown_fields(kind: &Kind, object: &Value) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::build;
     use crate::api::core;
+    use crate::api::deployment;
+    use crate::api::image;
     use crate::api::kinds;
     use crate::api::meta::Typed;
+    use crate::api::network;
+    use crate::api::pod;
     use crate::api::upshift;
     use serde_json::json;
 
@@ -157,6 +162,21 @@ mod tests {
         knows_view::<upshift::Rollout>();
         knows_view::<upshift::Gear>();
         knows_view::<upshift::Operation>();
+        knows_view::<pod::Pod>();
+        knows_view::<pod::ReplicationController>();
+        knows_view::<pod::ReplicaSet>();
+        knows_view::<pod::ServiceAccount>();
+        knows_view::<deployment::Deployment>();
+        knows_view::<deployment::DeploymentConfig>();
+        knows_view::<build::Build>();
+        knows_view::<build::BuildConfig>();
+        knows_view::<image::Image>();
+        knows_view::<image::ImageStream>();
+        knows_view::<network::Service>();
+        knows_view::<network::EndpointSlice>();
+        knows_view::<network::Endpoints>();
+        knows_view::<network::Route>();
+        knows_view::<network::Router>();
     }
 
     #[test]

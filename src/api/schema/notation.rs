@@ -1,8 +1,8 @@
 //! The short notation of `schemas/*.yaml`, and its meaning in OpenAPI.
 //!
 //! A property is `TYPE, description` or a mapping with `is: TYPE`, `description` and OpenAPI's own keywords. A type is
-//! a word of [`word`], the name of another schema (`ObjectMeta`; `meta.ObjectMeta` from `meta.yaml`), `[]TYPE` or
-//! `map[TYPE]`. `mergeKey` and `mergeSet` say how a strategic merge patch merges a list.
+//! a word of [`word`], the name of another schema (`ObjectMeta`; `meta.ObjectMeta` from `meta.yaml`, `core.PodSpec` from
+//! `pod.yaml`), `[]TYPE` or `map[TYPE]`. `mergeKey` and `mergeSet` say how a strategic merge patch merges a list.
 
 use serde_json::Map;
 use serde_json::Value;
@@ -10,6 +10,8 @@ use serde_json::json;
 
 /// The prefix of the names in `meta.yaml`.
 pub(super) const META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1";
+/// The prefix of the names in `core.yaml` and `pod.yaml`.
+const CORE: &str = "io.k8s.api.core.v1";
 
 /// A property of a schema file as OpenAPI; `prefix` completes the names of its file.
 pub(super) fn property(prefix: &str, written: &Value) -> Value {
@@ -78,8 +80,10 @@ fn of_type(prefix: &str, name: &str) -> Value {
     {
         return json!({"type": "object", "additionalProperties": of_type(prefix, value)});
     }
-    if let Some(name) = name.strip_prefix("meta.") {
-        return json!({"$ref": format!("#/components/schemas/{META}.{name}")});
+    for (short, prefix) in [("meta.", META), ("core.", CORE)] {
+        if let Some(name) = name.strip_prefix(short) {
+            return json!({"$ref": format!("#/components/schemas/{prefix}.{name}")});
+        }
     }
     if name.starts_with(|c: char| c.is_ascii_uppercase()) {
         return json!({"$ref": format!("#/components/schemas/{prefix}.{name}")});
@@ -97,6 +101,8 @@ fn word(name: &str) -> Value {
         "port" => json!({"type": "integer", "format": "int32", "minimum": 0, "maximum": 65535}),
         "int-or-string" => json!({"x-kubernetes-int-or-string": true}),
         "amount" => json!({"x-kubernetes-int-or-string": true, "format": "amount"}),
+        // A number of bytes, of processors …: text in objects, and a plain number is taken as well.
+        "quantity" => json!({"x-kubernetes-int-or-string": true, "format": "quantity"}),
         "time" => json!({"type": "string", "format": "date-time"}),
         "bytes" => json!({"type": "string", "format": "byte"}),
         "duration" | "digest" | "absolute-path" | "path-segment" | "dns-name" => {
