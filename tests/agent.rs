@@ -84,6 +84,7 @@ impl World {
             identities: Identities::default(),
             join_tokens: JoinTokens::in_memory(),
             signer: Arc::new(|_, _| Err("no certificates here".to_owned())),
+            network: apiserver::admission::ServiceNetwork::of(false),
         });
         for namespace in ["demo", "kube-node-lease"] {
             api.create_namespace(namespace).await.unwrap();

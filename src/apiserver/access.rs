@@ -1,16 +1,18 @@
 //! Who may do what: one table, read from the top.
 //!
 //! Decides by identity and request alone; where the answer depends on the object (a node and what is on it), it says
-//! what label the object must carry. DESIGN.md section 2 gives the rules; there are no roles beside them.
-
-use std::collections::BTreeMap;
+//! what must hold for the object ([`Ruling`]). DESIGN.md section 2 gives the rules; there are no roles beside them.
 
 use crate::api::core::NODE_LEASES;
 use crate::api::kinds;
 use crate::api::kinds::Kind;
+use crate::api::selector::Fields;
 use crate::api::selector::Labels;
 use crate::api::upshift::LABEL_NODE;
 use crate::apiserver::authentication::Identity;
+use crate::apiserver::mentions;
+use crate::store::Entry;
+use crate::store::Store;
 
 /// What is done to objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,8 +73,9 @@ pub struct Attempt<'a> {
     pub name: &'a str,
     /// `status`, `log`, `token`, …; empty for the object itself.
     pub subresource: &'a str,
-    /// As it stands in the request; empty for none.
+    /// As they stand in the request; empty for none.
     pub label_selector: &'a str,
+    pub field_selector: &'a str,
 }
 
 /// The answer to an [`Attempt`].
@@ -81,15 +84,21 @@ pub enum Ruling {
     Allowed,
     /// Allowed if the object carries the label `upshift.dev/node` with this value.
     OnNode(String),
+    /// Allowed if the object is a pod of this node.
+    PodOf(String),
+    /// Allowed if a pod of this node names the object (a Secret or a `ConfigMap` of its namespace).
+    NamedByPodOf(String),
     Denied,
 }
 
 impl Ruling {
-    /// Whether it stands for an object with these labels.
-    pub fn admits(&self, labels: &BTreeMap<String, String>) -> bool {
+    /// Whether it stands for that object.
+    pub fn admits(&self, entry: &Entry, store: &Store) -> bool {
         match self {
             Ruling::Allowed => true,
-            Ruling::OnNode(node) => labels.get(LABEL_NODE) == Some(node),
+            Ruling::OnNode(node) => entry.labels.get(LABEL_NODE) == Some(node),
+            Ruling::PodOf(node) => entry.object()["spec"]["nodeName"] == node.as_str(),
+            Ruling::NamedByPodOf(node) => mentions::is_named_by_pod(store, node, &entry.place),
             Ruling::Denied => false,
         }
     }
@@ -172,9 +181,38 @@ fn node_ruling(node: &str, attempt: &Attempt<'_>) -> Ruling {
             _ => false,
         });
     }
-    allowed_if(
-        kind == &kinds::EVENT && attempt.verb == Verb::Create && attempt.subresource.is_empty(),
-    )
+    if attempt.subresource.is_empty() && attempt.verb == Verb::Create {
+        return allowed_if(kind == &kinds::EVENT);
+    }
+    what_pods_need(node, attempt)
+}
+
+/// The rights of a node over its pods, and over what those need: services, images, secrets and settings.
+fn what_pods_need(node: &str, attempt: &Attempt<'_>) -> Ruling {
+    let kind = attempt.kind;
+    if kind == &kinds::POD {
+        return match (attempt.verb, attempt.subresource) {
+            (Verb::List | Verb::Watch, "") => {
+                allowed_if(asks_only_for_pods_of(attempt.field_selector, node))
+            }
+            // Only one that ends or is over may it delete: the verb looks.
+            (Verb::Get | Verb::Delete, "") | (Verb::Get | Verb::Update | Verb::Patch, "status") => {
+                Ruling::PodOf(node.to_owned())
+            }
+            _ => Ruling::Denied,
+        };
+    }
+    if !attempt.subresource.is_empty() {
+        return Ruling::Denied;
+    }
+    match attempt.verb {
+        Verb::Get if [&kinds::SECRET, &kinds::CONFIG_MAP].contains(&kind) => {
+            Ruling::NamedByPodOf(node.to_owned())
+        }
+        Verb::Get => allowed_if([&kinds::SERVICE, &kinds::IMAGE].contains(&kind)),
+        Verb::List | Verb::Watch => allowed_if(kind == &kinds::SERVICE),
+        _ => Ruling::Denied,
+    }
 }
 
 /// The only name that this identity may create an object of that kind under, if there is such a limit.
@@ -204,6 +242,11 @@ fn asks_only_for(selector: &str, node: &str) -> bool {
         .is_ok_and(|labels| labels.pins(LABEL_NODE, node))
 }
 
+fn asks_only_for_pods_of(selector: &str, node: &str) -> bool {
+    Fields::parse(&kinds::POD, selector)
+        .is_ok_and(|fields| fields.exact("spec.nodeName") == Some(node))
+}
+
 /// The refusal in the words of Kubernetes.
 pub fn refusal(identity: &Identity, attempt: &Attempt<'_>) -> String {
     let kind = attempt.kind;
@@ -224,7 +267,7 @@ pub fn refusal(identity: &Identity, attempt: &Attempt<'_>) -> String {
         kind.group,
     );
     if matches!(identity, Identity::Node(_)) && attempt.verb.is_read() {
-        text.push_str(": a node reads only what is labelled with its name");
+        text.push_str(": a node reads only what is its own");
     }
     text
 }
@@ -249,6 +292,7 @@ mod tests {
             name: if on_object { "a" } else { "" },
             subresource,
             label_selector: "upshift.dev/node=a",
+            field_selector: "spec.nodeName=a",
         }
     }
 
@@ -269,8 +313,8 @@ mod tests {
                     .filter_map(
                         |verb| match rule(identity, &attempt(verb, kind, subresource)) {
                             Ruling::Allowed => Some(verb.name().to_owned()),
-                            Ruling::OnNode(_) => Some(format!("{}?", verb.name())),
                             Ruling::Denied => None,
+                            _ => Some(format!("{}?", verb.name())),
                         },
                     )
                     .collect();
@@ -298,8 +342,14 @@ mod tests {
                 "nodes/: create get patch update",
                 "nodes/status: get patch update",
                 "nodes/tunnel: get",
+                "secrets/: get?",
+                "configmaps/: get?",
+                "services/: get list watch",
                 "events/: create",
+                "pods/: delete? get? list watch",
+                "pods/status: get? patch? update?",
                 "leases/: create get patch update",
+                "images/: get",
                 "selfsubjectreviews/: create",
                 "selfsubjectaccessreviews/: create",
                 "gears/: get? list watch",
@@ -321,9 +371,17 @@ mod tests {
                         && (is_review(kind)
                             || subresource.is_empty()
                                 && [&kinds::NODE, &kinds::EVENT, &kinds::LEASE].contains(kind));
-                    let by_label = ruling == Ruling::OnNode("b".to_owned());
+                    let name = "b".to_owned();
+                    let by_object = [
+                        Ruling::OnNode(name.clone()),
+                        Ruling::PodOf(name.clone()),
+                        Ruling::NamedByPodOf(name),
+                    ]
+                    .contains(&ruling);
+                    let everybodys = matches!(verb, Verb::Get | Verb::List | Verb::Watch)
+                        && [&kinds::SERVICE, &kinds::IMAGE].contains(kind);
                     assert!(
-                        ruling == Ruling::Denied || own || by_label,
+                        ruling == Ruling::Denied || own || by_object || everybodys,
                         "{verb:?} {} {subresource}",
                         kind.plural
                     );
@@ -391,6 +449,20 @@ mod tests {
             ("x in (upshift.dev/node=a)", false),
         ] {
             assert_eq!(asks_only_for(selector, "a"), expect, "{selector}");
+        }
+    }
+
+    #[test]
+    fn a_list_of_pods_must_name_the_node() {
+        for (selector, expect) in [
+            ("spec.nodeName=a", true),
+            ("status.phase=Running,spec.nodeName==a", true),
+            ("", false),
+            ("spec.nodeName=b", false),
+            ("spec.nodeName!=a", false),
+            ("spec.nodeName", false),
+        ] {
+            assert_eq!(asks_only_for_pods_of(selector, "a"), expect, "{selector}");
         }
     }
 }

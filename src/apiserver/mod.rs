@@ -7,6 +7,7 @@
 mod serve;
 
 pub mod access;
+pub mod admission;
 pub mod authentication;
 mod body;
 mod discovery;
@@ -15,6 +16,7 @@ pub mod in_process;
 pub mod join;
 pub mod listener;
 mod logs;
+mod mentions;
 mod metrics;
 mod object;
 mod registry;
@@ -33,6 +35,8 @@ use std::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::status::Status;
+use crate::apiserver::admission::Gate;
+use crate::apiserver::admission::ServiceNetwork;
 use crate::apiserver::authentication::Identities;
 use crate::apiserver::expiry::Expiry;
 use crate::apiserver::join::JoinTokens;
@@ -58,6 +62,8 @@ pub struct Options {
     pub identities: Identities,
     pub join_tokens: JoinTokens,
     pub signer: Signer,
+    /// Where services get their addresses.
+    pub network: ServiceNetwork,
 }
 
 /// The API server; clones share it.
@@ -74,6 +80,7 @@ struct Parts {
     uploads: Uploads,
     repositories: Repositories,
     expiry: Expiry,
+    admission: Gate,
     /// Cancelled when somebody with the right to asked the server to stop.
     stop: CancellationToken,
     /// Cancelled when every part of the server is ready.
@@ -89,6 +96,7 @@ impl Api {
             uploads: Uploads::default(),
             repositories: Repositories::new(&options.content),
             expiry: Expiry::default(),
+            admission: Gate::default(),
             options,
             tunnels: Tunnels::default(),
             pages: Pages::default(),
@@ -145,6 +153,11 @@ impl Api {
     /// Makes sure that a namespace of the server's own is there.
     pub async fn create_namespace(&self, name: &str) -> Result<(), Status> {
         verbs::create_namespace(self, name).await
+    }
+
+    /// Gives the namespaces of older servers what new ones get when they are made.
+    pub async fn complete_namespaces(&self) -> Result<(), Status> {
+        admission::complete_namespaces(self).await
     }
 
     /// Makes `/metrics` show what another part of this process counts.
@@ -208,6 +221,14 @@ impl Api {
 
     fn repositories(&self) -> &Repositories {
         &self.0.repositories
+    }
+
+    fn admission(&self) -> &Gate {
+        &self.0.admission
+    }
+
+    fn network(&self) -> ServiceNetwork {
+        self.0.options.network
     }
 
     fn join_tokens(&self) -> &JoinTokens {

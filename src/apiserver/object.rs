@@ -14,6 +14,9 @@ use crate::api::status::Cause;
 use crate::api::status::Status;
 use crate::base::clock::Timestamp;
 
+/// What a pod's processes get to end when the pod does not say, as in Kubernetes.
+const DEFAULT_GRACE: u64 = 30;
+
 /// What a new object gets from the server.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Birth<'a> {
@@ -41,6 +44,32 @@ pub(crate) fn uid(object: &Value) -> &str {
 /// Whether deletion was asked for.
 pub(crate) fn is_deleting(object: &Value) -> bool {
     object["metadata"]["deletionTimestamp"].is_string()
+}
+
+/// Whether a pod ended for good.
+pub(crate) fn is_over(object: &Value) -> bool {
+    let phase = object["status"]["phase"].as_str();
+    matches!(phase, Some("Succeeded" | "Failed"))
+}
+
+/// The seconds that the processes of a pod still have to end; 0 for everything else.
+pub(crate) fn grace_left(object: &Value) -> u64 {
+    let seconds = &object["metadata"]["deletionGracePeriodSeconds"];
+    seconds.as_u64().unwrap_or(0)
+}
+
+/// The seconds that the processes of a pod get when it is deleted now; only a pod that runs on a node gets any.
+pub(crate) fn grace(kind: &Kind, object: &Value, asked: Option<u64>) -> u64 {
+    let is_on_node = object["spec"]["nodeName"]
+        .as_str()
+        .is_some_and(|node| !node.is_empty());
+    if kind != &kinds::POD || !is_on_node || is_over(object) {
+        return 0;
+    }
+    let own = object["spec"]["terminationGracePeriodSeconds"].as_u64();
+    // A second deletion that names no time does not give the pod more of it.
+    let left = is_deleting(object).then(|| grace_left(object));
+    asked.or(left).or(own).unwrap_or(DEFAULT_GRACE)
 }
 
 /// The finalizers that still stand.
@@ -178,7 +207,9 @@ fn settle_namespace(kind: &Kind, namespace: &str, object: &mut Value) -> Result<
 }
 
 fn has_generation(kind: &Kind) -> bool {
-    kind.group == "upshift.dev"
+    ["upshift.dev", "apps", "apps.openshift.io"].contains(&kind.group)
+        || kind == &kinds::REPLICATION_CONTROLLER
+        || kind == &kinds::IMAGE_STREAM
 }
 
 fn remove_status(object: &mut Value) {
@@ -297,11 +328,15 @@ fn refuse_new_finalizers(kind: &Kind, old: &Value, new: &Value) -> Result<(), St
     Err(Status::invalid(kind, name(old), vec![cause]))
 }
 
-/// What stands after a deletion was asked for while finalizers still stand.
-pub(crate) fn mark_deleted(kind: &Kind, old: &Value, now: Timestamp) -> Value {
+/// What stands after a deletion was asked for while finalizers still stand, or processes have so many seconds to end.
+///
+/// As in Kubernetes the timestamp is when the grace is over.
+pub(crate) fn mark_deleted(kind: &Kind, old: &Value, now: Timestamp, grace: u64) -> Value {
     let mut object = old.clone();
-    object["metadata"]["deletionTimestamp"] = now.to_string().into();
-    object["metadata"]["deletionGracePeriodSeconds"] = 0.into();
+    let seconds = i64::from(u32::try_from(grace).unwrap_or(u32::MAX));
+    let end = Timestamp::from_second(now.as_second() + seconds);
+    object["metadata"]["deletionTimestamp"] = end.to_string().into();
+    object["metadata"]["deletionGracePeriodSeconds"] = grace.into();
     if has_generation(kind) {
         let generation = old["metadata"]["generation"].as_u64().unwrap_or(0) + 1;
         object["metadata"]["generation"] = generation.into();
@@ -415,13 +450,35 @@ mod tests {
     fn a_deletion_with_finalizers_only_marks() {
         let old = born(&kinds::NAMESPACE, json!({"metadata": {"name": "n"}}));
         assert_eq!(finalizers(&old), ["kubernetes"]);
-        let marked = mark_deleted(&kinds::NAMESPACE, &old, birth().now);
+        let marked = mark_deleted(&kinds::NAMESPACE, &old, birth().now, 0);
         assert!(is_deleting(&marked));
         assert_eq!(marked["status"]["phase"], "Terminating");
         let mut more = marked.clone();
         more["metadata"]["finalizers"] = json!(["kubernetes", "x"]);
         let refusal = update(&kinds::NAMESPACE, &marked, more).unwrap_err();
         assert_eq!(refusal.code, 422);
+    }
+
+    #[test]
+    fn only_a_pod_that_runs_gets_time_to_end() {
+        let pod = |spec: Value, phase: &str| json!({"spec": spec, "status": {"phase": phase}});
+        let on_node = json!({"nodeName": "a", "terminationGracePeriodSeconds": 5});
+        let running = pod(on_node.clone(), "Running");
+        let check = |pod: &Value, asked| grace(&kinds::POD, pod, asked);
+        assert_eq!(check(&running, None), 5);
+        assert_eq!(check(&running, Some(0)), 0);
+        assert_eq!(check(&running, Some(7)), 7);
+        assert_eq!(check(&pod(json!({"nodeName": "a"}), "Pending"), None), 30);
+        assert_eq!(check(&pod(json!({}), "Pending"), None), 0);
+        assert_eq!(check(&pod(on_node, "Failed"), Some(9)), 0);
+        assert_eq!(grace(&kinds::SERVICE, &running, None), 0);
+        let marked = mark_deleted(&kinds::POD, &running, birth().now, 5);
+        assert_eq!(
+            marked["metadata"]["deletionTimestamp"],
+            "2027-01-15T08:00:05Z"
+        );
+        assert_eq!(grace_left(&marked), 5);
+        assert_eq!(check(&marked, None), 5, "once more changes nothing");
     }
 
     #[test]

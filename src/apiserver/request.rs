@@ -128,6 +128,8 @@ pub(crate) struct Query {
     /// `None`, `Metadata` or `Object`: what a Table's rows carry.
     pub(crate) include_object: String,
     pub(crate) propagation_policy: String,
+    /// Of a deletion: the seconds that a pod's processes have to end.
+    pub(crate) grace_period: Option<u64>,
     /// Of a log: whose output.
     pub(crate) step: String,
     pub(crate) follow: bool,
@@ -351,6 +353,7 @@ impl Query {
                 "fieldValidation" => query.field_validation = field_validation(&value)?,
                 "includeObject" => query.include_object = value,
                 "propagationPolicy" => query.propagation_policy = value,
+                "gracePeriodSeconds" => query.grace_period = Some(number()?),
                 "step" => query.step = value,
                 "follow" => query.follow = is_true(&value),
                 _ => {}

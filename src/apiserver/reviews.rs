@@ -83,6 +83,7 @@ fn may_reach(identity: &Identity, attributes: &Value) -> bool {
                 name: text("name"),
                 subresource: text("subresource"),
                 label_selector: "",
+                field_selector: "",
             };
             asked += 1;
             allowed &= access::rule(identity, &attempt) == Ruling::Allowed;

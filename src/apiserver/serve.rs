@@ -180,6 +180,7 @@ async fn objects(
         name: &target.name,
         subresource: target.subresource.name(),
         label_selector: &target.query.label_selector,
+        field_selector: &target.query.field_selector,
     };
     let ruling = access::rule(&identity, &attempt);
     if ruling == Ruling::Denied {

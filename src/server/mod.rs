@@ -20,8 +20,11 @@ use tokio::net::TcpListener;
 use crate::agent::Agent;
 use crate::agent::AgentOptions;
 use crate::api::core::NODE_LEASES;
+use crate::api::image::SHARED_NAMESPACE;
+use crate::api::status::Status;
 use crate::apiserver;
 use crate::apiserver::Api;
+use crate::apiserver::admission::ServiceNetwork;
 use crate::apiserver::authentication::Identities;
 use crate::apiserver::authentication::Identity;
 use crate::apiserver::authentication::new_token;
@@ -45,7 +48,7 @@ pub const DEFAULT_ADDRESS: SocketAddr =
 /// How long stopping may take before what is left is abandoned.
 pub const GRACE: Duration = Duration::from_secs(10);
 /// The namespaces that are always there.
-const NAMESPACES: [&str; 3] = ["default", NODE_LEASES, "upshift"];
+const NAMESPACES: [&str; 4] = ["default", NODE_LEASES, "upshift", SHARED_NAMESPACE];
 
 /// Where to listen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -138,11 +141,9 @@ impl Server {
         let pki = Arc::new(open_pki(&folder, address, &options.clock)?);
         let api = make_api(&folder, &pki, &options.clock)?;
         admit_admin(&folder, &api, &pki, &url)?;
-        for name in NAMESPACES {
-            api.create_namespace(name)
-                .await
-                .map_err(|status| Error::Part(status.message))?;
-        }
+        make_namespaces(&api)
+            .await
+            .map_err(|status| Error::Part(status.message))?;
         let mut server = Server {
             url,
             address,
@@ -367,7 +368,15 @@ fn make_api(folder: &DataFolder, pki: &Arc<Pki>, clock: &Clock) -> Result<Api, E
                 .sign_node(name, request, signing_clock.now())
                 .map_err(|error| error.to_string())
         }),
+        network: ServiceNetwork::of(nix::unistd::geteuid().is_root()),
     }))
+}
+
+async fn make_namespaces(api: &Api) -> Result<(), Status> {
+    for name in NAMESPACES {
+        api.create_namespace(name).await?;
+    }
+    api.complete_namespaces().await
 }
 
 /// The administrator keeps his token for the life of the data folder; the file follows the address.

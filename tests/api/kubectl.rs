@@ -237,8 +237,8 @@ async fn kubectl_makes_built_in_kinds_from_its_flags() {
         "service nodeport",
         "n",
         &port,
-        ports,
-        "NodePort  8080 30080",
+        &ports.replace(" {.spec.clusterIP}", ""),
+        "NodePort 8080 30080",
     )
     .await;
     check(

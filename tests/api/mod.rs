@@ -1,5 +1,6 @@
 //! The API over a real listener and a real disk, with our own client and with kubectl.
 
+mod admission;
 mod kubectl;
 mod objects;
 mod places;

@@ -78,7 +78,7 @@ async fn a_namespace_must_be_there_and_goes_with_what_is_in_it() {
 #[tokio::test]
 async fn the_servers_own_namespaces_stay() {
     let world = World::start().await;
-    for name in ["default", "kube-node-lease", "upshift"] {
+    for name in ["default", "kube-node-lease", "upshift", "openshift"] {
         let refused = refusal(
             world
                 .client
@@ -123,7 +123,7 @@ async fn projects_are_requested_and_seen() {
         .list_objects(&kinds::PROJECT, "", &ListOptions::default())
         .await
         .unwrap();
-    assert_eq!(all.items.len(), 4);
+    assert_eq!(all.items.len(), 5);
     world
         .client
         .delete(&kinds::PROJECT, &demo, &DeleteOptions::default())

@@ -25,6 +25,17 @@ fn offered(kind: &Kind) -> &'static [&'static str] {
         "Namespace" => &["status.phase"],
         "Node" => &["spec.unschedulable"],
         "Secret" => &["type"],
+        "Pod" => &[
+            "spec.nodeName",
+            "spec.restartPolicy",
+            "spec.schedulerName",
+            "spec.serviceAccountName",
+            "spec.hostNetwork",
+            "status.phase",
+            "status.podIP",
+            "status.nominatedNodeName",
+        ],
+        "ReplicationController" | "ReplicaSet" => &["status.replicas"],
         "Service" => &["spec.clusterIP", "spec.type"],
         "Event" => &[
             "involvedObject.kind",

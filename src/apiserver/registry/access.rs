@@ -59,6 +59,7 @@ fn may(identity: &Identity, verb: Verb, repository: &Repository) -> bool {
         name: &repository.application,
         subresource: "",
         label_selector: "",
+        field_selector: "",
     };
     rule(identity, &attempt) == Ruling::Allowed
 }

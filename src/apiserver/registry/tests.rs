@@ -14,6 +14,7 @@ use tower::ServiceExt;
 use super::*;
 use crate::api::kinds;
 use crate::apiserver::Options;
+use crate::apiserver::admission::ServiceNetwork;
 use crate::apiserver::authentication::Identities;
 use crate::apiserver::join::JoinTokens;
 use crate::base::clock::Clock;
@@ -49,6 +50,7 @@ impl World {
             identities: Identities::default(),
             join_tokens: JoinTokens::in_memory(),
             signer: Arc::new(|_, _| Err("nothing is signed here".to_owned())),
+            network: ServiceNetwork::of(false),
         });
         World { folder, hands, api }
     }

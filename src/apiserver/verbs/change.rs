@@ -8,6 +8,7 @@ use crate::api::defaults;
 use crate::api::patch;
 use crate::api::patch::Patch;
 use crate::api::status::Status;
+use crate::apiserver::admission;
 use crate::apiserver::body;
 use crate::apiserver::object;
 use crate::apiserver::response::Response;
@@ -85,6 +86,7 @@ async fn change(
         let (next, warnings) = next_state(call, duplicates, &shown, wanted)?;
         let mut next = view::store(call.target.kind, next, Some(&old));
         defaults::fill(call.stored_kind(), &mut next);
+        let _held = admission::change(&call.api, call.stored_kind(), &old, &mut next).await?;
         if next == old {
             return Ok(call.answer(StatusCode::OK, old, &warnings));
         }
@@ -135,7 +137,9 @@ async fn write(
     entry: &Entry,
     next: Value,
 ) -> Result<std::sync::Arc<Entry>, store::Error> {
-    let goes = object::is_deleting(&next) && object::finalizers(&next).is_empty();
+    let goes = object::is_deleting(&next)
+        && object::finalizers(&next).is_empty()
+        && object::grace_left(&next) == 0;
     call.api
         .store()
         .write(Write {

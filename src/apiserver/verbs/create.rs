@@ -12,6 +12,7 @@ use crate::api::status::Cause;
 use crate::api::status::Status;
 use crate::apiserver::Api;
 use crate::apiserver::access;
+use crate::apiserver::admission;
 use crate::apiserver::body;
 use crate::apiserver::object;
 use crate::apiserver::object::Birth;
@@ -63,7 +64,7 @@ pub(super) async fn create(call: &Call, request: http::Request<Body>) -> Result<
 async fn create_once(call: &Call, mut stored: Value) -> Result<Value, Status> {
     defaults::fill(call.stored_kind(), &mut stored);
     let namespace = &call.target.namespace;
-    let new = bear(&call.api, call.stored_kind(), namespace, stored)?;
+    let mut new = bear(&call.api, call.stored_kind(), namespace, stored)?;
     let name = object::name(&new);
     if let Some(only) = access::name_limit(&call.identity, call.target.kind)
         && only != name
@@ -71,6 +72,9 @@ async fn create_once(call: &Call, mut stored: Value) -> Result<Value, Status> {
         return Err(call.refusal("a node registers under its own name only"));
     }
     check_namespace(call, name)?;
+    let name = name.to_owned();
+    let name = name.as_str();
+    let _held = admission::create(&call.api, call.stored_kind(), &mut new).await?;
     admit(call.stored_kind(), &new, None)?;
     if name.is_empty() {
         let cause = Cause::required("metadata.name", "name or generateName is required");
@@ -156,14 +160,16 @@ pub(crate) async fn create_namespace(api: &Api, name: &str) -> Result<(), Status
         "metadata": {"name": name},
     });
     let place = Place::new(&kinds::NAMESPACE, "", name);
-    let write = Write {
-        place: place.clone(),
-        expect: Expect::Absent,
-        object: Some(bear(api, &kinds::NAMESPACE, "", given)?),
-    };
     if api.store().entry(&place).is_some() {
         return Ok(());
     }
+    let mut new = bear(api, &kinds::NAMESPACE, "", given)?;
+    let _held = admission::create(api, &kinds::NAMESPACE, &mut new).await?;
+    let write = Write {
+        place: place.clone(),
+        expect: Expect::Absent,
+        object: Some(new),
+    };
     match api.store().write(write).await {
         Ok(_) | Err(store::Error::Exists | store::Error::Stale { .. }) => Ok(()),
         Err(error) => Err(refuse(&error, &place)),

@@ -1,5 +1,8 @@
 //! Deleting one object or a collection: gone at once, or marked while finalizers stand.
 //!
+//! A pod that runs is marked too, with the seconds its processes have to end; its node deletes it for good (with no
+//! seconds left) once they did.
+//!
 //! Dependents go in the background, by the controller that follows owner references; `Orphan` cuts those references
 //! here first.
 
@@ -9,10 +12,12 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::api::core::NODE_LEASES;
+use crate::api::image::SHARED_NAMESPACE;
 use crate::api::kinds;
 use crate::api::kinds::Scope;
 use crate::api::kinds::Storage;
 use crate::api::status::Status;
+use crate::apiserver::authentication::Identity;
 use crate::apiserver::body;
 use crate::apiserver::object;
 use crate::apiserver::request;
@@ -29,7 +34,7 @@ use crate::store::Expect;
 use crate::store::Write;
 
 /// Namespaces that the server needs.
-const PROTECTED: [&str; 3] = ["default", NODE_LEASES, "upshift"];
+const PROTECTED: [&str; 4] = ["default", NODE_LEASES, "upshift", SHARED_NAMESPACE];
 
 /// What a deletion asks for beside the name.
 #[derive(Clone, Debug, Default)]
@@ -38,12 +43,14 @@ struct Wish {
     orphans: bool,
     uid: String,
     resource_version: String,
+    /// The seconds that the processes of a pod have to end; what the pod itself says when there is none.
+    grace: Option<u64>,
 }
 
 /// What became of an object that was to be deleted.
 enum Fate {
     Gone(Value),
-    /// Finalizers still stand.
+    /// Finalizers still stand, or processes still run.
     Marked(Value),
 }
 
@@ -124,6 +131,7 @@ impl Wish {
             orphans: policy == "Orphan",
             uid: text(&options["preconditions"]["uid"]),
             resource_version: text(&options["preconditions"]["resourceVersion"]),
+            grace: grace_of(&options["gracePeriodSeconds"])?.or(call.target.query.grace_period),
         })
     }
 
@@ -149,6 +157,26 @@ impl Wish {
     }
 }
 
+fn grace_of(value: &Value) -> Result<Option<u64>, Status> {
+    if value.is_null() {
+        return Ok(None);
+    }
+    value.as_u64().map(Some).ok_or_else(|| {
+        Status::bad_request(format!(
+            "gracePeriodSeconds: Invalid value: {value}: must be a whole number, not below 0"
+        ))
+    })
+}
+
+/// A node takes away only what ended, or was told to.
+fn check_end_of_pod(call: &Call, old: &Value) -> Result<(), Status> {
+    let is_nodes = matches!(call.identity, Identity::Node(_)) && call.target.kind == &kinds::POD;
+    if is_nodes && !object::is_deleting(old) && !object::is_over(old) {
+        return Err(call.refusal("it neither ended nor was its end asked for"));
+    }
+    Ok(())
+}
+
 /// Removes or marks one object, again if it changed in between.
 async fn remove(call: &Call, name: &str, wish: &Wish) -> Result<Fate, Status> {
     let kind = call.stored_kind();
@@ -165,15 +193,17 @@ async fn remove(call: &Call, name: &str, wish: &Wish) -> Result<Fate, Status> {
             .api
             .store()
             .entry(&place)
-            .filter(|entry| call.ruling.admits(&entry.labels))
+            .filter(|entry| call.ruling.admits(entry, call.api.store()))
             .ok_or_else(|| Status::not_found(kind, name))?;
         let old = entry.object();
         wish.check(call, &old)?;
-        let waits = !object::finalizers(&old).is_empty();
-        if waits && object::is_deleting(&old) {
+        check_end_of_pod(call, &old)?;
+        let grace = object::grace(kind, &old, wish.grace);
+        let waits = grace > 0 || !object::finalizers(&old).is_empty();
+        if waits && object::is_deleting(&old) && object::grace_left(&old) <= grace {
             return Ok(Fate::Marked(old));
         }
-        let next = waits.then(|| object::mark_deleted(kind, &old, call.api.clock().now()));
+        let next = waits.then(|| object::mark_deleted(kind, &old, call.api.clock().now(), grace));
         if wish.dry_run {
             return Ok(next.map_or(Fate::Gone(old), Fate::Marked));
         }

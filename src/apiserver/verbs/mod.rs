@@ -81,10 +81,10 @@ impl Call {
             .store()
             .entry(&self.place(&self.target.name))
             .ok_or_else(|| Status::not_found(self.stored_kind(), &self.target.name))?;
-        if self.ruling.admits(&entry.labels) {
+        if self.ruling.admits(&entry, self.api.store()) {
             Ok(entry)
         } else {
-            Err(self.refusal("it is on another node"))
+            Err(self.refusal("nothing of this node's own needs it"))
         }
     }
 
