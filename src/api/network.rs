@@ -16,7 +16,7 @@ use crate::api::kinds::Kind;
 use crate::api::meta::Metadata;
 use crate::api::meta::Typed;
 
-/// Label of an EndpointSlice: its Service.
+/// Label of an `EndpointSlice`: its Service.
 pub const LABEL_SERVICE: &str = "kubernetes.io/service-name";
 /// The domain that routes without a host get theirs in.
 pub const ROUTE_SUFFIX: &str = "apps.localhost";
@@ -211,7 +211,7 @@ pub struct RouterSpec {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RouterStatus {
-    /// The highest `resourceVersion` of an EndpointSlice (or of its deletion) that new requests already follow.
+    /// The highest `resourceVersion` of an `EndpointSlice` (or of its deletion) that new requests already follow.
     pub applied: u64,
     /// Endpoints that have left rotation and still answer: `ADDRESS:PORT` → requests in flight, never 0.
     pub draining: BTreeMap<String, u32>,

@@ -27,6 +27,7 @@ use crate::cli::progress::state::Wanted;
 use crate::cli::progress::watching::Heard;
 use crate::cli::progress::watching::Line;
 use crate::cli::progress::watching::Listener;
+use crate::cli::progress::watching::Subject;
 use crate::cli::progress::watching::log_path;
 use crate::cli::rollout;
 use crate::client::Client;
@@ -66,7 +67,8 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
     let (sender, heard) = mpsc::channel(256);
     let line = Line::new(client.clone(), context);
     let metadata = &rollout.metadata;
-    let listener = Listener::new(line, &metadata.namespace, &metadata.name, sender);
+    let subject = Subject::Rollout(metadata.name.clone());
+    let listener = Listener::new(line, &metadata.namespace, subject, sender);
     let operations = listener.all_operations().await?;
     args.expect_gear(&operations)?;
     if args.follow && !outcome::is_over(&rollout) {
@@ -253,7 +255,7 @@ async fn follow(
                 Some(Heard::Refused(error)) => return Err(error.into()),
                 Some(Heard::Change(change)) => {
                     for wanted in reading.apply(change, context)? {
-                        listener.read_output(&scope, wanted, true);
+                        listener.read_output(&scope, wanted);
                     }
                 }
             }
@@ -269,7 +271,7 @@ async fn follow(
                 break Exit::Done;
             }
             for wanted in more {
-                listener.read_output(&scope, wanted, true);
+                listener.read_output(&scope, wanted);
             }
         }
     };

@@ -122,9 +122,8 @@ impl Held for Lease {
 }
 impl Held for Pod {
     fn node(&self) -> Option<&str> {
-        Some(&self.spec.node_name)
-            .map(String::as_str)
-            .filter(|node| !node.is_empty())
+        let node = self.spec.node_name.as_str();
+        Some(node).filter(|node| !node.is_empty())
     }
 }
 

@@ -26,6 +26,19 @@ pub enum Work {
     Install,
     /// `controllers/rotation`, `router`: taken out of or put into rotation.
     Traffic,
+    /// Nobody performs it as a step: it is read off the objects that tell of it (`plan/new_application`).
+    Watched(Output),
+}
+
+/// Whether somebody who watches a step wants to see what was printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// It has none.
+    None,
+    /// As it comes.
+    Followed,
+    /// Only to explain a failure.
+    OfFailure,
 }
 
 /// Which revision a hook's scripts come from (DESIGN 4.2, last paragraph on workflows).
@@ -61,6 +74,18 @@ steps! {
     ALLOW_TRAFFIC = "AllowTraffic", Control, Work::Traffic, "enter rotation";
     AFTER_ALLOW_TRAFFIC = "AfterAllowTraffic", Node, Work::Hook(Whose::Wanted), "after entering rotation";
     SWITCH_TRAFFIC = "SwitchTraffic", Control, Work::Traffic, "send the service's requests to the other colour";
+
+    CREATE_OBJECTS = "CreateObjects", Control, Work::Watched(Output::None), "make the application's objects";
+    TRIGGER_BUILD = "TriggerBuild", Control, Work::Watched(Output::None), "ask for a build";
+    INSTANTIATE_BUILD = "InstantiateBuild", Control, Work::Watched(Output::Followed), "build the source";
+    PUSH_IMAGE = "PushImage", Control, Work::Watched(Output::None), "push the image to the registry";
+    UPDATE_IMAGE_STREAM = "UpdateImageStream", Control, Work::Watched(Output::None), "point the image stream at it";
+    TRIGGER_DEPLOYMENT = "TriggerDeployment", Control, Work::Watched(Output::None), "see that the image is new";
+    INSTANTIATE_DEPLOYMENT = "InstantiateDeployment", Control, Work::Watched(Output::None), "begin a new version";
+    CREATE_REPLICATION_CONTROLLER = "CreateReplicationController", Control, Work::Watched(Output::None), "make its replication controller";
+    DEPLOY_PODS = "DeployPods", Control, Work::Watched(Output::OfFailure), "start its pods, end the old ones";
+    REQUEST_ROUTE = "RequestRoute", Control, Work::Watched(Output::None), "ask the route for the application";
+    RETURN_RESPONSE = "ReturnResponse", Control, Work::Watched(Output::None), "get its answer";
 }
 
 /// The step of that name.

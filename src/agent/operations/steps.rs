@@ -147,7 +147,9 @@ impl Worker {
             Work::Hook(whose) => self.hook(index, kind, whose, is_resumed, began).await,
             Work::Download => self.download(index, kind, is_resumed, began).await,
             Work::Install => self.install(index, is_resumed, began).await,
-            Work::Traffic => Err(Problem::new("UnknownStep", "not a step of a node").into()),
+            Work::Traffic | Work::Watched(_) => {
+                Err(Problem::new("UnknownStep", "not a step of a node").into())
+            }
         };
         let mut outcome = match ended {
             Ok(outcome) => outcome,

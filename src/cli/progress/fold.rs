@@ -23,6 +23,7 @@ use crate::cli::progress::state::State;
 use crate::cli::progress::state::Step;
 use crate::cli::progress::state::Wanted;
 use crate::plan::step;
+use crate::plan::step::Output;
 use crate::plan::step::Work;
 
 /// Silence before the first word about what is awaited.
@@ -451,15 +452,16 @@ impl Step {
 }
 
 fn wants_log(step: &Step, logs: Logs) -> bool {
-    let hook = step::named(&step.name).is_some_and(|kind| matches!(kind.work, Work::Hook(_)));
-    let ran = match logs {
-        Logs::All => matches!(
-            step.status.phase,
-            StepPhase::Running | StepPhase::Done | StepPhase::Failed
-        ),
-        Logs::OfFailures => step.status.phase == StepPhase::Failed,
+    let always = match step::named(&step.name).map(|kind| kind.work) {
+        Some(Work::Hook(_) | Work::Watched(Output::Followed)) => logs == Logs::All,
+        Some(Work::Watched(Output::OfFailure)) => false,
+        _ => return false,
     };
-    hook && ran
+    match step.status.phase {
+        StepPhase::Failed => true,
+        StepPhase::Running | StepPhase::Done => always,
+        StepPhase::Waiting | StepPhase::Skipped => false,
+    }
 }
 
 fn is_end(phase: StepPhase) -> bool {

@@ -16,6 +16,8 @@ use crate::base::text;
 use crate::cli::Context;
 use crate::cli::Exit;
 use crate::cli::Failure;
+use crate::cli::progress::application;
+use crate::cli::progress::application::Watched;
 use crate::cli::progress::event::Event;
 use crate::cli::progress::event::Moment;
 use crate::cli::progress::flags::Chosen;
@@ -29,11 +31,13 @@ use crate::cli::progress::screen;
 use crate::cli::progress::screen::Screen;
 use crate::cli::progress::state::Logs;
 use crate::cli::progress::state::State;
+use crate::cli::progress::state::Story;
 use crate::cli::progress::summary;
 use crate::cli::progress::tty;
 use crate::cli::progress::watching::Heard;
 use crate::cli::progress::watching::Line;
 use crate::cli::progress::watching::Listener;
+use crate::cli::progress::watching::Subject;
 use crate::client::Client;
 
 /// How often time itself is news.
@@ -58,8 +62,31 @@ pub async fn follow(
     earlier: &[Rollout],
     chosen: Chosen,
 ) -> Result<Ended, Failure> {
+    let subject = Subject::Rollout(rollout.metadata.name.clone());
+    let usual = usual(earlier, rollout.spec.action);
+    run(context, client, (rollout, subject), usual, chosen).await
+}
+
+/// Follows an application of pods until its route answers.
+pub async fn follow_application(
+    context: &Context,
+    client: Client,
+    watched: Watched,
+    chosen: Chosen,
+) -> Result<Ended, Failure> {
+    let told = (watched.rollout(), Subject::Application(watched));
+    run(context, client, told, None, chosen).await
+}
+
+async fn run(
+    context: &Context,
+    client: Client,
+    told: (Rollout, Subject),
+    usual: Option<Duration>,
+    chosen: Chosen,
+) -> Result<Ended, Failure> {
     let scope = Scope::new();
-    let result = Following::new(context, client, rollout, earlier, chosen, &scope)?
+    let result = Following::new(context, client, told, usual, chosen, &scope)?
         .run()
         .await;
     scope.cancel();
@@ -93,8 +120,8 @@ impl<'a> Following<'a> {
     fn new(
         context: &'a Context,
         client: Client,
-        rollout: Rollout,
-        earlier: &[Rollout],
+        (rollout, subject): (Rollout, Subject),
+        usual: Option<Duration>,
         chosen: Chosen,
         scope: &'a Scope,
     ) -> Result<Following<'a>, Failure> {
@@ -102,8 +129,11 @@ impl<'a> Following<'a> {
         let screen = Screen::open(chosen.mode, chosen.look, context.streams.clone());
         let (sender, heard) = mpsc::channel(1024);
         let line = Line::new(client, context);
-        let metadata = &rollout.metadata;
-        let listener = Listener::new(line, &metadata.namespace, &metadata.name, sender);
+        let story = match subject {
+            Subject::Rollout(_) => Story::Rollout,
+            Subject::Application(_) => Story::Application,
+        };
+        let listener = Listener::new(line, &rollout.metadata.namespace, subject, sender);
         listener.start(scope);
         let is_history = outcome::is_over(&rollout);
         let logs = if chosen.mode == Mode::Quiet || is_history {
@@ -112,7 +142,8 @@ impl<'a> Following<'a> {
             Logs::All
         };
         let mut state = State::new(rollout, logs);
-        state.usual = usual(earlier, state.rollout.spec.action);
+        state.usual = usual;
+        state.story = story;
         Ok(Following {
             context,
             chosen,
@@ -176,7 +207,7 @@ impl<'a> Following<'a> {
         };
         let events = self.state.apply(change, moment);
         for wanted in self.state.take_wanted() {
-            self.listener.read_output(self.scope, wanted, true);
+            self.listener.read_output(self.scope, wanted);
         }
         events
     }
@@ -299,6 +330,9 @@ impl<'a> Following<'a> {
 
     /// How to take it up again.
     fn continues(&self, what: &str) -> [String; 3] {
+        if self.state.story == Story::Application {
+            return application::continues(&self.state, what, self.context.name());
+        }
         let program = self.context.name();
         let application = &self.state.rollout.spec.application;
         let namespace = summary::in_namespace(&self.state);

@@ -23,6 +23,7 @@ pub mod plain;
 pub mod summary;
 pub mod tty;
 
+pub mod application;
 pub mod flags;
 pub mod follow;
 pub mod interrupt;

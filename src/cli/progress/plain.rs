@@ -77,6 +77,7 @@ fn rollout(event: &Event, look: Look) -> String {
     };
     let word = look.paint(color, &format!("{phase:?}"));
     let about = match phase {
+        RolloutPhase::Pending | RolloutPhase::Running if revision.is_empty() => String::new(),
         RolloutPhase::Pending => format!(" (revision {revision})"),
         RolloutPhase::Running if gears.total == 0 => format!(" (revision {revision})"),
         RolloutPhase::Running => format!(
@@ -112,6 +113,10 @@ fn gear(what: &What, look: Look) -> Option<String> {
         (OperationPhase::Aborted, _) => ("aborted", Color::Bad),
     };
     let took = took.map_or_else(String::new, |took| format!(" ({})", text::elapsed(took)));
+    if place.node.is_empty() {
+        // Not one of several: the whole says the same.
+        return None;
+    }
     let count = if phase.is_final() {
         format!(" [{ended}/{total}]")
     } else {
@@ -141,7 +146,7 @@ fn step(what: &What, total: u32, look: Look) -> Option<String> {
     let took = took.map_or_else(String::new, |took| format!(" ({})", text::elapsed(took)));
     let ending = match phase {
         StepPhase::Done if total > MANY_GEARS => return None,
-        StepPhase::Done => format!("done{took}"),
+        StepPhase::Done => format!("done{took}{}", because("", message)),
         StepPhase::Skipped if reason == "OnRequest" => "skipped on request".to_owned(),
         StepPhase::Waiting | StepPhase::Running | StepPhase::Skipped => return None,
         StepPhase::Failed => {

@@ -31,9 +31,19 @@ pub enum Logs {
     OfFailures,
 }
 
+/// Whose story it is; the words depend on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Story {
+    /// A Rollout and its gears.
+    Rollout,
+    /// An application of pods, told as one gear that takes eleven steps (`plan/new_application`).
+    Application,
+}
+
 /// Everything known of one rollout.
 #[derive(Clone, Debug)]
 pub struct State {
+    pub story: Story,
     pub rollout: Rollout,
     /// By gear.
     pub gears: BTreeMap<String, Gear>,
@@ -118,6 +128,7 @@ impl State {
     /// Before anything was heard of the rollout but the object itself.
     pub fn new(rollout: Rollout, logs: Logs) -> State {
         State {
+            story: Story::Rollout,
             rollout,
             gears: BTreeMap::new(),
             lost: None,
@@ -279,7 +290,11 @@ impl Gear {
                     let since = step
                         .began
                         .map_or(Duration::ZERO, |began| at.saturating_sub(began));
-                    format!("{place}: {} {}", step.name, text::elapsed(since))
+                    let why = match step.status.message.as_str() {
+                        "" => String::new(),
+                        message => format!(" ({message})"),
+                    };
+                    format!("{place}: {} {}{why}", step.name, text::elapsed(since))
                 }
                 None => format!("{place}: between steps"),
             }),
@@ -311,12 +326,13 @@ impl Run {
         if !self.operation.status.phase.is_final() {
             return None;
         }
-        let milliseconds = self
+        let times = self
             .steps
             .iter()
-            .filter_map(|step| step.status.milliseconds)
-            .sum();
-        Some(Duration::from_millis(milliseconds))
+            .filter_map(|step| step.status.milliseconds);
+        // Of steps that nobody performs as such, nobody says how long they took.
+        let total = times.reduce(|sum, one| sum + one)?;
+        Some(Duration::from_millis(total))
     }
 }
 

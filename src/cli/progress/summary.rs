@@ -16,6 +16,7 @@ use crate::api::upshift::OperationPhase;
 use crate::api::upshift::RolloutPhase;
 use crate::base::text;
 use crate::cli::Exit;
+use crate::cli::progress::application;
 use crate::cli::progress::look::Color;
 use crate::cli::progress::look::Glyph;
 use crate::cli::progress::look::Look;
@@ -24,6 +25,7 @@ use crate::cli::progress::state::Failed;
 use crate::cli::progress::state::Gear;
 use crate::cli::progress::state::Run;
 use crate::cli::progress::state::State;
+use crate::cli::progress::state::Story;
 use crate::cli::progress::tty;
 
 /// Failed gears whose output is repeated; the table names the others.
@@ -50,17 +52,21 @@ pub fn lines(state: &State, outcome: &Outcome, took: Duration, wanted: Wanted) -
     for failed in failures.iter().take(REPLAYED) {
         lines.extend(replay(state, failed, wanted));
     }
-    if !state.gears.is_empty() {
+    if state.story == Story::Rollout && !state.gears.is_empty() {
         lines.extend(table(state, wanted.columns).lines().map(str::to_owned));
     }
-    lines.push(verdict(
-        state,
-        outcome,
-        took,
-        wanted.look,
-        !failures.is_empty(),
-    ));
-    let next = next(state, outcome, &failures, wanted.program);
+    let is_replayed = !failures.is_empty();
+    let (verdict, next) = match state.story {
+        Story::Rollout => (
+            verdict(state, outcome, took, wanted.look, is_replayed),
+            next(state, outcome, &failures, wanted.program),
+        ),
+        Story::Application => (
+            application::verdict(state, took, wanted.look, is_replayed),
+            application::next(state, wanted.program),
+        ),
+    };
+    lines.push(verdict);
     if !next.is_empty() {
         let dot = format!(" {} ", wanted.look.glyph(Glyph::Dot));
         lines.push(format!("next: {}", next.join(&dot)));
@@ -82,8 +88,12 @@ fn replay(state: &State, failed: &Failed<'_>, wanted: Wanted) -> Vec<String> {
         (Some(code), _) => format!("exit code {code}"),
         _ => reason(&status.reason, &status.message),
     };
+    let place = match state.story {
+        Story::Rollout => format!(" on {place}"),
+        Story::Application => String::new(),
+    };
     let mut lines = vec![format!(
-        "{error} {name} failed on {place}: {}: {why}",
+        "{error} {name} failed{place}: {}: {why}",
         step.name
     )];
     let bar = look.paint(Color::Dim, look.glyph(Glyph::Bar));
@@ -258,7 +268,7 @@ fn verdict(
 }
 
 /// The rollout's own reason: a word when the lines above tell what happened, else all that is known.
-fn because(state: &State, is_replayed: bool) -> String {
+pub(super) fn because(state: &State, is_replayed: bool) -> String {
     let status = &state.rollout.status;
     match (status.reason.as_str(), status.message.as_str()) {
         ("", "") => String::new(),

@@ -19,6 +19,7 @@ use crate::cli::progress::state::Gear;
 use crate::cli::progress::state::Run;
 use crate::cli::progress::state::State;
 use crate::cli::progress::state::Step;
+use crate::cli::progress::state::Story;
 
 /// Columns and rows of a terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,12 +80,15 @@ fn header(state: &State, look: Look, columns: usize, at: Duration) -> String {
     let failed = state.ended(OperationPhase::Failed);
     let running = state.ended(OperationPhase::Running);
     let dot = look.glyph(Glyph::Dot);
-    let left = format!(
-        "{verb} {}  {}/{} gears {dot} {running} in flight {dot} {failed} failed",
-        state.rollout.spec.revision,
-        state.all_ended(),
-        state.total(),
-    );
+    let left = match state.story {
+        Story::Application => application_header(state),
+        Story::Rollout => format!(
+            "{verb} {}  {}/{} gears {dot} {running} in flight {dot} {failed} failed",
+            state.rollout.spec.revision,
+            state.all_ended(),
+            state.total(),
+        ),
+    };
     let mut right = text::elapsed(at);
     if let Some(rest) = state.usual.and_then(|usual| usual.checked_sub(at)) {
         right = format!("{right}  ~{} left", text::age(rest));
@@ -93,6 +97,16 @@ fn header(state: &State, look: Look, columns: usize, at: Duration) -> String {
         return look.fit(&left, columns);
     }
     format!("{}{right}", pad(&left, columns - right.width()))
+}
+
+fn application_header(state: &State) -> String {
+    let ended = |step: &&Step| matches!(step.shown, StepPhase::Done | StepPhase::Skipped);
+    let (mut done, mut all) = (0, 0);
+    for (_, run) in state.runs() {
+        done += run.steps.iter().filter(ended).count();
+        all += run.steps.len();
+    }
+    format!("Bringing up {}  {done}/{all} steps", state.name())
 }
 
 /// One line below the header.
@@ -175,11 +189,14 @@ fn one_gear(state: &State, at: Duration) -> Vec<Row> {
     if run.shown == OperationPhase::Pending {
         return vec![Row::new(Glyph::Waiting, state.causes(at).join("; "))];
     }
-    run.steps.iter().map(|step| step_row(step, at)).collect()
+    let longest = run.steps.iter().map(|step| step.name.len()).max();
+    let width = longest.unwrap_or_default().max(18);
+    let rows = run.steps.iter().map(|step| step_row(step, width, at));
+    rows.collect()
 }
 
-fn step_row(step: &Step, at: Duration) -> Row {
-    let name = pad(&step.name, 18);
+fn step_row(step: &Step, width: usize, at: Duration) -> Row {
+    let name = pad(&step.name, width);
     let took = step.took.map_or_else(String::new, text::elapsed);
     match step.shown {
         StepPhase::Waiting => Row::new(Glyph::Waiting, step.name.clone()),
@@ -205,7 +222,8 @@ fn running(step: &Step, at: Duration) -> String {
     } else {
         String::new()
     };
-    match step.tail.back() {
+    let message = Some(&step.status.message).filter(|message| !message.is_empty());
+    match step.tail.back().or(message) {
         Some(line) => format!("{}  {line}", pad(&time, 6)),
         None => time,
     }
@@ -217,6 +235,8 @@ fn skipped(reason: &str) -> &str {
         "NoHook" => "no script",
         "FirstDeployment" => "nothing was installed",
         "OnRequest" => "skipped on request",
+        "NoBuild" => "nothing is built",
+        "NoRoute" => "no route is wanted",
         "NothingWanted" => "nothing is wanted here",
         reason => reason,
     }

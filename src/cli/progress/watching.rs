@@ -1,4 +1,4 @@
-//! The tasks that listen: to one rollout, to its operations, to the output of each hook.
+//! The tasks that listen: to one rollout and its operations, or to one application's objects, and to what is printed.
 //!
 //! Each resumes by itself after a lost connection and only ever says what it heard. A restarted embedded server may have
 //! another address: the line to it is looked up again before each new try.
@@ -23,6 +23,7 @@ use crate::base::scope::Scope;
 use crate::base::streams::Streams;
 use crate::cli::Context;
 use crate::cli::context::Purpose;
+use crate::cli::progress::application::Watched;
 use crate::cli::progress::fold::Change;
 use crate::cli::progress::lines::Lines;
 use crate::cli::progress::state::Wanted;
@@ -81,74 +82,105 @@ impl Line {
     }
 }
 
+/// What is listened to.
+#[derive(Clone)]
+pub enum Subject {
+    /// The Rollout of that name.
+    Rollout(String),
+    /// The objects of an application.
+    Application(Watched),
+}
+
 /// What is listened to, and where it goes.
 #[derive(Clone)]
 pub struct Listener {
     pub line: Line,
     pub namespace: String,
-    pub rollout: String,
-    pub heard: mpsc::Sender<Heard>,
+    subject: Subject,
+    heard: mpsc::Sender<Heard>,
     outputs: Arc<Semaphore>,
 }
 
 impl Listener {
-    /// A listener for one rollout.
-    pub fn new(line: Line, namespace: &str, rollout: &str, heard: mpsc::Sender<Heard>) -> Listener {
+    /// A listener for that subject.
+    pub fn new(
+        line: Line,
+        namespace: &str,
+        subject: Subject,
+        heard: mpsc::Sender<Heard>,
+    ) -> Listener {
         Listener {
             line,
             namespace: namespace.to_owned(),
-            rollout: rollout.to_owned(),
+            subject,
             heard,
             outputs: Arc::new(Semaphore::new(OUTPUTS)),
         }
     }
 
-    /// Listens to the rollout and its operations until the scope ends.
+    /// Listens until the scope ends.
     pub fn start(&self, scope: &Scope) {
-        let own = ListOptions {
-            field_selector: format!("metadata.name={}", self.rollout),
-            ..ListOptions::default()
-        };
-        let listener = self.clone();
-        scope.spawn(async move {
-            listener
-                .pursue::<Rollout>(own, |told| Some(rollout_change(told)))
-                .await;
-        });
-        let (listener, options) = (self.clone(), self.operations());
-        scope.spawn(async move {
-            listener
-                .pursue::<Operation>(options, operation_change)
-                .await;
-        });
-    }
-
-    fn operations(&self) -> ListOptions {
-        ListOptions {
-            label_selector: format!("{LABEL_ROLLOUT}={}", self.rollout),
-            ..ListOptions::default()
+        match &self.subject {
+            Subject::Rollout(name) => self.start_rollout(name, scope),
+            Subject::Application(watched) => watched.start(self, scope),
         }
     }
 
-    /// Every operation of the rollout as it is now.
-    pub async fn all_operations(&self) -> Result<Vec<Operation>, client::Error> {
-        let client = self.line.client();
-        Ok(client
-            .list(&self.namespace, &self.operations())
-            .await?
-            .items)
+    fn start_rollout(&self, name: &str, scope: &Scope) {
+        let own = named(name);
+        let listener = self.clone();
+        scope.spawn(async move {
+            listener
+                .pursue::<Rollout>(own, |told| vec![rollout_change(told)])
+                .await;
+        });
+        let (listener, options) = (self.clone(), operations(name));
+        scope.spawn(async move {
+            listener
+                .pursue::<Operation>(options, |told| operation_change(told).into_iter().collect())
+                .await;
+        });
     }
 
-    async fn tell(&self, change: Change) {
+    /// Every operation of the subject as it is now.
+    pub async fn all_operations(&self) -> Result<Vec<Operation>, client::Error> {
+        match &self.subject {
+            Subject::Rollout(name) => {
+                let client = self.line.client();
+                Ok(client.list(&self.namespace, &operations(name)).await?.items)
+            }
+            Subject::Application(watched) => Ok(vec![watched.operation()]),
+        }
+    }
+
+    /// Where the output of a step is; none when there is none.
+    fn log_path(&self, wanted: &Wanted) -> Option<String> {
+        match &self.subject {
+            Subject::Rollout(_) => Some(log_path(
+                &self.namespace,
+                &wanted.operation,
+                &wanted.step,
+                true,
+            )),
+            Subject::Application(watched) => watched.log_path(&wanted.step),
+        }
+    }
+
+    /// Passes a change on.
+    pub(super) async fn tell(&self, change: Change) {
         // Nobody listens to the listener any more: the scope is about to end.
         let _ = self.heard.send(Heard::Change(change)).await;
     }
 
     /// Lists and watches; a broken line is told, waited out and taken up again.
-    async fn pursue<T: Typed>(&self, options: ListOptions, change: fn(Told<T>) -> Option<Change>) {
+    pub(super) async fn pursue<T: Typed>(
+        &self,
+        options: ListOptions,
+        change: impl Fn(Told<T>) -> Vec<Change>,
+    ) {
         let mut backoff = Backoff::new(FLOOR, CEILING);
         loop {
-            match self.round(&options, change, &mut backoff).await {
+            match self.round(&options, &change, &mut backoff).await {
                 // The server ends each watch after a while; that is no news.
                 Ok(()) => continue,
                 Err(error) if is_refusal(&error) => {
@@ -166,7 +198,7 @@ impl Listener {
     async fn round<T: Typed>(
         &self,
         options: &ListOptions,
-        change: fn(Told<T>) -> Option<Change>,
+        change: &impl Fn(Told<T>) -> Vec<Change>,
         backoff: &mut Backoff,
     ) -> Result<(), client::Error> {
         let client = self.line.client();
@@ -175,10 +207,10 @@ impl Listener {
         self.tell(Change::Restored).await;
         let found = listed.items.is_empty();
         for item in listed.items {
-            self.tell_some(change(Told::Is(item))).await;
+            self.tell_all(change(Told::Is(item))).await;
         }
         if found {
-            self.tell_some(change(Told::Nothing)).await;
+            self.tell_all(change(Told::Nothing)).await;
         }
         let options = ListOptions {
             resource_version: listed.revision.to_string(),
@@ -191,21 +223,21 @@ impl Listener {
                 WatchEvent::Deleted(object) => Told::Was(view(object)?),
                 WatchEvent::Bookmark(_) => continue,
             };
-            self.tell_some(change(told)).await;
+            self.tell_all(change(told)).await;
         }
         // A server that ends every watch at once must not be asked in a circle.
         tokio::time::sleep(Duration::from_millis(50)).await;
         Ok(())
     }
 
-    async fn tell_some(&self, change: Option<Change>) {
-        if let Some(change) = change {
+    async fn tell_all(&self, changes: Vec<Change>) {
+        for change in changes {
             self.tell(change).await;
         }
     }
 
     /// Reads the output of a step to its end, and says when that is.
-    pub fn read_output(&self, scope: &Scope, wanted: Wanted, follow: bool) {
+    pub fn read_output(&self, scope: &Scope, wanted: Wanted) {
         let listener = self.clone();
         scope.spawn(async move {
             let Ok(_turn) = listener.outputs.clone().acquire_owned().await else {
@@ -217,7 +249,7 @@ impl Listener {
                 seen: 0,
             };
             let mut backoff = Backoff::new(FLOOR, CEILING);
-            while let Err(error) = reading.pass_on(&listener, follow).await {
+            while let Err(error) = reading.pass_on(&listener).await {
                 if !error.is_passing() {
                     break;
                 }
@@ -237,13 +269,10 @@ struct Output {
 
 impl Output {
     /// Reads from the beginning and passes on what is new.
-    async fn pass_on(&mut self, listener: &Listener, follow: bool) -> Result<(), client::Error> {
-        let path = log_path(
-            &listener.namespace,
-            &self.wanted.operation,
-            &self.wanted.step,
-            follow,
-        );
+    async fn pass_on(&mut self, listener: &Listener) -> Result<(), client::Error> {
+        let Some(path) = listener.log_path(&self.wanted) else {
+            return Ok(());
+        };
         let mut body = listener.line.client().open(&path).await?;
         let mut known = self.seen;
         while let Some(chunk) = body.chunk().await {
@@ -282,8 +311,20 @@ pub fn log_path(namespace: &str, operation: &str, step: &str, follow: bool) -> S
     format!("{operation}/log?step={step}&follow={follow}")
 }
 
+/// Selects the one object of that name.
+pub(super) fn named(name: &str) -> ListOptions {
+    ListOptions {
+        field_selector: format!("metadata.name={name}"),
+        ..ListOptions::default()
+    }
+}
+
+fn operations(rollout: &str) -> ListOptions {
+    ListOptions::labelled(format!("{LABEL_ROLLOUT}={rollout}"))
+}
+
 /// What a list or a watch says of one kind.
-enum Told<T> {
+pub(super) enum Told<T> {
     Is(T),
     Was(T),
     /// The list is empty.
