@@ -2,5 +2,7 @@
 
 pub mod archive;
 pub mod blobs;
+pub mod builders;
 pub mod bundle;
+pub mod image;
 pub mod listing;

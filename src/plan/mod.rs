@@ -5,6 +5,7 @@
 
 pub mod blue_green;
 pub mod new_application;
+pub mod build;
 pub mod rolling;
 pub mod step;
 pub mod waves;
