@@ -111,7 +111,10 @@ pub struct Configuration {
 pub struct Settings {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub user: String,
-    #[serde(deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        deserialize_with = "or_default",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
     pub exposed_ports: BTreeMap<String, Value>,
     #[serde(deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     pub env: Vec<String>,
@@ -121,7 +124,10 @@ pub struct Settings {
     pub cmd: Vec<String>,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub working_dir: String,
-    #[serde(deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        deserialize_with = "or_default",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
     pub labels: BTreeMap<String, String>,
 }
 
@@ -291,13 +297,25 @@ impl<W: Write> LayerWriter<W> {
     }
 
     /// Adds a file of exactly `size` bytes.
-    pub fn file(&mut self, path: &Path, mode: u32, size: u64, content: impl Read) -> io::Result<()> {
+    pub fn file(
+        &mut self,
+        path: &Path,
+        mode: u32,
+        size: u64,
+        content: impl Read,
+    ) -> io::Result<()> {
         let mut header = header(tar::EntryType::Regular, mode, size);
-        let mut content = Counted { inner: content.take(size), left: size };
+        let mut content = Counted {
+            inner: content.take(size),
+            left: size,
+        };
         self.tar.append_data(&mut header, path, &mut content)?;
         match content.left {
             0 => Ok(()),
-            _ => Err(io::Error::other(format!("{} became shorter", path.display()))),
+            _ => Err(io::Error::other(format!(
+                "{} became shorter",
+                path.display()
+            ))),
         }
     }
 
@@ -314,7 +332,10 @@ impl<W: Write> LayerWriter<W> {
     pub fn tree(&mut self, root: &Path, below: &Path) -> io::Result<()> {
         let mut parents: Vec<&Path> = below.ancestors().collect();
         parents.reverse();
-        for parent in parents.iter().filter(|parent| !parent.as_os_str().is_empty()) {
+        for parent in parents
+            .iter()
+            .filter(|parent| !parent.as_os_str().is_empty())
+        {
             self.folder(parent, 0o755)?;
         }
         self.inside(root, below)
@@ -488,8 +509,7 @@ pub fn digest(descriptor: &Descriptor) -> io::Result<Digest> {
 
 /// JSON of a manifest or a configuration.
 pub fn parse<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> io::Result<T> {
-    serde_json::from_slice(bytes)
-        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+    serde_json::from_slice(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
 fn invalid(message: &str) -> io::Error {

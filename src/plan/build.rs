@@ -286,7 +286,11 @@ fn customize(build: &mut Build, request: &Request) {
     }
     if let Some(strategy) = &mut common.strategy.source_strategy {
         strategy.env = merged(&strategy.env, &request.env);
-        if let Some(from) = request.from.as_ref().or(request.triggered_by_image.as_ref()) {
+        if let Some(from) = request
+            .from
+            .as_ref()
+            .or(request.triggered_by_image.as_ref())
+        {
             strategy.from.clone_from(from);
         }
         if let Some(options) = &request.source_strategy_options
@@ -442,7 +446,10 @@ mod tests {
         };
         let build = instantiate(&config("file:///srv/repo"), &request).unwrap();
         assert_eq!(build.spec.common.source.kind, "Binary");
-        assert_eq!(build.spec.common.source.git.as_ref().unwrap().uri, "file:///srv/repo");
+        assert_eq!(
+            build.spec.common.source.git.as_ref().unwrap().uri,
+            "file:///srv/repo"
+        );
         assert_eq!(upload_of(&build), request.upload);
         let again = clone(&build, None, &Request::default(), Timestamp::from_second(9)).unwrap();
         assert_eq!(again.metadata.name, "ruby-ex-2-9");
@@ -452,10 +459,25 @@ mod tests {
 
     #[test]
     fn tells_paths_from_repositories_elsewhere() {
-        for local in ["file:///x", "/srv/x", "./x", "../x", "x", "./a:b", "a/b:c", " file:///x"] {
+        for local in [
+            "file:///x",
+            "/srv/x",
+            "./x",
+            "../x",
+            "x",
+            "./a:b",
+            "a/b:c",
+            " file:///x",
+        ] {
             assert!(is_local(local), "{local}");
         }
-        for remote in ["https://h/x.git", "git@h:x.git", "ssh://h/x", "git://h/x", "h:x"] {
+        for remote in [
+            "https://h/x.git",
+            "git@h:x.git",
+            "ssh://h/x",
+            "git://h/x",
+            "h:x",
+        ] {
             assert!(!is_local(remote), "{remote}");
         }
     }

@@ -4,8 +4,8 @@
 //! resumed after a restart. Nothing here looks at a clock, a disk or a network.
 
 pub mod blue_green;
-pub mod new_application;
 pub mod build;
+pub mod new_application;
 pub mod rolling;
 pub mod step;
 pub mod waves;

@@ -146,7 +146,14 @@ fn build(kind: &Kind) -> Builder {
 
 fn layer(kind: &Kind) -> std::io::Result<(crate::content::image::Layer, Vec<u8>)> {
     let mut layer = LayerWriter::new(Vec::new());
-    for folder in ["opt", "opt/app-root", "opt/app-root/src", "usr", "usr/libexec", "usr/libexec/s2i"] {
+    for folder in [
+        "opt",
+        "opt/app-root",
+        "opt/app-root/src",
+        "usr",
+        "usr/libexec",
+        "usr/libexec/s2i",
+    ] {
         layer.folder(Path::new(folder), 0o755)?;
     }
     for (name, text) in kind.scripts {
@@ -158,7 +165,11 @@ fn layer(kind: &Kind) -> std::io::Result<(crate::content::image::Layer, Vec<u8>)
 }
 
 fn settings(kind: &Kind) -> Settings {
-    let own = ["APP_ROOT=/opt/app-root", "HOME=/opt/app-root/src", "STI_SCRIPTS_PATH=/usr/libexec/s2i"];
+    let own = [
+        "APP_ROOT=/opt/app-root",
+        "HOME=/opt/app-root/src",
+        "STI_SCRIPTS_PATH=/usr/libexec/s2i",
+    ];
     let labels = [
         (SCRIPTS_URL, format!("image://{SCRIPTS}")),
         ("io.k8s.display-name", kind.display_name.to_owned()),
@@ -170,7 +181,11 @@ fn settings(kind: &Kind) -> Settings {
     ];
     Settings {
         exposed_ports: BTreeMap::from([("8080/tcp".to_owned(), json!({}))]),
-        env: own.iter().chain(kind.env).map(|&one| one.to_owned()).collect(),
+        env: own
+            .iter()
+            .chain(kind.env)
+            .map(|&one| one.to_owned())
+            .collect(),
         cmd: vec![format!("{SCRIPTS}/run")],
         working_dir: format!("{APP_ROOT}/src"),
         labels: labels

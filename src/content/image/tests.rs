@@ -60,9 +60,17 @@ fn whiteouts_hide_what_lower_layers_have() {
     let place = tempfile::tempdir().unwrap();
     let root = place.path();
     let file = tar::EntryType::Regular;
-    let lower = [("d/old", file, "1"), ("d/kept", file, "2"), ("e/x/y", file, "3")];
+    let lower = [
+        ("d/old", file, "1"),
+        ("d/kept", file, "2"),
+        ("e/x/y", file, "3"),
+    ];
     unpack(&raw(&lower), root).unwrap();
-    let upper = [("d/.wh.old", file, ""), ("e/new", file, "4"), ("e/.wh..wh..opq", file, "")];
+    let upper = [
+        ("d/.wh.old", file, ""),
+        ("e/new", file, "4"),
+        ("e/.wh..wh..opq", file, ""),
+    ];
     unpack(&raw(&upper), root).unwrap();
     let there = ["d/old", "d/kept", "e/x", "e/new"].map(|name| root.join(name).exists());
     assert_eq!(there, [false, true, false, true]);
@@ -123,7 +131,10 @@ fn a_layout_is_read_as_it_was_written() {
     let digest = layout.set_manifest(MANIFEST, &image.manifest).unwrap();
     assert_eq!(digest, image.digest);
     let manifest = layout.manifest().unwrap();
-    assert_eq!(layout.configuration(&manifest).unwrap(), image.configuration);
+    assert_eq!(
+        layout.configuration(&manifest).unwrap(),
+        image.configuration
+    );
     let into = place.path().join("rootfs");
     layout.unpack(&manifest, &into, Limits::default()).unwrap();
     assert_eq!(fs::read(into.join("x")).unwrap(), b"x");
