@@ -2615,12 +2615,56 @@ _upshift() {
             return 0
             ;;
         upshift__subcmd__logs)
-            opts="-f -n -s -v -h --hook --gear --follow --namespace --local --data-dir --server --token --kubeconfig --context --cluster --user --certificate-authority --client-certificate --client-key --tls-server-name --insecure-skip-tls-verify --request-timeout --loglevel --v --help"
+            opts="-f -p -c -l -n -s -v -h --follow --previous --container --all-containers --selector --tail --since --since-time --timestamps --limit-bytes --prefix --max-log-requests --pod-running-timeout --version --hook --gear --namespace --local --data-dir --server --token --kubeconfig --context --cluster --user --certificate-authority --client-certificate --client-key --tls-server-name --insecure-skip-tls-verify --request-timeout --loglevel --v --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --container)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --selector)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -l)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tail)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --since-time)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --limit-bytes)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-log-requests)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --pod-running-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --version)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --hook)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

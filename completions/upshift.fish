@@ -55,7 +55,7 @@ complete -c upshift -n "__fish_upshift_needs_command" -f -a "describe" -d 'Show 
 complete -c upshift -n "__fish_upshift_needs_command" -f -a "label" -d 'Update the labels on a resource'
 complete -c upshift -n "__fish_upshift_needs_command" -f -a "annotate" -d 'Update the annotations on a resource'
 complete -c upshift -n "__fish_upshift_needs_command" -f -a "delete" -d 'Delete resources by file names, names, or label selectors'
-complete -c upshift -n "__fish_upshift_needs_command" -f -a "logs" -d 'Print what the hooks of a rollout printed'
+complete -c upshift -n "__fish_upshift_needs_command" -f -a "logs" -d 'Print the logs for a resource'
 complete -c upshift -n "__fish_upshift_needs_command" -f -a "wait" -d 'Wait for a specific condition on one or many resources'
 complete -c upshift -n "__fish_upshift_needs_command" -f -a "patch" -d 'Update fields of a resource'
 complete -c upshift -n "__fish_upshift_needs_command" -f -a "api-resources" -d 'Print the supported API resources on the server'
@@ -551,8 +551,17 @@ complete -c upshift -n "__fish_upshift_using_subcommand delete" -l force -d 'Say
 complete -c upshift -n "__fish_upshift_using_subcommand delete" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
 complete -c upshift -n "__fish_upshift_using_subcommand delete" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
 complete -c upshift -n "__fish_upshift_using_subcommand delete" -s h -l help -d 'Print help'
-complete -c upshift -n "__fish_upshift_using_subcommand logs" -l hook -d 'Only this hook' -r
-complete -c upshift -n "__fish_upshift_using_subcommand logs" -l gear -d 'Only this gear, by its name or its node\'s' -r
+complete -c upshift -n "__fish_upshift_using_subcommand logs" -s c -l container -d 'The container, if there are several' -r
+complete -c upshift -n "__fish_upshift_using_subcommand logs" -s l -l selector -d 'All pods with these labels' -r
+complete -c upshift -n "__fish_upshift_using_subcommand logs" -l tail -d 'Only so many lines from the end; -1 is all, with -l 10 unless said otherwise' -r
+complete -c upshift -n "__fish_upshift_using_subcommand logs" -l since -d 'Only what is younger: 5s, 2m, 3h' -r
+complete -c upshift -n "__fish_upshift_using_subcommand logs" -l since-time -d 'Only what came after that moment: 2026-11-20T20:44:04Z' -r
+complete -c upshift -n "__fish_upshift_using_subcommand logs" -l limit-bytes -d 'At most so many bytes' -r
+complete -c upshift -n "__fish_upshift_using_subcommand logs" -l max-log-requests -d 'How many streams to follow at a time with -l' -r
+complete -c upshift -n "__fish_upshift_using_subcommand logs" -l pod-running-timeout -d 'How long to wait until a pod is there' -r
+complete -c upshift -n "__fish_upshift_using_subcommand logs" -l version -d 'Of bc/NAME or dc/NAME: this build or deployment instead of the newest' -r
+complete -c upshift -n "__fish_upshift_using_subcommand logs" -l hook -d 'Of an application or a rollout: only this hook' -r
+complete -c upshift -n "__fish_upshift_using_subcommand logs" -l gear -d 'Of an application or a rollout: only this gear, by its name or its node\'s' -r
 complete -c upshift -n "__fish_upshift_using_subcommand logs" -s n -l namespace -d 'The project of this call, instead of the current one' -r
 complete -c upshift -n "__fish_upshift_using_subcommand logs" -l data-dir -d 'The folder of the embedded server' -r -F
 complete -c upshift -n "__fish_upshift_using_subcommand logs" -s s -l server -d 'The address of the API server' -r
@@ -567,7 +576,11 @@ complete -c upshift -n "__fish_upshift_using_subcommand logs" -l client-key -d '
 complete -c upshift -n "__fish_upshift_using_subcommand logs" -l tls-server-name -d 'The name to expect in the server\'s certificate' -r
 complete -c upshift -n "__fish_upshift_using_subcommand logs" -l request-timeout -d 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever' -r
 complete -c upshift -n "__fish_upshift_using_subcommand logs" -s v -l v -l loglevel -d 'How much to tell about requests, 0 to 10' -r
-complete -c upshift -n "__fish_upshift_using_subcommand logs" -s f -l follow -d 'Go on until the rollout is over'
+complete -c upshift -n "__fish_upshift_using_subcommand logs" -s f -l follow -d 'Go on until it is over'
+complete -c upshift -n "__fish_upshift_using_subcommand logs" -s p -l previous -d 'What the container printed before it was started again; of dc/NAME, the deployment before'
+complete -c upshift -n "__fish_upshift_using_subcommand logs" -l all-containers -d 'All containers of the pod'
+complete -c upshift -n "__fish_upshift_using_subcommand logs" -l timestamps -d 'Each line with the moment at which it came'
+complete -c upshift -n "__fish_upshift_using_subcommand logs" -l prefix -d 'Each line with its pod and container'
 complete -c upshift -n "__fish_upshift_using_subcommand logs" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
 complete -c upshift -n "__fish_upshift_using_subcommand logs" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
 complete -c upshift -n "__fish_upshift_using_subcommand logs" -s h -l help -d 'Print help'
@@ -897,7 +910,7 @@ complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_see
 complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "label" -d 'Update the labels on a resource'
 complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "annotate" -d 'Update the annotations on a resource'
 complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "delete" -d 'Delete resources by file names, names, or label selectors'
-complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "logs" -d 'Print what the hooks of a rollout printed'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "logs" -d 'Print the logs for a resource'
 complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "wait" -d 'Wait for a specific condition on one or many resources'
 complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "patch" -d 'Update fields of a resource'
 complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "api-resources" -d 'Print the supported API resources on the server'

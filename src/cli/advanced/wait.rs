@@ -1,23 +1,22 @@
 //! `wait`: blocks until objects are as asked: there, gone, with a condition, or with a field of some value.
 
-use std::time::Duration;
+use std::ops::ControlFlow;
 
 use serde_json::Value;
 
 use crate::api::duration::Span;
 use crate::api::jsonpath::JsonPath;
-use crate::api::kinds::Scope;
+use crate::api::status::Status;
 use crate::cli::Context;
 use crate::cli::Exit;
 use crate::cli::Failure;
 use crate::cli::context::Purpose;
 use crate::cli::failure::Kind;
 use crate::cli::objects::files::Files;
+use crate::cli::objects::follow::follow;
 use crate::cli::objects::selection::Meant;
 use crate::cli::objects::selection::Selection;
 use crate::client::Client;
-use crate::client::ListOptions;
-use crate::client::WatchEvent;
 
 /// Wait for a specific condition on one or many resources
 #[derive(Clone, Debug, clap::Args)]
@@ -174,50 +173,16 @@ impl Condition {
     }
 
     async fn until_met(&self, client: &Client, one: &Meant) -> Result<(), Failure> {
-        loop {
-            let version = match client.read(one.kind, &one.key).await {
-                Ok(object) if self.is_met(&object) => return Ok(()),
-                Ok(object) => object["metadata"]["resourceVersion"]
-                    .as_str()
-                    .unwrap_or_default()
-                    .to_owned(),
-                Err(error) if error.is_not_found() => match self {
-                    Condition::Deleted => return Ok(()),
-                    Condition::Created => {
-                        tokio::time::sleep(Duration::from_millis(100)).await;
-                        continue;
-                    }
-                    _ => return Err(error.into()),
-                },
-                Err(error) => return Err(error.into()),
-            };
-            let options = ListOptions {
-                field_selector: format!("metadata.name={}", one.key.name),
-                resource_version: version,
-                ..ListOptions::default()
-            };
-            let namespace = if one.kind.scope == Scope::Cluster {
-                ""
-            } else {
-                &one.key.namespace
-            };
-            let mut events = match client.watch(one.kind, namespace, &options).await {
-                Ok(events) => events,
-                Err(error) if error.is_expired() => continue,
-                Err(error) => return Err(error.into()),
-            };
-            while let Some(Ok(event)) = events.next().await {
-                match event {
-                    WatchEvent::Added(object) | WatchEvent::Modified(object)
-                        if self.is_met(&object) =>
-                    {
-                        return Ok(());
-                    }
-                    WatchEvent::Deleted(_) => break,
-                    _ => {}
-                }
+        follow(client, one, |object| match (object, self) {
+            (Some(object), _) if self.is_met(object) => ControlFlow::Break(Ok(())),
+            (None, Condition::Deleted) => ControlFlow::Break(Ok(())),
+            (Some(_), _) | (None, Condition::Created) => ControlFlow::Continue(()),
+            (None, _) => {
+                let gone = Status::not_found(one.kind, &one.key.name);
+                ControlFlow::Break(Err(gone.into()))
             }
-        }
+        })
+        .await?
     }
 }
 

@@ -1,24 +1,23 @@
 //! `delete`: asks for objects' end and, unless told otherwise, waits until they are gone.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::api::duration::Span;
-use crate::api::kinds::Scope;
 use crate::cli::Context;
 use crate::cli::Exit;
 use crate::cli::Failure;
 use crate::cli::context::Purpose;
 use crate::cli::failure::Kind;
 use crate::cli::objects::files::Files;
+use crate::cli::objects::follow::follow;
 use crate::cli::objects::selection::Meant;
 use crate::cli::objects::selection::Selection;
 use crate::cli::objects::writing::DryRun;
 use crate::client::Client;
 use crate::client::DeleteOptions;
-use crate::client::ListOptions;
-use crate::client::WatchEvent;
 
 /// Delete resources by file names, names, or label selectors
 #[derive(Clone, Debug, clap::Args)]
@@ -253,52 +252,22 @@ async fn until_gone(
     uid: &str,
 ) -> Result<(), Failure> {
     let mut told = String::new();
-    loop {
-        let object = match client.read(one.kind, &one.key).await {
-            Ok(object) => object,
-            Err(error) if error.is_not_found() => return Ok(()),
-            Err(error) => return Err(error.into()),
+    follow(client, one, |object| {
+        let Some(object) = object else {
+            return ControlFlow::Break(Ok(()));
         };
         if !uid.is_empty() && object["metadata"]["uid"] != uid {
-            return Ok(());
+            return ControlFlow::Break(Ok(()));
         }
-        let options = ListOptions {
-            field_selector: format!("metadata.name={}", one.key.name),
-            resource_version: object["metadata"]["resourceVersion"]
-                .as_str()
-                .unwrap_or_default()
-                .to_owned(),
-            ..ListOptions::default()
+        let Some(text) = awaited(object).filter(|text| *text != told) else {
+            return ControlFlow::Continue(());
         };
-        let namespace = if one.kind.scope == Scope::Cluster {
-            ""
-        } else {
-            &one.key.namespace
-        };
-        let mut events = match client.watch(one.kind, namespace, &options).await {
-            Ok(events) => events,
-            Err(error) if error.is_expired() => continue,
-            // A kind that cannot be watched is looked at again and again.
-            Err(error) if error.status().is_some() => {
-                tokio::time::sleep(Duration::from_millis(200)).await;
-                continue;
-            }
-            Err(error) => return Err(error.into()),
-        };
-        while let Some(Ok(event)) = events.next().await {
-            match event {
-                WatchEvent::Deleted(_) => return Ok(()),
-                WatchEvent::Modified(object) => {
-                    if let Some(text) = awaited(&object).filter(|text| *text != told) {
-                        context.say(format_args!(
-                            "{}/{}: {text}\n",
-                            one.kind.plural, one.key.name
-                        ))?;
-                        text.clone_into(&mut told);
-                    }
-                }
-                _ => {}
-            }
+        text.clone_into(&mut told);
+        let (plural, name) = (one.kind.plural, &one.key.name);
+        match context.say(format_args!("{plural}/{name}: {text}\n")) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break(Err(error.into())),
         }
-    }
+    })
+    .await?
 }

@@ -4,6 +4,7 @@
 
 pub mod fetch;
 pub mod files;
+pub mod follow;
 pub mod resolve;
 pub mod selection;
 pub mod words;

@@ -1,7 +1,7 @@
-//! `logs`: what the hooks of a rollout printed.
+//! What the hooks of a rollout printed.
 //!
 //! One hook of one gear comes as the bytes that it wrote. Several are told apart by a prefix on whole lines, which are
-//! then made safe to show. Nothing is known here of pods; their logs come with them.
+//! then made safe to show. Nothing is known here of pods.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -16,7 +16,7 @@ use crate::base::scope::Scope;
 use crate::cli::Context;
 use crate::cli::Exit;
 use crate::cli::Failure;
-use crate::cli::context::Purpose;
+use crate::cli::logs::Args;
 use crate::cli::progress::fold::Change;
 use crate::cli::progress::interrupt::Interrupts;
 use crate::cli::progress::lines::Lines;
@@ -31,38 +31,19 @@ use crate::cli::progress::watching::Subject;
 use crate::cli::progress::watching::log_path;
 use crate::cli::rollout;
 use crate::client::Client;
+use crate::client::connection::Connection;
 use crate::plan::step;
 use crate::plan::step::Work;
 
-/// Print what the hooks of a rollout printed
-#[derive(Clone, Debug, clap::Args)]
-#[command(after_help = "\
-Examples:
-  # Everything of the last rollout
-  upshift logs app/shop
-
-  # One hook of a certain rollout, while it runs
-  upshift logs rollout/shop-3 --hook ApplicationStart -f")]
-pub struct Args {
-    /// The application (its last rollout), or one rollout
-    #[arg(value_name = "app/NAME|rollout/NAME")]
-    target: String,
-    /// Only this hook
-    #[arg(long, value_parser = super::deploy::hook)]
-    hook: Option<String>,
-    /// Only this gear, by its name or its node's
-    #[arg(long)]
-    gear: Option<String>,
-    /// Go on until the rollout is over
-    #[arg(short = 'f', long)]
-    follow: bool,
-}
-
-/// Runs `logs`.
-pub async fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
-    let connection = context.connect(Purpose::Reading).await?;
-    let client = connection.client;
-    let found = rollout::find(&client, &connection.namespace, &args.target, None).await?;
+/// Prints what the hooks of one rollout printed; of an application, of its last rollout.
+pub(super) async fn run(
+    target: &str,
+    args: &Args,
+    context: &Context,
+    connection: &Connection,
+) -> Result<Exit, Failure> {
+    let client = connection.client.clone();
+    let found = rollout::find(&client, &connection.namespace, target, None).await?;
     let rollout = found.rollout;
     let (sender, heard) = mpsc::channel(256);
     let line = Line::new(client.clone(), context);
@@ -72,9 +53,9 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
     let operations = listener.all_operations().await?;
     args.expect_gear(&operations)?;
     if args.follow && !outcome::is_over(&rollout) {
-        return follow(&args, context, &listener, heard).await;
+        return follow(args, context, &listener, heard).await;
     }
-    let outputs = outputs(&args, operations);
+    let outputs = outputs(args, operations);
     if outputs.is_empty() {
         return Err(args.nothing(&rollout));
     }
