@@ -16,6 +16,37 @@ pub fn age(age: Duration) -> String {
     }
 }
 
+/// A span as Docker words it, for `… ago`: `Less than a second`, `42 seconds`, `About an hour`, `8 days`.
+pub fn about(span: Duration) -> String {
+    const HOUR: u64 = 3600;
+    const DAY: u64 = 24 * HOUR;
+    let seconds = span.as_secs();
+    let hours = (seconds + HOUR / 2) / HOUR;
+    match seconds {
+        0 => "Less than a second".to_owned(),
+        1 => "1 second".to_owned(),
+        2..60 => format!("{seconds} seconds"),
+        60..120 => "About a minute".to_owned(),
+        120..3600 => format!("{} minutes", seconds / 60),
+        _ if hours == 1 => "About an hour".to_owned(),
+        _ if hours < 48 => format!("{hours} hours"),
+        _ if hours < 24 * 14 => format!("{} days", hours / 24),
+        _ if hours < 24 * 60 => format!("{} weeks", hours / 24 / 7),
+        _ if seconds < 730 * DAY => format!("{} months", hours / 24 / 30),
+        _ => format!("{} years", seconds / DAY / 365),
+    }
+}
+
+/// A span as Go prints it, in whole seconds: `45s`, `2m0s`, `1h0m5s`.
+pub fn span(span: Duration) -> String {
+    let seconds = span.as_secs();
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m{}s", seconds / 60, seconds % 60),
+        _ => format!("{}h{}m{}s", seconds / 3600, seconds / 60 % 60, seconds % 60),
+    }
+}
+
 /// A running time: `850ms`, `12.3s`, `4m07s`, `1h02m`.
 pub fn elapsed(time: Duration) -> String {
     let milliseconds = time.as_millis();
@@ -73,5 +104,26 @@ mod tests {
         assert_eq!(sizes, ["512 B", "3.4 KiB", "12.0 MiB"]);
         assert_eq!(hex(&[0x0f, 0xa0]), "0fa0");
         assert_eq!([count(1, "gear"), count(2, "gear")], ["1 gear", "2 gears"]);
+    }
+
+    #[test]
+    fn spans_in_the_words_of_docker_and_go() {
+        for (seconds, words, go) in [
+            (0, "Less than a second", "0s"),
+            (1, "1 second", "1s"),
+            (59, "59 seconds", "59s"),
+            (119, "About a minute", "1m59s"),
+            (120, "2 minutes", "2m0s"),
+            (3600, "About an hour", "1h0m0s"),
+            (5400, "2 hours", "1h30m0s"),
+            (47 * 3600, "47 hours", "47h0m0s"),
+            (8 * 86_400, "8 days", "192h0m0s"),
+            (14 * 86_400, "2 weeks", "336h0m0s"),
+            (60 * 86_400, "2 months", "1440h0m0s"),
+            (800 * 86_400, "2 years", "19200h0m0s"),
+        ] {
+            assert_eq!(about(Duration::from_secs(seconds)), words);
+            assert_eq!(span(Duration::from_secs(seconds)), go);
+        }
     }
 }

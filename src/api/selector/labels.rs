@@ -41,6 +41,22 @@ impl Labels {
         }])
     }
 
+    /// Reads a `LabelSelector`: `{matchLabels: {…}, matchExpressions: [{key, operator, values}]}`.
+    pub fn of_selector(selector: &Value) -> Result<Labels, Error> {
+        let pairs = selector["matchLabels"].as_object().into_iter().flatten();
+        let mut all: Vec<Requirement> = pairs
+            .map(|(key, value)| Requirement {
+                key: key.clone(),
+                test: Test::Equal(value.as_str().unwrap_or_default().to_owned()),
+            })
+            .collect();
+        let expressions = selector["matchExpressions"].as_array();
+        for expression in expressions.into_iter().flatten() {
+            all.push(Requirement::of_expression(expression)?);
+        }
+        Ok(Labels(all))
+    }
+
     /// Whether nothing is asked.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -70,6 +86,39 @@ impl Labels {
                     Test::In(wanted) => wanted.len() == 1 && wanted.contains(value),
                     _ => false,
                 }
+        })
+    }
+}
+
+impl Requirement {
+    fn of_expression(expression: &Value) -> Result<Requirement, Error> {
+        let values = expression["values"].as_array().into_iter().flatten();
+        let values: BTreeSet<String> = values
+            .filter_map(|value| value.as_str().map(str::to_owned))
+            .collect();
+        let test = match (expression["operator"].as_str(), values.is_empty()) {
+            (Some("In"), false) => Test::In(values),
+            (Some("NotIn"), false) => Test::NotIn(values),
+            (Some("In" | "NotIn"), true) => {
+                let why = "must be specified when `operator` is 'In' or 'NotIn'";
+                return Err(Error(why.to_owned()));
+            }
+            (Some("Exists"), true) => Test::Exists,
+            (Some("DoesNotExist"), true) => Test::Absent,
+            (Some("Exists" | "DoesNotExist"), false) => {
+                let why = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'";
+                return Err(Error(why.to_owned()));
+            }
+            (other, _) => {
+                let other = other.unwrap_or_default();
+                return Err(Error(format!(
+                    "{other:?} is not a valid label selector operator"
+                )));
+            }
+        };
+        Ok(Requirement {
+            key: expression["key"].as_str().unwrap_or_default().to_owned(),
+            test,
         })
     }
 }
@@ -424,6 +473,28 @@ mod tests {
         #[test]
         fn never_panics(text in "[a-c=!(),<> in]{0,24}") {
             let _ = text.parse::<Labels>();
+        }
+    }
+
+    #[test]
+    fn selectors_of_objects_are_read() {
+        let selector = serde_json::json!({
+            "matchLabels": {"b": "2", "a": "1"},
+            "matchExpressions": [
+                {"key": "c", "operator": "In", "values": ["y", "x"]},
+                {"key": "d", "operator": "DoesNotExist"},
+            ],
+        });
+        let labels = Labels::of_selector(&selector).unwrap();
+        assert_eq!(labels.to_string(), "a=1,b=2,c in (x,y),!d");
+        assert!(Labels::of_selector(&Value::Null).unwrap().is_empty());
+        for wrong in [
+            serde_json::json!({"operator": "In"}),
+            serde_json::json!({"operator": "Exists", "values": ["x"]}),
+            serde_json::json!({"operator": "Like", "values": ["x"]}),
+        ] {
+            let selector = serde_json::json!({"matchExpressions": [wrong]});
+            assert!(Labels::of_selector(&selector).is_err());
         }
     }
 }

@@ -43,6 +43,11 @@ pub(super) fn list_at<'a>(object: &'a Value, pointer: &str) -> impl Iterator<Ite
     list.into_iter().flatten()
 }
 
+/// The number at a JSON pointer; 0 when there is none.
+pub(super) fn number_at(object: &Value, pointer: &str) -> u64 {
+    object.pointer(pointer).and_then(Value::as_u64).unwrap_or(0)
+}
+
 /// How many entries a map has at a JSON pointer.
 pub(super) fn count_at(object: &Value, pointer: &str) -> usize {
     let map = object.pointer(pointer).and_then(Value::as_object);

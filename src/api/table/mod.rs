@@ -5,7 +5,9 @@
 
 mod builtin;
 mod cells;
+mod openshift;
 mod ours;
+mod pods;
 mod render;
 
 use serde_json::Value;
@@ -77,6 +79,18 @@ pub fn columns(kind: &Kind) -> &'static [Column] {
         "Lease" => &builtin::LEASE,
         "Project" => &builtin::PROJECT,
         "User" => &builtin::USER,
+        "Pod" => &pods::POD,
+        "Endpoints" => &pods::ENDPOINTS,
+        "ServiceAccount" => &pods::SERVICE_ACCOUNT,
+        "ReplicationController" | "ReplicaSet" => &pods::REPLICAS,
+        "Deployment" => &pods::DEPLOYMENT,
+        "DeploymentConfig" => &openshift::DEPLOYMENT_CONFIG,
+        "BuildConfig" => &openshift::BUILD_CONFIG,
+        "Build" => &openshift::BUILD,
+        "ImageStream" => &openshift::IMAGE_STREAM,
+        "ImageStreamTag" => &openshift::IMAGE_STREAM_TAG,
+        "Image" => &openshift::IMAGE,
+        "Route" => &openshift::ROUTE,
         "Application" => &ours::APPLICATION,
         "Revision" => &ours::REVISION,
         "Rollout" => &ours::ROLLOUT,
@@ -95,6 +109,11 @@ pub fn of<'a>(
     now: Timestamp,
 ) -> Value {
     let columns = columns(kind);
+    let mut items: Vec<&Value> = items.into_iter().collect();
+    if kind.kind == "Build" {
+        // As OpenShift's server does: build 10 comes after build 9.
+        items.sort_by_key(|item| cells::text_at(item, "/metadata/creationTimestamp"));
+    }
     let rows: Vec<Value> = items
         .into_iter()
         .map(|item| row(columns, item, include, now))
