@@ -390,7 +390,8 @@ fn fill_route(route: &mut Value) {
     annotate(route, HOST_GENERATED, "true");
 }
 
-fn fill_image_stream(stream: &mut Value) {
+/// A stream says where its images are pushed to and pulled from.
+pub(super) fn fill_image_stream(stream: &mut Value) {
     let text = |field: &str| stream["metadata"][field].as_str().unwrap_or("").to_owned();
     let repository = format!("{REGISTRY}/{}/{}", text("namespace"), text("name"));
     stream["status"] = json!({"dockerImageRepository": repository});

@@ -1,4 +1,4 @@
-//! Who is asking: bearer tokens, client certificates, or nobody.
+//! Who is asking: tokens (as bearer, or as the password of anybody), client certificates, or nobody.
 //!
 //! Tokens are kept as SHA-256 only and compared by it; a certificate's chain was checked by the TLS listener, here
 //! only its common name is read. What somebody may do is `access`.
@@ -7,6 +7,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::RwLock;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use sha2::Digest;
 use sha2::Sha256;
 
@@ -121,11 +123,11 @@ impl Identities {
             let token = value
                 .to_str()
                 .ok()
-                .and_then(bearer)
+                .and_then(|text| bearer(text).map(str::to_owned).or_else(|| password(text)))
                 .ok_or_else(Status::unauthorized)?;
             return self
-                .of_token(token)
-                .or_else(|| joining(&fingerprint(token)).map(Identity::Joining))
+                .of_token(&token)
+                .or_else(|| joining(&fingerprint(&token)).map(Identity::Joining))
                 .ok_or_else(Status::unauthorized);
         }
         match peer {
@@ -141,6 +143,17 @@ fn bearer(value: &str) -> Option<&str> {
         .eq_ignore_ascii_case("bearer")
         .then(|| token.trim())
         .filter(|token| !token.is_empty())
+}
+
+/// The password of `Basic …`, for clients that know nothing else: a token under any user's name.
+fn password(value: &str) -> Option<String> {
+    let (scheme, encoded) = value.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = STANDARD.decode(encoded.trim()).ok()?;
+    let (_, token) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
+    (!token.is_empty()).then(|| token.to_owned())
 }
 
 #[cfg(test)]
@@ -161,7 +174,12 @@ mod tests {
         let by = |value: &str| identities.identify(&headers(value), None, joining);
         assert_eq!(by(&format!("Bearer {token}")), Ok(Identity::Controllers));
         assert_eq!(by("bearer once"), Ok(Identity::Joining("a".to_owned())));
-        for wrong in ["Bearer x", "Bearer ", "Basic abc", "x"] {
+        let basic = |user: &str| STANDARD.encode(format!("{user}:{token}"));
+        assert_eq!(
+            by(&format!("Basic {}", basic("anybody"))),
+            Ok(Identity::Controllers)
+        );
+        for wrong in ["Bearer x", "Bearer ", "Basic abc", "Basic YTo=", "x"] {
             assert_eq!(by(wrong), Err(Status::unauthorized()), "{wrong}");
         }
         let none = http::HeaderMap::new();

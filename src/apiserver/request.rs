@@ -210,8 +210,8 @@ fn segments(path: &str) -> Result<Vec<String>, Status> {
         .collect()
 }
 
-/// Takes the percent signs out of one path segment.
-fn decode(segment: &str) -> Option<String> {
+/// Takes the percent signs out of one path segment, or of one value of a query.
+pub(super) fn decode(segment: &str) -> Option<String> {
     if !segment.contains('%') {
         return Some(segment.to_owned());
     }

@@ -72,7 +72,13 @@ async fn answer(api: &Api, request: http::Request<Body>) -> Result<Response, Sta
         request.headers(),
         request.extensions().get::<PeerName>(),
         |print| api.join_tokens().name_of(print),
-    )?;
+    );
+    if matches!(asked, Ok(Request::Registry))
+        && matches!(identity, Err(_) | Ok(Identity::Anonymous))
+    {
+        return Ok(registry::unauthorized());
+    }
+    let identity = identity?;
     match asked {
         Ok(Request::Health(check)) => return Ok(health(api, check)),
         Ok(Request::Version) => return Ok(response::value(StatusCode::OK, &version())),

@@ -1,6 +1,7 @@
 //! Blobs by digest: is it there, bring it up, fetch it; large ones in pieces, broken ones resumed, all of them checked.
+//! Manifests by tag or digest.
 //!
-//! Nothing is held whole: an upload reads a piece of its source at a time, a download passes on what comes.
+//! No blob is held whole: an upload reads a piece of its source at a time, a download passes on what comes.
 
 use std::io;
 use std::io::Read;
@@ -30,6 +31,11 @@ use crate::content::blobs::Hasher;
 const PIECE: u64 = 8 << 20;
 /// How often in a row something may break without any progress.
 const TRIES: u32 = 6;
+/// The forms of manifests that are understood.
+const MANIFESTS: &str = "application/vnd.oci.image.manifest.v1+json, \
+     application/vnd.docker.distribution.manifest.v2+json, \
+     application/vnd.oci.image.index.v1+json, \
+     application/vnd.docker.distribution.manifest.list.v2+json";
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
@@ -42,11 +48,22 @@ pub enum Error {
     /// What came is not what was asked for.
     #[error("blob {0} is damaged: its content has another digest")]
     Damaged(Digest),
+    /// The registry has no such image, or not for this caller.
+    #[error("the registry has no image {0} for this caller")]
+    NoImage(String),
     /// The local side failed: a full disk, a file that went away.
     #[error("blob {digest}: {source}")]
     Local { digest: Digest, source: io::Error },
     #[error(transparent)]
     Client(#[from] client::Error),
+}
+
+/// A manifest as the registry has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Manifest {
+    pub media_type: String,
+    pub digest: Digest,
+    pub bytes: Bytes,
 }
 
 /// The blobs of one server; a cheap clone.
@@ -138,6 +155,103 @@ impl Registry {
             .flush()
             .map_err(|source| local(digest, source))?;
         Ok(bytes)
+    }
+
+    /// Makes a blob of repository `from` one of `repository` without moving it; false when it has to be uploaded.
+    pub async fn mount(
+        &self,
+        repository: &str,
+        digest: &Digest,
+        from: &str,
+    ) -> Result<bool, Error> {
+        let path = format!("/v2/{repository}/blobs/uploads/?mount={digest}&from={from}");
+        let response = self
+            .send(Method::POST, &path, HeaderMap::new(), Bytes::new())
+            .await?;
+        match response.status() {
+            StatusCode::CREATED => Ok(true),
+            StatusCode::ACCEPTED => {
+                // The upload that the server began instead is not wanted.
+                let place = location(&response)?;
+                self.send(Method::DELETE, &place, HeaderMap::new(), Bytes::new())
+                    .await?;
+                Ok(false)
+            }
+            _ => Err(refusal(response).await),
+        }
+    }
+
+    /// Makes a manifest, whose blobs are all there, an image of `repository`: under a tag, or under its digest alone.
+    pub async fn push_manifest(
+        &self,
+        repository: &str,
+        tag_or_digest: &str,
+        media_type: &str,
+        bytes: Bytes,
+    ) -> Result<Digest, Error> {
+        let path = format!("/v2/{repository}/manifests/{tag_or_digest}");
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, value(media_type));
+        let mut pauses = Pauses::new();
+        loop {
+            let sent = self
+                .send(Method::PUT, &path, headers.clone(), bytes.clone())
+                .await;
+            let error = match sent {
+                Ok(response) if response.status() == StatusCode::CREATED => {
+                    return Ok(Digest::of(&bytes));
+                }
+                Ok(response) => refusal(response).await,
+                Err(error) => error,
+            };
+            pauses.after(error).await?;
+        }
+    }
+
+    /// Fetches a manifest by tag or digest.
+    pub async fn manifest(&self, repository: &str, reference: &str) -> Result<Manifest, Error> {
+        let path = format!("/v2/{repository}/manifests/{reference}");
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT, HeaderValue::from_static(MANIFESTS));
+        let mut pauses = Pauses::new();
+        loop {
+            let error = match self.fetch_manifest(&path, headers.clone()).await {
+                Ok(Some(manifest)) => {
+                    return match reference.parse::<Digest>() {
+                        Ok(digest) if digest != manifest.digest => Err(Error::Damaged(digest)),
+                        _ => Ok(manifest),
+                    };
+                }
+                Ok(None) => return Err(Error::NoImage(format!("{repository}:{reference}"))),
+                Err(error) => error,
+            };
+            pauses.after(error).await?;
+        }
+    }
+
+    async fn fetch_manifest(
+        &self,
+        path: &str,
+        headers: HeaderMap,
+    ) -> Result<Option<Manifest>, Error> {
+        let response = self.send(Method::GET, path, headers, Bytes::new()).await?;
+        match response.status() {
+            StatusCode::OK => {}
+            StatusCode::NOT_FOUND => return Ok(None),
+            _ => return Err(refusal(response).await),
+        }
+        let media_type = response
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+            .to_owned();
+        let bytes = response.into_body().bytes().await?;
+        Ok(Some(Manifest {
+            media_type,
+            digest: Digest::of(&bytes),
+            bytes,
+        }))
     }
 
     /// One request for what is still missing.
@@ -358,7 +472,9 @@ impl Pauses {
         self.failures += 1;
         let passes = match &error {
             Error::Client(error) => error.is_passing() || error.is_not_found(),
-            Error::Missing(_) | Error::Damaged(_) | Error::Local { .. } => false,
+            Error::Missing(_) | Error::NoImage(_) | Error::Damaged(_) | Error::Local { .. } => {
+                false
+            }
         };
         if !passes || self.failures >= TRIES {
             return Err(error);
@@ -393,7 +509,7 @@ fn number(response: &http::Response<Body>, name: header::HeaderName) -> Option<u
 }
 
 fn value(text: &str) -> HeaderValue {
-    HeaderValue::from_str(text).expect("digits and hyphens")
+    HeaderValue::from_str(text).expect("digits, hyphens and media types")
 }
 
 fn local(digest: &Digest, source: io::Error) -> Error {

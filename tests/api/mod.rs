@@ -4,6 +4,7 @@ mod admission;
 mod kubectl;
 mod objects;
 mod places;
+mod registry;
 mod rights;
 mod starting;
 mod watching;

@@ -1,13 +1,20 @@
 //! Who may read and write which blobs.
 //!
 //! People: whoever may update the namespace's applications writes, whoever may read the application reads. A node
-//! writes to the applications it has a gear of (logs), and reads what those, or an Operation on it, name.
+//! writes to the applications it has a gear of (logs) and to the image stream that a build on it is for; it reads what
+//! those, or an Operation on it, name, and whatever is in a namespace that it has a pod in, or in the shared one.
 
 use http::StatusCode;
 
 use super::Refusal;
 use super::Repository;
+use crate::api::build::BUILD_NAME;
+use crate::api::build::Build;
+use crate::api::image::REGISTRY;
+use crate::api::image::SHARED_NAMESPACE;
+use crate::api::image::split_tag;
 use crate::api::kinds;
+use crate::api::pod::Pod;
 use crate::api::upshift::LABEL_APPLICATION;
 use crate::api::upshift::LABEL_NODE;
 use crate::apiserver::Api;
@@ -17,6 +24,7 @@ use crate::apiserver::access::Verb;
 use crate::apiserver::access::rule;
 use crate::apiserver::authentication::Identity;
 use crate::content::blobs::Digest;
+use crate::store::Place;
 
 /// Refuses an identity that may not read this blob through this repository.
 pub(super) fn check_read(
@@ -27,8 +35,25 @@ pub(super) fn check_read(
 ) -> Result<(), Refusal> {
     let allowed = match identity {
         Identity::Node(node) => {
-            has_gear(api, node, repository) || has_operation(api, node, repository, digest)
+            has_gear(api, node, repository)
+                || has_operation(api, node, repository, digest)
+                || reads_images(api, node, repository)
         }
+        _ => may(identity, Verb::Get, repository),
+    };
+    allowed
+        .then_some(())
+        .ok_or_else(|| denied(identity, "read", repository))
+}
+
+/// Refuses an identity that may not see the tags of this repository.
+pub(super) fn check_stream(
+    api: &Api,
+    identity: &Identity,
+    repository: &Repository,
+) -> Result<(), Refusal> {
+    let allowed = match identity {
+        Identity::Node(node) => reads_images(api, node, repository),
         _ => may(identity, Verb::Get, repository),
     };
     allowed
@@ -43,7 +68,9 @@ pub(super) fn check_write(
     repository: &Repository,
 ) -> Result<(), Refusal> {
     let allowed = match identity {
-        Identity::Node(node) => has_gear(api, node, repository),
+        Identity::Node(node) => {
+            has_gear(api, node, repository) || builds_for(api, node, repository)
+        }
         _ => may(identity, Verb::Update, repository),
     };
     allowed
@@ -78,6 +105,63 @@ fn has_operation(api: &Api, node: &str, repository: &Repository, digest: &Digest
     operations.iter().any(|operation| {
         let names = || contains(&operation.json, digest.as_str().as_bytes());
         operation.labels.get(LABEL_NODE).map(String::as_str) == Some(node) && names()
+    })
+}
+
+/// Whether a node may pull: the shared images, and those of a namespace that it has a pod in.
+fn reads_images(api: &Api, node: &str, repository: &Repository) -> bool {
+    let namespace = &repository.namespace;
+    namespace == SHARED_NAMESPACE || !pods_of(api, node, namespace).is_empty()
+}
+
+fn pods_of(api: &Api, node: &str, namespace: &str) -> Vec<Pod> {
+    let (pods, _) = api.store().list(&kinds::POD, namespace);
+    pods.iter()
+        .filter(|pod| contains(&pod.json, node.as_bytes()))
+        .filter_map(|pod| serde_json::from_slice(&pod.json).ok())
+        .filter(|pod: &Pod| pod.spec.node_name == node)
+        .collect()
+}
+
+/// Whether a build that is under way on the node makes an image for this repository.
+fn builds_for(api: &Api, node: &str, repository: &Repository) -> bool {
+    let builds = pods_of(api, node, "")
+        .into_iter()
+        .filter(|pod| !pod.is_over());
+    builds.into_iter().any(|pod| {
+        let namespace = &pod.metadata.namespace;
+        let Some(name) = pod.metadata.labels.get(BUILD_NAME) else {
+            return false;
+        };
+        let place = Place::new(&kinds::BUILD, namespace, name);
+        let build = api.store().entry(&place);
+        let build = build.and_then(|entry| serde_json::from_slice::<Build>(&entry.json).ok());
+        build.is_some_and(|build| output_of(&build).as_ref() == Some(repository))
+    })
+}
+
+/// The repository that a build's image goes to.
+fn output_of(build: &Build) -> Option<Repository> {
+    let to = build.spec.common.output.to.as_ref()?;
+    let name = match to.kind.as_str() {
+        "DockerImage" => {
+            let path = to.name.strip_prefix(REGISTRY)?.strip_prefix('/')?;
+            let (namespace, name) = path.split_once('/')?;
+            return Some(Repository {
+                namespace: namespace.to_owned(),
+                application: split_tag(name).0.to_owned(),
+            });
+        }
+        _ => split_tag(&to.name).0.to_owned(),
+    };
+    let namespace = if to.namespace.is_empty() {
+        build.metadata.namespace.clone()
+    } else {
+        to.namespace.clone()
+    };
+    Some(Repository {
+        namespace,
+        application: name,
     })
 }
 

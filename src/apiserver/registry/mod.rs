@@ -1,10 +1,13 @@
-//! The OCI distribution API at `/v2/`: blobs by digest, as far as bundles and logs need it.
+//! The OCI distribution API at `/v2/`: blobs by digest, images by manifest, tags.
 //!
-//! A repository is `NAMESPACE/APPLICATION`. Content is streamed to and from the disk, never held whole. A blob is
-//! readable only through a repository that links it (`repositories`); `uploads` holds what is on its way in. There are
-//! no manifests and tags yet.
+//! A repository is `NAMESPACE/NAME`, where the name is an application's or an image stream's. Content is streamed to
+//! and from the disk, never held whole. A blob is readable only through a repository that links it (`repositories`);
+//! `uploads` holds what is on its way in. A manifest is a blob too; `images` writes the objects that it stands for, and
+//! tags are read off the image stream.
 
 mod access;
+mod images;
+mod manifests;
 mod repositories;
 mod uploads;
 
@@ -20,9 +23,12 @@ use tokio_util::io::ReaderStream;
 
 use crate::apiserver::Api;
 use crate::apiserver::authentication::Identity;
+use crate::apiserver::request::decode;
 use crate::apiserver::response::Response;
 use crate::content::blobs::Digest;
 
+pub(super) use images::reference;
+pub(super) use images::tag;
 pub(super) use repositories::Repositories;
 pub(super) use uploads::Uploads;
 
@@ -51,6 +57,9 @@ enum Target<'a> {
     Blob(Repository, &'a str),
     NewUpload(Repository),
     Upload(Repository, &'a str),
+    /// By tag or by digest.
+    Manifest(Repository, &'a str),
+    Tags(Repository),
     Nothing,
 }
 
@@ -103,10 +112,15 @@ pub(super) async fn serve(
         Target::Blob(repository, digest) => call.blob(&repository, digest).await,
         Target::NewUpload(repository) => call.begin(repository, body).await,
         Target::Upload(repository, id) => call.upload(&repository, id, body).await,
+        Target::Manifest(repository, reference) if call.is_read() => {
+            call.manifest(&repository, reference)
+        }
+        Target::Manifest(repository, reference) => call.put(&repository, reference, body).await,
+        Target::Tags(repository) => call.tags(&repository),
         Target::Nothing => Err(Refusal::new(
             StatusCode::NOT_FOUND,
             "NAME_UNKNOWN",
-            "no such repository: a name is NAMESPACE/APPLICATION",
+            "no such repository: a name is NAMESPACE/NAME",
         )),
     };
     let mut response = answered.unwrap_or_else(|refusal| refusal.answer());
@@ -138,6 +152,10 @@ fn target(path: &str) -> Target<'_> {
         [namespace, application, "blobs", digest] => {
             repository(namespace, application).map(|found| Target::Blob(found, digest))
         }
+        [namespace, name, "manifests", reference] => {
+            repository(namespace, name).map(|found| Target::Manifest(found, reference))
+        }
+        [namespace, name, "tags", "list"] => repository(namespace, name).map(Target::Tags),
         _ => None,
     };
     found.unwrap_or(Target::Nothing)
@@ -234,6 +252,9 @@ impl Call<'_> {
         }
         access::check_write(self.api, self.identity, &repository)?;
         repositories::sweep_now_and_then(self.api);
+        if let Some(mounted) = self.mount(&repository).await? {
+            return Ok(mounted);
+        }
         let uploads = self.api.uploads();
         let id = uploads.begin(self.api.blobs(), &repository)?;
         if let Some(digest) = self.parameter("digest") {
@@ -288,11 +309,181 @@ impl Call<'_> {
         uploads
             .commit(id, repository, digest, self.api.repositories())
             .await?;
-        let mut response = empty(StatusCode::CREATED);
-        let place = format!("{}/blobs/{digest}", repository.path());
-        set(&mut response, header::LOCATION, &place);
+        Ok(created(repository, "blobs", digest.as_str(), digest))
+    }
+
+    /// Takes a blob over from another repository that the caller may read; none when it has to be uploaded after all.
+    async fn mount(&self, repository: &Repository) -> Result<Option<Response>, Refusal> {
+        let (Some(digest), Some(from)) = (self.parameter("mount"), self.parameter("from")) else {
+            return Ok(None);
+        };
+        let digest = parse_digest(&digest)?;
+        let path = format!("/v2/{from}/blobs/{digest}");
+        let Target::Blob(source, _) = target(&path) else {
+            return Ok(None);
+        };
+        let readable = access::check_read(self.api, self.identity, &source, &digest).is_ok();
+        let (api, into, blob) = (self.api.clone(), repository.clone(), digest.clone());
+        let gate = self.api.uploads().gate.clone().read_owned().await;
+        let linked = readable
+            && off_thread(move || {
+                let _gate = gate;
+                let links = api.repositories();
+                let there =
+                    links.touch(&source, &blob, api.clock().now()) && api.blobs().contains(&blob);
+                if there {
+                    links.link(&into, &blob)?;
+                }
+                Ok(there)
+            })
+            .await?;
+        Ok(linked.then(|| created(repository, "blobs", digest.as_str(), &digest)))
+    }
+
+    /// GET and HEAD of a manifest.
+    fn manifest(&self, repository: &Repository, reference: &str) -> Result<Response, Refusal> {
+        let unknown = || {
+            let message = format!("{} has no image {reference}", repository.path());
+            Refusal::new(StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN", message)
+        };
+        let digest: Digest = if reference.contains(':') {
+            parse_digest(reference)?
+        } else {
+            access::check_stream(self.api, self.identity, repository)?;
+            let stream = images::stream(self.api, repository).ok_or_else(unknown)?;
+            let item = stream.latest(reference).ok_or_else(unknown)?;
+            item.image.parse().map_err(|_| unknown())?
+        };
+        access::check_read(self.api, self.identity, repository, &digest)?;
+        let links = self.api.repositories();
+        let image = images::image(self.api, &digest).ok_or_else(unknown)?;
+        if !links.touch(repository, &digest, self.api.clock().now()) {
+            return Err(unknown());
+        }
+        let bytes = std::fs::read(self.api.blobs().path(&digest)).map_err(|_| unknown())?;
+        let mut response = empty(StatusCode::OK);
+        set(
+            &mut response,
+            header::CONTENT_LENGTH,
+            &bytes.len().to_string(),
+        );
+        set(
+            &mut response,
+            header::CONTENT_TYPE,
+            &image.docker_image_manifest_media_type,
+        );
         set(&mut response, DIGEST_HEADER, digest.as_str());
+        if *self.method != Method::HEAD {
+            *response.body_mut() = Body::from(bytes);
+        }
         Ok(response)
+    }
+
+    /// PUT of a manifest under a tag or under its own digest.
+    async fn put(
+        &self,
+        repository: &Repository,
+        reference: &str,
+        body: Body,
+    ) -> Result<Response, Refusal> {
+        if *self.method != Method::PUT {
+            return Err(unsupported());
+        }
+        access::check_write(self.api, self.identity, repository)?;
+        let invalid =
+            |message: String| Refusal::new(StatusCode::BAD_REQUEST, "MANIFEST_INVALID", message);
+        let bytes = axum::body::to_bytes(body, manifests::LIMIT)
+            .await
+            .map_err(|error| invalid(format!("the manifest cannot be taken: {error}")))?;
+        let digest = Digest::of(&bytes);
+        let tag = (!reference.contains(':')).then_some(reference);
+        match tag {
+            None if parse_digest(reference)? != digest => {
+                let message = format!("the manifest is {digest}, not {reference}");
+                return Err(Refusal::new(
+                    StatusCode::BAD_REQUEST,
+                    "DIGEST_INVALID",
+                    message,
+                ));
+            }
+            Some(tag) if !is_tag(tag) => {
+                return Err(Refusal::new(
+                    StatusCode::BAD_REQUEST,
+                    "TAG_INVALID",
+                    format!("{tag:?} is not a tag: at most 128 letters, digits, '_', '.' and '-'"),
+                ));
+            }
+            _ => {}
+        }
+        let media_type = crate::apiserver::body::media_type(self.headers);
+        let manifest = manifests::parse(&media_type, &bytes).map_err(invalid)?;
+        self.keep(repository, &digest, bytes, manifest.clone())
+            .await?;
+        images::make_image(self.api, repository, &digest, &manifest).await?;
+        if let Some(tag) = tag {
+            let item = images::pushed(repository, &digest, self.api.clock().now());
+            let (namespace, stream) = (&repository.namespace, &repository.application);
+            images::tag(self.api, namespace, stream, tag, item)
+                .await
+                .map_err(|status| images::failed(&status))?;
+        }
+        Ok(created(repository, "manifests", reference, &digest))
+    }
+
+    /// Keeps a manifest as a blob of its repository, if everything that it names is there.
+    async fn keep(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+        bytes: bytes::Bytes,
+        manifest: manifests::Manifest,
+    ) -> Result<(), Refusal> {
+        let (api, repository, digest) = (self.api.clone(), repository.clone(), digest.clone());
+        let gate = self.api.uploads().gate.clone().read_owned().await;
+        let missing = off_thread(move || {
+            let _gate = gate;
+            let now = api.clock().now();
+            let blobs = manifest.config.iter().chain(&manifest.layers);
+            for part in blobs.chain(&manifest.images) {
+                let linked = api.repositories().touch(&repository, &part.digest, now);
+                let is_here = linked && api.blobs().size(&part.digest).ok() == Some(part.size);
+                if !is_here && !part.is_foreign() {
+                    return Ok(Some(part.digest.clone()));
+                }
+            }
+            api.blobs().put(&bytes)?;
+            api.repositories().link(&repository, &digest)?;
+            Ok(None)
+        });
+        match missing.await? {
+            None => Ok(()),
+            Some(blob) => Err(Refusal::new(
+                StatusCode::BAD_REQUEST,
+                "MANIFEST_BLOB_UNKNOWN",
+                format!("the repository has no blob {blob} of the size that the manifest says"),
+            )),
+        }
+    }
+
+    fn tags(&self, repository: &Repository) -> Result<Response, Refusal> {
+        if !self.is_read() {
+            return Err(unsupported());
+        }
+        access::check_stream(self.api, self.identity, repository)?;
+        let Some(stream) = images::stream(self.api, repository) else {
+            let message = format!("there is no repository {}", repository.path());
+            return Err(Refusal::new(StatusCode::NOT_FOUND, "NAME_UNKNOWN", message));
+        };
+        let mut tags: Vec<&str> = stream
+            .status
+            .tags
+            .iter()
+            .map(|one| one.tag.as_str())
+            .collect();
+        tags.sort_unstable();
+        let name = format!("{}/{}", repository.namespace, repository.application);
+        let body = json!({"name": name, "tags": tags});
+        Ok(json_answer(StatusCode::OK, &body.to_string()))
     }
 
     /// Where the sender says that this piece begins.
@@ -309,13 +500,13 @@ impl Call<'_> {
         })
     }
 
-    /// A parameter of the query; digests are the only ones, and `:` is all that may be escaped in them.
+    /// A parameter of the query: a digest or a repository.
     fn parameter(&self, name: &str) -> Option<String> {
         self.query
             .split('&')
             .filter_map(|pair| pair.split_once('='))
             .find(|(found, _)| *found == name)
-            .map(|(_, value)| value.replace("%3A", ":").replace("%3a", ":"))
+            .and_then(|(_, value)| decode(value))
     }
 }
 
@@ -379,6 +570,49 @@ fn disk(error: &std::io::Error) -> Refusal {
     tracing::error!(%error, "the blobs cannot be read or written");
     let message = format!("the server's disk failed: {error}");
     Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN", message)
+}
+
+/// 401 as clients of registries understand it: send the name of anybody and a token as the password.
+pub(super) fn unauthorized() -> Response {
+    let message = "send any user name and a token as the password";
+    let mut response = Refusal::new(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", message).answer();
+    set(
+        &mut response,
+        header::WWW_AUTHENTICATE,
+        "Basic realm=\"upshift\"",
+    );
+    set(
+        &mut response,
+        "docker-distribution-api-version",
+        "registry/2.0",
+    );
+    response
+}
+
+/// Runs what waits for the disk.
+async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+) -> Result<T, Refusal> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(std::io::Error::other(error)))
+        .map_err(|error| disk(&error))
+}
+
+fn is_tag(text: &str) -> bool {
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    text.len() <= 128
+        && text.bytes().next().is_some_and(is_word)
+        && text
+            .bytes()
+            .all(|byte| is_word(byte) || b".-".contains(&byte))
+}
+
+fn created(repository: &Repository, what: &str, name: &str, digest: &Digest) -> Response {
+    let mut response = empty(StatusCode::CREATED);
+    let place = format!("{}/{what}/{name}", repository.path());
+    set(&mut response, header::LOCATION, &place);
+    set(&mut response, DIGEST_HEADER, digest.as_str());
+    response
 }
 
 fn progress(status: StatusCode, repository: &Repository, id: &str, received: u64) -> Response {

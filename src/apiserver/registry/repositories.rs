@@ -1,9 +1,9 @@
-//! Which repository links which blob: an empty file `repositories/NAMESPACE/APPLICATION/HEX` each.
+//! Which repository links which blob: an empty file `repositories/NAMESPACE/NAME/HEX` each.
 //!
 //! # Decided
 //!
-//! Nobody deletes blobs by hand. When an upload begins, and at most once an hour, links go that no Revision and no
-//! Operation names any more, and blobs that no repository links. A link that was asked for within the last hour stays:
+//! Nobody deletes blobs by hand. When an upload begins, and at most once an hour, links go that no Revision, no
+//! Operation, no Image and no Build (its uploaded source) names any more, and blobs that no repository links. A link that was asked for within the last hour stays:
 //! its sender is about to name it.
 
 use std::collections::HashSet;
@@ -18,6 +18,7 @@ use std::time::Duration;
 use std::time::SystemTime;
 
 use super::Repository;
+use crate::api::build::BUILD_SOURCE;
 use crate::api::kinds;
 use crate::apiserver::Api;
 use crate::base::clock::Timestamp;
@@ -151,11 +152,21 @@ pub(super) fn sweep_now_and_then(api: &Api) {
 /// The digests that any object which may name a blob names, as hexadecimal digits.
 fn named(api: &Api) -> HashSet<String> {
     let mut found = HashSet::new();
-    for kind in [&kinds::REVISION, &kinds::OPERATION, &kinds::GEAR] {
+    for kind in [
+        &kinds::REVISION,
+        &kinds::OPERATION,
+        &kinds::GEAR,
+        &kinds::IMAGE,
+    ] {
         let (entries, _) = api.store().list(kind, "");
         for entry in entries {
             digests(&entry.json, &mut found);
         }
+    }
+    // A Build names images too, which it must not keep: only its source is its own.
+    for entry in api.store().list(&kinds::BUILD, "").0 {
+        let source = &entry.object()["metadata"]["annotations"][BUILD_SOURCE];
+        digests(source.as_str().unwrap_or("").as_bytes(), &mut found);
     }
     found
 }

@@ -318,6 +318,185 @@ async fn blobs_that_nothing_names_go_after_a_while() {
     assert!(registry.contains(SHOP, &kept_digest).await.unwrap());
 }
 
+const OCI: &str = "application/vnd.oci.image.manifest.v1+json";
+
+/// Pushes the blobs of an image with that one layer; the answer is its manifest.
+async fn image(registry: &Registry, repository: &str, layer: &[u8]) -> Vec<u8> {
+    let config = json!({"architecture": "amd64", "os": "linux", "config": {"Env": ["A=b"]}});
+    let config = config.to_string().into_bytes();
+    let mut described = Vec::new();
+    for bytes in [&config[..], layer] {
+        let (digest, size) = (Digest::of(bytes), bytes.len() as u64);
+        registry
+            .upload(repository, &mut Cursor::new(bytes), &digest, size)
+            .await
+            .unwrap();
+        described.push(json!({"mediaType": "x", "digest": digest.as_str(), "size": size}));
+    }
+    let manifest = json!({
+        "schemaVersion": 2,
+        "mediaType": OCI,
+        "config": described[0],
+        "layers": [described[1]],
+    });
+    manifest.to_string().into_bytes()
+}
+
+impl World {
+    async fn with_namespace(self) -> World {
+        let namespace = json!({"metadata": {"name": "demo"}});
+        let write = Write {
+            place: Place::new(&kinds::NAMESPACE, "", "demo"),
+            expect: Expect::Any,
+            object: Some(namespace),
+        };
+        self.api.store().write(write).await.unwrap();
+        self
+    }
+
+    fn stream(&self) -> crate::api::image::ImageStream {
+        let place = Place::new(&kinds::IMAGE_STREAM, "demo", "shop");
+        let entry = self.api.store().entry(&place).unwrap();
+        serde_json::from_value(entry.object()).unwrap()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pushed_image_is_an_object_and_the_newest_of_its_tag() {
+    let world = World::new().with_namespace().await;
+    let (registry, _) = world.registry(Identity::Admin, &[]);
+    let first = image(&registry, SHOP, b"one").await;
+    let push = async |manifest: &[u8], tag: &str| {
+        let bytes = Bytes::copy_from_slice(manifest);
+        registry.push_manifest(SHOP, tag, OCI, bytes).await
+    };
+    let digest = push(&first, "latest").await.unwrap();
+    assert_eq!(digest, Digest::of(&first));
+    push(&first, "latest").await.unwrap();
+    let back = registry.manifest(SHOP, "latest").await.unwrap();
+    assert_eq!(
+        (&back.bytes[..], back.media_type.as_str()),
+        (&first[..], OCI)
+    );
+    let second = image(&registry, SHOP, b"two").await;
+    let newest = push(&second, "latest").await.unwrap();
+    let stream = world.stream();
+    let images: Vec<&str> = stream.status.tags[0]
+        .items
+        .iter()
+        .map(|item| item.image.as_str())
+        .collect();
+    assert_eq!(images, [newest.as_str(), digest.as_str()]);
+    assert_eq!(
+        stream.latest("latest").unwrap().docker_image_reference,
+        format!("image-registry.openshift-image-registry.svc:5000/demo/shop@{newest}")
+    );
+    let by_digest = registry.manifest(SHOP, digest.as_str()).await.unwrap();
+    assert_eq!(by_digest.bytes, first);
+    let place = Place::new(&kinds::IMAGE, "", digest.as_str());
+    let object = world.api.store().entry(&place).unwrap().object();
+    assert_eq!(object["dockerImageMetadata"]["Config"]["Env"][0], "A=b");
+    assert_eq!(object["dockerImageLayers"][0]["size"], 3);
+    let elsewhere = registry.manifest("demo/other", digest.as_str()).await;
+    assert!(matches!(elsewhere, Err(Error::NoImage(_))), "{elsewhere:?}");
+    let missing = registry.manifest(SHOP, "nosuch").await;
+    assert!(matches!(missing, Err(Error::NoImage(_))), "{missing:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_manifest_without_its_blobs_or_under_a_wrong_name_is_refused() {
+    let world = World::new().with_namespace().await;
+    let (registry, _) = world.registry(Identity::Admin, &[]);
+    let manifest = image(&registry, "demo/other", b"one").await;
+    for (repository, name, expect) in [
+        (SHOP, "latest", "the repository has no blob"),
+        ("demo/other", "-x", "is not a tag"),
+        ("demo/other", Digest::of(b"?").as_str(), "the manifest is"),
+    ] {
+        let bytes = Bytes::from(manifest.clone());
+        let refused = registry.push_manifest(repository, name, OCI, bytes).await;
+        let refused = refused.unwrap_err().to_string();
+        assert!(refused.contains(expect), "{refused}");
+    }
+    let blob = Digest::of(b"one");
+    assert!(!registry.contains(SHOP, &blob).await.unwrap());
+    assert!(registry.mount(SHOP, &blob, "demo/other").await.unwrap());
+    assert!(registry.contains(SHOP, &blob).await.unwrap());
+    let nosuch = Digest::of(b"nosuch");
+    assert!(!registry.mount(SHOP, &nosuch, "demo/other").await.unwrap());
+    assert_eq!(world.incoming(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_pulls_for_its_pods_and_pushes_for_its_builds() {
+    let world = World::new().with_namespace().await;
+    let (admin, _) = world.registry(Identity::Admin, &[]);
+    let manifest = Bytes::from(image(&admin, SHOP, b"one").await);
+    admin
+        .push_manifest(SHOP, "latest", OCI, manifest.clone())
+        .await
+        .unwrap();
+    let (node, _) = world.registry(Identity::Node("a".into()), &[]);
+    assert!(node.manifest(SHOP, "latest").await.is_err());
+    let pod = |labels: serde_json::Value| {
+        json!({"metadata": {"name": "p", "namespace": "demo", "labels": labels},
+            "spec": {"nodeName": "a"}})
+    };
+    world.put(&kinds::POD, "p", pod(json!({}))).await;
+    node.manifest(SHOP, "latest").await.unwrap();
+    node.download(SHOP, &Digest::of(b"one"), &mut Vec::new())
+        .await
+        .unwrap();
+    let push = async || {
+        node.push_manifest(SHOP, "latest", OCI, manifest.clone())
+            .await
+    };
+    assert!(push().await.is_err());
+    let build = json!({"metadata": {"name": "b", "namespace": "demo"},
+        "spec": {"output": {"to": {"kind": "ImageStreamTag", "name": "shop:latest"}}}});
+    world.put(&kinds::BUILD, "b", build).await;
+    let mut building = pod(json!({"openshift.io/build.name": "b"}));
+    world.put(&kinds::POD, "p", building.clone()).await;
+    push().await.unwrap();
+    let other = node
+        .push_manifest("demo/other", "latest", OCI, manifest.clone())
+        .await;
+    assert!(other.is_err());
+    building["status"] = json!({"phase": "Succeeded"});
+    world.put(&kinds::POD, "p", building).await;
+    assert!(push().await.is_err(), "it is over");
+}
+
+#[tokio::test]
+async fn images_and_uploaded_sources_keep_their_blobs() {
+    let world = World::new().with_namespace().await;
+    let (registry, _) = world.registry(Identity::Admin, &[]);
+    let manifest = image(&registry, SHOP, b"layer").await;
+    let bytes = Bytes::from(manifest);
+    let pushed = registry
+        .push_manifest(SHOP, "latest", OCI, bytes)
+        .await
+        .unwrap();
+    let (source, source_digest) = blob(10);
+    let (old, old_digest) = blob(20);
+    for (bytes, digest) in [(&source, &source_digest), (&old, &old_digest)] {
+        upload(&registry, bytes, digest).await.unwrap();
+    }
+    let annotations = json!({"upshift.dev/source": source_digest.as_str()});
+    let build = json!({"metadata": {"name": "b", "namespace": "demo", "annotations": annotations},
+        "status": {"output": {"to": {"imageDigest": old_digest.as_str()}}}});
+    world.put(&kinds::BUILD, "b", build).await;
+    let later = world.hands.lock().unwrap().as_second() + 2 * 3600;
+    *world.hands.lock().unwrap() = Timestamp::from_second(later);
+    repositories::sweep_now_and_then(&world.api);
+    while world.api.blobs().contains(&old_digest) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    for kept in [&pushed, &source_digest, &Digest::of(b"layer")] {
+        assert!(registry.contains(SHOP, kept).await.unwrap(), "{kept}");
+    }
+}
+
 #[test]
 fn a_full_disk_is_said_as_such() {
     let full = std::io::Error::from(std::io::ErrorKind::StorageFull);

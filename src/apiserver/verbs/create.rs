@@ -118,7 +118,23 @@ fn exists(call: &Call, place: &Place) -> Status {
     }
 }
 
-fn bear(
+/// An image stream that nobody asked for by itself: something was pushed to it, or tagged into it.
+pub(crate) fn bear_stream(api: &Api, namespace: &str, name: &str) -> Result<Value, Status> {
+    let kind = &kinds::IMAGE_STREAM;
+    let mut given = json!({
+        "apiVersion": kind.api_version(),
+        "kind": kind.kind,
+        "metadata": {"name": name},
+        "spec": {"lookupPolicy": {"local": false}},
+    });
+    defaults::fill(kind, &mut given);
+    let mut stream = bear(api, kind, namespace, given)?;
+    admission::fill_image_stream(&mut stream);
+    Ok(stream)
+}
+
+/// Gives a new object what the server owns.
+pub(crate) fn bear(
     api: &Api,
     kind: &'static kinds::Kind,
     namespace: &str,

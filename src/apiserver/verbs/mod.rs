@@ -35,6 +35,8 @@ use crate::store;
 use crate::store::Entry;
 use crate::store::Place;
 
+pub(crate) use create::bear;
+pub(crate) use create::bear_stream;
 pub(crate) use create::create_namespace;
 pub(crate) use list::Pages;
 pub(crate) use list::selectors;
