@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use upshift::agent::build;
 use upshift::agent::shim;
 use upshift::base::environment::Environment;
 use upshift::base::streams::Streams;
@@ -14,6 +15,13 @@ fn main() -> ExitCode {
         && word == shim::SUBCOMMAND
     {
         return shim::main(Path::new(folder));
+    }
+    // Of a build pod, under its shim; it starts no runtime either.
+    if let [_, word, folder] = environment.arguments.as_slice()
+        && word == build::SUBCOMMAND
+    {
+        let streams = Streams::of_process();
+        return build::inside::main(Path::new(folder), &environment, &streams);
     }
     ExitCode::from(upshift::cli::run(environment, &Streams::of_process()))
 }

@@ -9,6 +9,7 @@
 //! FOLDER/deployments/                    bundles, unpacked; the only part that hooks' users may enter
 //! ```
 
+pub mod build;
 pub mod cache;
 mod hooks;
 pub mod install;
@@ -19,6 +20,7 @@ mod node;
 mod operations;
 pub mod record;
 pub mod shim;
+pub mod toolchains;
 mod users;
 
 use std::collections::BTreeMap;

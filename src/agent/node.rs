@@ -11,6 +11,7 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use crate::agent::operations::Shared;
+use crate::agent::toolchains;
 use crate::api::core::Lease;
 use crate::api::core::LeaseSpec;
 use crate::api::core::NODE_LEASES;
@@ -72,10 +73,15 @@ async fn register(shared: &Shared, address: &str) -> Result<(), Error> {
     let mut node = Node::default();
     node.metadata.name.clone_from(name);
     node.metadata.labels = labels(name);
+    let found = (toolchains::ANNOTATION.to_owned(), toolchains::found());
+    node.metadata.annotations = BTreeMap::from([found]);
     let made = match client.create(&node).await {
         Ok(made) => made,
         Err(error) if error.is_already_exists() => {
-            let patch = json!({"metadata": {"labels": node.metadata.labels}});
+            let patch = json!({"metadata": {
+                "labels": node.metadata.labels,
+                "annotations": node.metadata.annotations,
+            }});
             patched(client, None, &key, patch).await?
         }
         Err(error) => return Err(error),

@@ -37,6 +37,7 @@ use crate::base::crash;
 use crate::base::durable;
 
 pub use inside::main;
+pub(crate) use processes::descendants;
 
 /// The hidden subcommand that [`main`] is reached by.
 pub const SUBCOMMAND: &str = "__shim";

@@ -56,7 +56,7 @@ fn all() -> Vec<Process> {
 }
 
 /// Everything below a process, zombies left out.
-pub(super) fn descendants(root: i32) -> Vec<i32> {
+pub(crate) fn descendants(root: i32) -> Vec<i32> {
     let mut children: BTreeMap<i32, Vec<Process>> = BTreeMap::new();
     for process in all() {
         children.entry(process.parent).or_default().push(process);
