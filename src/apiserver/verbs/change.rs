@@ -85,7 +85,7 @@ async fn change(
         let wanted = make(&shown)?;
         let (next, warnings) = next_state(call, duplicates, &shown, wanted)?;
         let mut next = view::store(call.target.kind, next, Some(&old));
-        defaults::fill(call.stored_kind(), &mut next);
+        defaults::keep(call.stored_kind(), &old, &mut next);
         let _held = admission::change(&call.api, call.stored_kind(), &old, &mut next).await?;
         if next == old {
             return Ok(call.answer(StatusCode::OK, old, &warnings));
@@ -123,6 +123,8 @@ fn next_state(
         &wanted,
         Some(old),
     )?;
+    // Before it is compared: leaving out what the server filled in is no change of the spec.
+    defaults::fill(kind, &mut wanted);
     let next = if call.is_status() {
         object::update_status(kind, old, &wanted)?
     } else {
