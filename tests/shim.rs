@@ -47,6 +47,7 @@ impl Place {
             timeout_milliseconds: 60_000,
             grace_milliseconds: 5000,
             log_limit: 10 << 20,
+            ..Spec::default()
         }
     }
 

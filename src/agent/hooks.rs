@@ -98,6 +98,7 @@ impl Hook<'_> {
             timeout_milliseconds: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
             grace_milliseconds: u64::try_from(GRACE.as_millis()).unwrap_or(u64::MAX),
             log_limit: LOG_LIMIT,
+            ..Spec::default()
         };
         Ok((spec, warning))
     }

@@ -27,6 +27,8 @@ use nix::poll::PollFd;
 use nix::poll::PollFlags;
 use nix::poll::PollTimeout;
 use nix::poll::poll;
+use nix::sched::CloneFlags;
+use nix::sched::setns;
 use nix::sys::inotify::AddWatchFlags;
 use nix::sys::inotify::InitFlags;
 use nix::sys::inotify::Inotify;
@@ -164,7 +166,7 @@ fn spawn(folder: &Path, spec: &Spec) -> io::Result<(Child, Output)> {
     let image = Image::new(spec)?;
     let (reading, writing) = unistd::pipe2(OFlag::O_CLOEXEC)?;
     fcntl(&reading, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-    let output = Output::new(reading, &folder.join("log"), spec.log_limit)?;
+    let output = Output::new(reading, &folder.join("log"), spec)?;
     let (ready, go) = unistd::pipe2(OFlag::O_CLOEXEC)?;
     let (report, complain) = unistd::pipe2(OFlag::O_CLOEXEC)?;
     // SAFETY: this process has one thread, so the child owns every lock and may run any code.
@@ -201,6 +203,7 @@ struct Image {
     shell: CString,
     shell_argv: Vec<CString>,
     env: Vec<CString>,
+    network: Option<File>,
 }
 
 /// A call that failed between fork and exec.
@@ -214,6 +217,7 @@ const STAGE_USER: u8 = 1;
 const STAGE_FOLDER: u8 = 2;
 const STAGE_EXEC: u8 = 3;
 const STAGE_OTHER: u8 = 4;
+const STAGE_NETWORK: u8 = 5;
 
 impl Problem {
     fn to_bytes(self) -> [u8; 5] {
@@ -254,11 +258,17 @@ impl Image {
             .iter()
             .map(|(name, value)| text(&format!("{name}={value}")))
             .collect::<io::Result<_>>()?;
+        let network = spec.network.as_ref().map(File::open).transpose();
+        let network = network.map_err(|error| {
+            let why = format!("its network namespace cannot be opened: {error}");
+            io::Error::new(error.kind(), why)
+        })?;
         Ok(Image {
             argv,
             shell,
             shell_argv,
             env,
+            network,
         })
     }
 
@@ -280,12 +290,19 @@ impl Image {
             umask(Mode::from_bits_truncate(0o022));
             hide_other_files();
             wait_for_go(ready);
+            if let Some(network) = &self.network {
+                setns(network, CloneFlags::CLONE_NEWNET).map_err(at(STAGE_NETWORK))?;
+            }
             if let Some(user) = &spec.user {
                 let groups: Vec<Gid> = user.groups.iter().map(|gid| Gid::from_raw(*gid)).collect();
                 let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
                 unistd::setgroups(&groups).map_err(at(STAGE_USER))?;
                 unistd::setresgid(gid, gid, gid).map_err(at(STAGE_USER))?;
                 unistd::setresuid(uid, uid, uid).map_err(at(STAGE_USER))?;
+            }
+            if spec.contained {
+                // After the change of user, which takes it back.
+                prctl::set_pdeathsig(Some(Signal::SIGKILL)).map_err(at(STAGE_OTHER))?;
             }
             unistd::chdir(spec.cwd.as_str()).map_err(at(STAGE_FOLDER))
         })();
@@ -329,6 +346,7 @@ struct Watch {
     deadline: Option<Instant>,
     timeout: Duration,
     grace: Duration,
+    contained: bool,
     /// The child's own end, and when it was seen.
     ended: Option<(Exit, Instant)>,
     /// Since when everything below is being ended, and why.
@@ -357,6 +375,7 @@ impl Watch {
             deadline: (!timeout.is_zero()).then(|| began + timeout),
             timeout,
             grace: Duration::from_millis(spec.grace_milliseconds),
+            contained: spec.contained,
             ended: None,
             ending: None,
             problem: None,
@@ -394,6 +413,10 @@ impl Watch {
                 self.output.drain();
                 self.finish_ending(left)
             });
+        }
+        if self.contained && self.ended.is_some() {
+            self.kill_everything();
+            self.output.drain();
         }
         if let Some((exit, at)) = &self.ended {
             let open = self.output.pipe().is_some();
@@ -433,9 +456,18 @@ impl Watch {
         self.folder.join("kill").exists()
     }
 
+    /// What a request to end it says about the time it has.
+    fn grace_asked(&self) -> Option<Duration> {
+        let text = fs::read_to_string(self.folder.join("kill")).ok()?;
+        Some(Duration::from_millis(text.trim().parse().ok()?))
+    }
+
     fn begin_ending(&mut self, reason: Reason) {
         if self.ending.is_some() {
             return;
+        }
+        if let Some(grace) = self.grace_asked() {
+            self.grace = grace;
         }
         self.ending = Some((Instant::now(), reason));
         let _ = killpg(self.child.pid, Signal::SIGTERM);
@@ -552,6 +584,7 @@ impl Watch {
             }
             STAGE_FOLDER => format!("cannot enter {}: {why}", self.cwd),
             STAGE_EXEC => explain_exec(&self.program, errno),
+            STAGE_NETWORK => format!("cannot enter the pod's network: {why}"),
             _ => format!("cannot prepare the process: {why}"),
         }
     }

@@ -14,7 +14,8 @@
 
 mod inside;
 mod output;
-mod processes;
+pub(crate) mod processes;
+pub mod stamped;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -58,8 +59,26 @@ pub struct Spec {
     pub timeout_milliseconds: u64,
     /// Between TERM and KILL.
     pub grace_milliseconds: u64,
-    /// How much of the output is kept.
+    /// How much of the output is kept; with `logFiles`, in each of them.
     pub log_limit: u64,
+    /// 0: the log is the output itself, whole up to its limit. More: that many files with a time for each line
+    /// ([`stamped`]), the oldest making room.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub log_files: u32,
+    /// The file of the network namespace that the child lives in; none: the agent's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<PathBuf>,
+    /// The child's end is the end of everything below the shim, and the shim's end is the child's.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub contained: bool,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde's skip_serializing_if hands a reference"
+)]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// Numbers of a user, looked up by the agent because the shim has no name service.
@@ -232,6 +251,32 @@ impl Shim {
     /// Asks for the end of the child: TERM, grace, KILL for all below the shim.
     pub fn kill(&self) -> io::Result<()> {
         durable::write(&self.folder.join("kill"), b"", 0o600)
+    }
+
+    /// The same with another grace than the spec's; a second request changes nothing.
+    pub fn kill_within(&self, grace: Duration) -> io::Result<()> {
+        let grace = grace.as_millis().to_string();
+        durable::write(&self.folder.join("kill"), grace.as_bytes(), 0o600)
+    }
+
+    /// Whether somebody asked for its end.
+    pub fn is_killed(&self) -> bool {
+        self.folder.join("kill").exists()
+    }
+
+    /// The processes of a child that was let go, of whichever boot.
+    pub fn started(&self) -> io::Result<Option<Started>> {
+        match read::<Started>(&self.folder.join("started")) {
+            // A torn record means that the shim died before it let the child go.
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(None),
+            read => read,
+        }
+    }
+
+    /// Writes the end of a child whose shim was lost, so that it counts as ended from now on.
+    pub fn bury(&self, exit: &Exit) -> io::Result<()> {
+        let bytes = serde_json::to_vec(exit).expect("an exit is plain data");
+        durable::write(&self.folder.join("exit"), &bytes, 0o600)
     }
 
     /// Ends what is left of a child whose shim is gone without a record: TERM, `grace`, KILL for its session.

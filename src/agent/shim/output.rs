@@ -9,33 +9,45 @@ use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
+use crate::agent::shim::Spec;
+use crate::agent::shim::stamped::Stamped;
 use crate::base::text;
 
 /// The pipe's reading end and the file it is drained into.
 pub(super) struct Output {
     pipe: Option<File>,
-    log: File,
-    limit: u64,
-    kept: u64,
+    log: Log,
     /// All bytes that came in this run.
     pub(super) total: u64,
+}
+
+enum Log {
+    /// Whole up to a limit: what a hook says.
+    Whole(Whole),
+    /// The newest part, for ever: what a pod says.
+    Newest(Stamped),
+}
+
+struct Whole {
+    file: File,
+    limit: u64,
+    kept: u64,
     full: bool,
     line_open: bool,
 }
 
 impl Output {
     /// Continues the log at `path`; `pipe` must not block.
-    pub(super) fn new(pipe: OwnedFd, path: &Path, limit: u64) -> io::Result<Output> {
-        let log = File::options().create(true).append(true).open(path)?;
-        let kept = log.metadata()?.len();
+    pub(super) fn new(pipe: OwnedFd, path: &Path, spec: &Spec) -> io::Result<Output> {
+        let log = if spec.log_files > 0 {
+            Log::Newest(Stamped::open(path, spec.log_limit, spec.log_files)?)
+        } else {
+            Log::Whole(Whole::open(path, spec.log_limit)?)
+        };
         Ok(Output {
             pipe: Some(File::from(pipe)),
             log,
-            limit,
-            kept,
             total: 0,
-            full: kept >= limit,
-            line_open: false,
         })
     }
 
@@ -61,12 +73,33 @@ impl Output {
 
     fn keep(&mut self, bytes: &[u8]) {
         self.total += bytes.len() as u64;
+        match &mut self.log {
+            Log::Whole(log) => log.keep(bytes),
+            Log::Newest(log) => drop(log.write(bytes)),
+        }
+    }
+}
+
+impl Whole {
+    fn open(path: &Path, limit: u64) -> io::Result<Whole> {
+        let file = File::options().create(true).append(true).open(path)?;
+        let kept = file.metadata()?.len();
+        Ok(Whole {
+            file,
+            limit,
+            kept,
+            full: kept >= limit,
+            line_open: false,
+        })
+    }
+
+    fn keep(&mut self, bytes: &[u8]) {
         if self.full {
             return;
         }
         let room = usize::try_from(self.limit - self.kept).unwrap_or(usize::MAX);
         let part = &bytes[..bytes.len().min(room)];
-        let _ = self.log.write_all(part);
+        let _ = self.file.write_all(part);
         self.kept += part.len() as u64;
         if let Some(last) = part.last() {
             self.line_open = *last != b'\n';
@@ -76,7 +109,7 @@ impl Output {
             let open = if self.line_open { "\n" } else { "" };
             let limit = text::size(self.limit);
             let _ = writeln!(
-                self.log,
+                self.file,
                 "{open}[upshift: output above {limit} is not kept]"
             );
         }
@@ -91,8 +124,12 @@ mod tests {
     fn keeps_up_to_the_limit_and_says_once_that_more_came() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
+        let spec = Spec {
+            log_limit: 10,
+            ..Spec::default()
+        };
         let (reading, mut writing) = io::pipe().unwrap();
-        let mut output = Output::new(reading.into(), &path, 10).unwrap();
+        let mut output = Output::new(reading.into(), &path, &spec).unwrap();
         writing.write_all(b"12345\n\xff\xfe8901234\n").unwrap();
         writing.write_all(b"more\n").unwrap();
         drop(writing);
