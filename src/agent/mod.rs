@@ -6,7 +6,8 @@
 //! ```text
 //! FOLDER/gears/NAMESPACE/GEAR/           what is in place (install, gear)
 //! FOLDER/operations/NAMESPACE/NAME/      journal, spec.json, STEP-N/ (one shim's directory for each hook script)
-//! FOLDER/deployments/                    bundles, unpacked; the only part that hooks' users may enter
+//! FOLDER/deployments/                    bundles, unpacked; hooks' users may enter it
+//! FOLDER/pods/, FOLDER/images/           pods and their images (pod); each pod's user may reach its own files
 //! ```
 
 pub mod build;
@@ -18,6 +19,7 @@ pub mod journal;
 mod logs;
 mod node;
 mod operations;
+mod pod;
 pub mod record;
 pub mod shim;
 pub mod toolchains;
@@ -41,6 +43,8 @@ use crate::agent::logs::Live;
 use crate::agent::operations::Children;
 use crate::agent::operations::Places;
 use crate::agent::operations::Shared;
+use crate::agent::pod::Pods;
+use crate::api::pod::Pod;
 use crate::api::upshift::LABEL_NODE;
 use crate::api::upshift::Operation;
 use crate::base::clock::Clock;
@@ -122,6 +126,7 @@ pub struct Agent {
     name: String,
     registered: watch::Receiver<bool>,
     operations: Cache<Operation>,
+    pods: Cache<Pod>,
 }
 
 impl Agent {
@@ -156,6 +161,18 @@ impl Agent {
         });
         let ours = ListOptions::labelled(format!("{LABEL_NODE}={}", options.name));
         let operations = Cache::start(options.client.clone(), "", ours, scope);
+        let ours = ListOptions {
+            field_selector: format!("spec.nodeName={}", options.name),
+            ..ListOptions::default()
+        };
+        let pods = Cache::start(options.client.clone(), "", ours, scope);
+        let mine =
+            Pods::open(shared.clone(), &options.address).map_err(|source| Error::Folder {
+                what: "open",
+                path: shared.folder.join("images"),
+                source,
+            })?;
+        scope.spawn_graceful(pod::follow(Arc::new(mine), pods.clone()));
         let (registered, is_registered) = watch::channel(false);
         let (keeper, address) = (shared.clone(), options.address);
         scope.spawn(async move { node::keep(&keeper, &address, registered).await });
@@ -166,6 +183,7 @@ impl Agent {
             name: options.name,
             registered: is_registered,
             operations,
+            pods,
         })
     }
 
@@ -177,6 +195,7 @@ impl Agent {
     /// Waits until the node is registered and its operations are known, or its scope is cancelled.
     pub async fn ready(&self) {
         self.operations.synced().await;
+        self.pods.synced().await;
         let _ = self.registered.clone().wait_for(|is| *is).await;
     }
 }
@@ -215,6 +234,8 @@ fn make_folders(folder: &Path) -> Result<(), Error> {
         ("deployments", 0o755),
         ("gears", 0o700),
         ("operations", 0o700),
+        ("pods", 0o711),
+        ("images", 0o700),
     ] {
         let path = folder.join(name);
         let failed = |source| Error::Folder {

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod crash;
 pub mod durable;
 pub mod environment;
+pub mod network;
 pub mod scope;
 pub mod streams;
 pub mod text;

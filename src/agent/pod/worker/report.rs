@@ -1,0 +1,302 @@
+//! What the server gets to know of a pod, written when it changes.
+
+use std::fs::File;
+use std::io::Read;
+use std::io::Seek;
+use std::io::SeekFrom;
+use std::path::Path;
+
+use serde_json::Value;
+use serde_json::json;
+
+use super::*;
+use crate::agent::pod::decide::restarts;
+use crate::agent::pod::decide::succeeded;
+use crate::agent::shim::Reason;
+use crate::agent::shim::stamped;
+use crate::api::kinds;
+use crate::client::DeleteOptions;
+use crate::client::Patch;
+use crate::client::WriteOptions;
+
+/// How long one try to reach the server may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// What is shown of the output of a container that failed, as kubelet's FallbackToLogsOnError.
+const MESSAGE_BYTES: usize = 2048;
+const MESSAGE_LINES: usize = 80;
+/// How long a failed pull is called by its error before it is called a back-off.
+const FRESH: Duration = Duration::from_secs(2);
+
+impl Worker {
+    /// Writes the status, if it is another than the server knows.
+    pub(super) async fn report(&mut self, pod: Option<&Pod>) {
+        let Some(pod) = pod.filter(|pod| pod.metadata.uid == self.uid) else {
+            return;
+        };
+        if self.confirmed.is_some() || self.retry.is_some_and(|at| at > Instant::now()) {
+            return;
+        }
+        let view = match self.view(pod) {
+            Ok(view) => view,
+            Err(error) => {
+                tracing::error!(pod = %self.key, %error, "a pod's state cannot be read");
+                self.retry = Some(Instant::now() + FAULT_PAUSE);
+                return;
+            }
+        };
+        let mut known = pod.clone();
+        known.status = self.known.clone().unwrap_or_default();
+        let status = status::status(&known, &view, self.pods.shared.clock.now());
+        self.retry = None;
+        if status == known.status {
+            return;
+        }
+        if let Err(error) = self.note_readiness(&status) {
+            tracing::error!(pod = %self.key, %error, "a pod's record cannot be written");
+            self.retry = Some(Instant::now() + FAULT_PAUSE);
+            return;
+        }
+        let patch = Patch::Merge(json!({"status": whole(&status)}));
+        let options = WriteOptions::default();
+        let client = &self.pods.shared.client;
+        let write = client.patch(&kinds::POD, &self.key, Some("status"), &patch, &options);
+        match tokio::time::timeout(PATIENCE, write).await {
+            Ok(Ok(_)) => {
+                self.known = Some(status);
+                self.pauses.reset();
+            }
+            Ok(Err(error)) if error.is_not_found() => self.known = Some(status),
+            failed => {
+                if let Ok(Err(error)) = failed {
+                    tracing::debug!(pod = %self.key, %error, "a pod's status waits");
+                }
+                self.retry = Some(Instant::now() + self.pauses.next(backoff::chance()));
+            }
+        }
+    }
+
+    /// Remembers that the pod may be in rotation, before anybody can put it there.
+    fn note_readiness(&mut self, status: &PodStatus) -> io::Result<()> {
+        let mut conditions = status.conditions.iter();
+        let is_ready = conditions.any(|one| one.kind == "Ready" && one.status == "True");
+        if is_ready && !self.record.was_ready {
+            self.record.was_ready = true;
+            self.folder.write_record(&self.record)?;
+        }
+        Ok(())
+    }
+
+    /// Says that nothing of a deleted pod is left here.
+    pub(super) async fn confirm(&mut self, pod: &Pod) {
+        self.report(Some(pod)).await;
+        let since = self.confirmed.map(|at| at.elapsed());
+        if since.is_some_and(|since| since < LAST_WORD) {
+            self.wait(None).await;
+            return;
+        }
+        let options = DeleteOptions {
+            uid: self.uid.clone(),
+            grace_seconds: Some(0),
+            ..DeleteOptions::default()
+        };
+        let client = &self.pods.shared.client;
+        let delete = client.delete(&kinds::POD, &self.key, &options);
+        match tokio::time::timeout(PATIENCE, delete).await {
+            Ok(Ok(_)) => self.confirmed = Some(Instant::now()),
+            Ok(Err(error)) if error.is_not_found() => self.confirmed = Some(Instant::now()),
+            failed => {
+                if let Ok(Err(error)) = failed {
+                    tracing::debug!(pod = %self.key, %error, "a pod's end waits");
+                }
+                tokio::time::sleep(self.pauses.next(backoff::chance())).await;
+            }
+        }
+    }
+
+    fn view(&mut self, pod: &Pod) -> io::Result<status::View> {
+        let mut containers = Vec::new();
+        for (at, container) in pod.spec.containers.iter().enumerate() {
+            containers.push(self.seen(pod, at, container)?);
+        }
+        let host_ip = self.pods.address.clone();
+        let pod_ip = match self.record.address {
+            Some(address) => address.to_string(),
+            None if pod.spec.host_network == Some(true) => host_ip.clone(),
+            None => String::new(),
+        };
+        Ok(status::View {
+            host_ip,
+            pod_ip,
+            start_time: self.record.start_time,
+            failure: self.record.failure.clone(),
+            containers,
+            listening: Vec::new(),
+        })
+    }
+
+    fn seen(&mut self, pod: &Pod, at: usize, container: &Container) -> io::Result<status::Seen> {
+        let mut let_go = Vec::new();
+        let mut image_id = String::new();
+        for number in self.folder.attempts(&container.name).into_iter().rev() {
+            let attempt = self.folder.attempt(&container.name, number);
+            if let Some(begun) = attempt.begun()? {
+                if image_id.is_empty() {
+                    image_id = begun.image_id;
+                }
+                let shim = attempt.shim();
+                let is_begun = shim.exit()?.is_some() || shim.started()?.is_some();
+                if is_begun || shim.is_running()? {
+                    let_go.push(self.seen_attempt(pod, at, number, &attempt)?);
+                }
+            }
+            if let_go.len() == 2 {
+                break;
+            }
+        }
+        let mut let_go = let_go.into_iter();
+        let (newest, before) = (let_go.next(), let_go.next());
+        let trouble = self.trouble(pod, at, newest.as_ref());
+        let memory = &self.containers[at];
+        Ok(status::Seen {
+            newest,
+            before,
+            trouble,
+            image_id,
+            is_started: memory.is_started,
+            is_ready: memory.is_ready,
+        })
+    }
+
+    fn seen_attempt(
+        &mut self,
+        pod: &Pod,
+        at: usize,
+        number: u32,
+        attempt: &Attempt,
+    ) -> io::Result<status::Attempt> {
+        if let Some(known) = self.containers[at].ends.get(&number) {
+            return Ok(known.clone());
+        }
+        let begun = attempt.begun()?.unwrap_or_default();
+        let finished = attempt.finished()?;
+        let is_finished = !is_build(pod) || finished.is_some();
+        let exit = attempt.shim().exit()?;
+        let end = exit.map(|exit| {
+            let exit = judged(exit, finished.as_deref());
+            status::End {
+                message: match &finished {
+                    Some(message) => message.clone(),
+                    None => message(&exit, &attempt.shim().log()),
+                },
+                at: attempt.ended_at(),
+                is_finished,
+                exit,
+            }
+        });
+        let is_done = end.is_some() && is_finished;
+        let seen = status::Attempt {
+            number,
+            started_at: begun.at,
+            end,
+        };
+        if is_done {
+            self.containers[at].ends.insert(number, seen.clone());
+        }
+        Ok(seen)
+    }
+
+    /// What a container waits for, in kubelet's words.
+    fn trouble(&self, pod: &Pod, at: usize, newest: Option<&status::Attempt>) -> Option<Trouble> {
+        let memory = &self.containers[at];
+        if let Some((trouble, until)) = &memory.trouble {
+            let image = &pod.spec.containers.get(at)?.image;
+            let since = pause_after(memory.tries.saturating_sub(1), &trouble.reason)
+                .saturating_sub(until.saturating_duration_since(Instant::now()));
+            if trouble.reason == "ErrImagePull" && since >= FRESH {
+                let why = &trouble.message;
+                let message = format!("Back-off pulling image {image:?}: ErrImagePull: {why}");
+                return Some(Trouble::new("ImagePullBackOff", message));
+            }
+            return Some(trouble.clone());
+        }
+        let newest = newest?;
+        let end = newest.end.as_ref()?;
+        if !end.is_finished || !restarts(pod.spec.restart_policy, &end.exit) {
+            return None;
+        }
+        let attempt = self.folder.attempt(&self.names[at], newest.number);
+        let pause = attempt.begun().ok().flatten().unwrap_or_default().pause;
+        let ran = Duration::from_millis(end.exit.milliseconds);
+        let pause = decide::next_pause(newest.number, pause, ran);
+        (pause > 0).then(|| Trouble::new("CrashLoopBackOff", self.back_off(at, pause)))
+    }
+
+    pub(super) fn back_off(&self, at: usize, pause: u64) -> String {
+        let (name, pod) = (&self.names[at], &self.key.name);
+        let (namespace, uid) = (&self.key.namespace, &self.uid);
+        let pause = match (pause / 60, pause % 60) {
+            (0, seconds) => format!("{seconds}s"),
+            (minutes, seconds) => format!("{minutes}m{seconds}s"),
+        };
+        format!("back-off {pause} restarting failed container={name} pod={pod}_{namespace}({uid})")
+    }
+}
+
+/// A status as a merge patch: what it does not say is taken away.
+fn whole(status: &PodStatus) -> Value {
+    let mut patch = serde_json::to_value(status).expect("plain data with string keys");
+    for name in [
+        "message",
+        "reason",
+        "podIP",
+        "hostIP",
+        "listening",
+        "startTime",
+    ] {
+        if patch[name].is_null() {
+            patch[name] = Value::Null;
+        }
+    }
+    patch
+}
+
+/// What is said about an end: of a failure, the last lines of its output.
+fn message(exit: &Exit, log: &Path) -> String {
+    if exit.reason == Reason::SpawnFailed {
+        return exit.message.clone();
+    }
+    if succeeded(exit) {
+        return String::new();
+    }
+    let last = last_lines(log).unwrap_or_default();
+    if last.is_empty() {
+        exit.message.clone()
+    } else {
+        last
+    }
+}
+
+/// The end of a container's log.
+fn last_lines(log: &Path) -> io::Result<String> {
+    let mut file = File::open(log)?;
+    let size = file.metadata()?.len();
+    file.seek(SeekFrom::Start(size.saturating_sub(16 << 10)))?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    let mut text = Vec::new();
+    for line in bytes.split(|byte| *byte == b'\n') {
+        if let Some(piece) = stamped::parse(line) {
+            text.extend_from_slice(piece.text);
+            if piece.is_end {
+                text.push(b'\n');
+            }
+        }
+    }
+    let text = String::from_utf8_lossy(&text);
+    let mut from = text.len().saturating_sub(MESSAGE_BYTES);
+    while !text.is_char_boundary(from) {
+        from += 1;
+    }
+    let lines: Vec<&str> = text[from..].lines().collect();
+    Ok(lines[lines.len().saturating_sub(MESSAGE_LINES)..].join("\n"))
+}

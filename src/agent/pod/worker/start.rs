@@ -1,0 +1,316 @@
+//! Starting a container: its image, its files, its environment, its shim; and what follows the end of a build.
+
+use std::fs;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use nix::unistd;
+
+use super::*;
+use crate::agent::pod::disk;
+use crate::agent::pod::disk::Begun;
+use crate::agent::pod::environment;
+use crate::agent::pod::environment::Source;
+use crate::agent::pod::environment::Sources;
+use crate::agent::pod::environment::Surroundings;
+use crate::agent::pod::image;
+use crate::agent::pod::image::Image;
+use crate::agent::pod::image::Reference;
+use crate::agent::pod::network;
+use crate::agent::pod::process;
+use crate::agent::pod::process::Process;
+use crate::agent::shim::Spec;
+use crate::agent::shim::User;
+use crate::api::kinds;
+use crate::api::network::Service;
+use crate::base::crash;
+use crate::base::text;
+use crate::client::ListOptions;
+
+/// Who a container of a root agent runs as whose pod names nobody.
+const NOBODY: u32 = 65534;
+
+impl Worker {
+    /// Starts an attempt of a container, or notes why it does not start.
+    pub(super) async fn start(
+        &mut self,
+        pod: &Pod,
+        at: usize,
+        number: u32,
+        pause: u64,
+    ) -> io::Result<()> {
+        let container = pod.spec.containers[at].clone();
+        let begin = self.try_start(pod, &container, number, pause);
+        match begin.await {
+            Ok(()) => {
+                let memory = &mut self.containers[at];
+                memory.trouble = None;
+                memory.tries = 0;
+                memory.sick = None;
+                // Two are kept: the newest and the one whose log can still be asked for.
+                for old in self.folder.attempts(&container.name) {
+                    if old + 1 < number {
+                        self.folder.attempt(&container.name, old).remove()?;
+                        self.containers[at].ends.remove(&old);
+                    }
+                }
+            }
+            Err(trouble) => self.blocked(pod, at, trouble),
+        }
+        Ok(())
+    }
+
+    fn blocked(&mut self, pod: &Pod, at: usize, trouble: Trouble) {
+        let memory = &mut self.containers[at];
+        let pause = pause_after(memory.tries, &trouble.reason);
+        memory.tries = memory.tries.saturating_add(1);
+        let image = &pod.spec.containers[at].image;
+        let message = match trouble.reason.as_str() {
+            "ErrImagePull" => format!("Failed to pull image {image:?}: {}", trouble.message),
+            "InvalidImageName" => {
+                format!(
+                    "Failed to apply default image tag {image:?}: {}",
+                    trouble.message
+                )
+            }
+            _ => format!("Error: {}", trouble.message),
+        };
+        memory.trouble = Some((trouble, Instant::now() + pause));
+        self.pods
+            .events
+            .say(pod, Severity::Warning, "Failed", message);
+    }
+
+    async fn try_start(
+        &mut self,
+        pod: &Pod,
+        container: &Container,
+        number: u32,
+        pause: u64,
+    ) -> Result<(), Trouble> {
+        let fault = |error: io::Error| image::disk(&error);
+        self.take_place(pod).await?;
+        let user = user(pod);
+        let image = self.image(pod, container).await?;
+        for blob in &image.blobs {
+            if !self.record.blobs.contains(blob) {
+                self.record.blobs.push(blob.clone());
+            }
+        }
+        self.record.released = false;
+        self.folder.write_record(&self.record).map_err(fault)?;
+        self.lay_out(container, &image, user.clone()).await?;
+        let spec = self.spec(pod, container, &image, user).await?;
+        let attempt = self.folder.attempt(&container.name, number);
+        let image_id = match Reference::parse(&container.image) {
+            Ok(reference) => format!(
+                "{}/{}@{}",
+                crate::api::image::REGISTRY,
+                reference.repository,
+                image.digest
+            ),
+            Err(_) => image.digest.to_string(),
+        };
+        let begun = Begun {
+            at: Some(self.pods.shared.clock.now()),
+            pause,
+            image_id,
+        };
+        crash::point("pod.begin.before");
+        attempt.write_begun(&begun).map_err(fault)?;
+        crash::point("pod.begin.after");
+        let name = &container.name;
+        let events = &self.pods.events;
+        let created = format!("Created container {name}");
+        events.say(pod, Severity::Normal, "Created", created);
+        let child = attempt
+            .shim()
+            .start(&self.pods.shared.program, &spec)
+            .map_err(fault)?;
+        self.pods.shared.children.adopt(child);
+        let started = format!("Started container {name}");
+        events.say(pod, Severity::Normal, "Started", started);
+        Ok(())
+    }
+
+    /// Makes sure that the pod has an address, and its network if it gets one of its own.
+    async fn take_place(&mut self, pod: &Pod) -> Result<(), Trouble> {
+        if pod.spec.host_network == Some(true) {
+            return Ok(());
+        }
+        let (pods, folder, known) = (self.pods.clone(), self.folder.clone(), self.place());
+        let taken = blocking(move || pods.network.take(folder.path(), known));
+        let place = taken.await.map_err(|error| {
+            let message = format!("failed to set up the pod's network: {error}");
+            Trouble::new("CreatePodSandboxError", message)
+        })?;
+        if self.place() != Some(place) {
+            self.record.address = Some(place.address);
+            self.record.network = place.has_namespace;
+            let written = self.folder.write_record(&self.record);
+            written.map_err(|error| image::disk(&error))?;
+        }
+        Ok(())
+    }
+
+    /// The container's image, brought here if it is not; given up when the pod is to go.
+    async fn image(&mut self, pod: &Pod, container: &Container) -> Result<Image, Trouble> {
+        let reference = Reference::parse(&container.image)?;
+        let name = &container.image;
+        let pods = self.pods.clone();
+        let begun = Instant::now();
+        let mut object = self.object.clone();
+        let is_to_go =
+            object.wait_for(|pod| pod.as_ref().is_none_or(|pod| pod.metadata.is_deleting()));
+        let (image, fetched) = tokio::select! {
+            fetched = pods.images.fetch(&reference) => fetched?,
+            _ = is_to_go => return Err(Trouble::new("ErrImagePull", "pull cancelled")),
+        };
+        let message = if fetched {
+            let took = text::elapsed(begun.elapsed());
+            format!("Successfully pulled image {name:?} in {took}")
+        } else {
+            format!("Container image {name:?} already present on machine")
+        };
+        self.pods
+            .events
+            .say(pod, Severity::Normal, "Pulled", message);
+        Ok(image)
+    }
+
+    /// Lays out a fresh copy of the image's files.
+    async fn lay_out(
+        &self,
+        container: &Container,
+        image: &Image,
+        user: Option<User>,
+    ) -> Result<(), Trouble> {
+        let (pods, folder, image) = (self.pods.clone(), self.folder.clone(), image.clone());
+        let name = container.name.clone();
+        let laid = tokio::task::spawn_blocking(move || {
+            let fault = |error: io::Error| image::disk(&error);
+            folder.make_container(&name).map_err(fault)?;
+            let rootfs = folder.rootfs(&name);
+            disk::remove_tree(&rootfs).map_err(fault)?;
+            fs::create_dir(&rootfs).map_err(fault)?;
+            pods.images.unpack(&image, &rootfs)?;
+            let source = rootfs.join("opt/app-root/src");
+            fs::create_dir_all(source).map_err(fault)?;
+            process::give(&rootfs, user.as_ref()).map_err(fault)
+        });
+        laid.await
+            .unwrap_or_else(|error| Err(Trouble::new("CreateContainerError", error.to_string())))
+    }
+
+    /// What the shim is to run.
+    async fn spec(
+        &self,
+        pod: &Pod,
+        container: &Container,
+        image: &Image,
+        user: Option<User>,
+    ) -> Result<Spec, Trouble> {
+        let wrong = |why: String| Trouble::new("CreateContainerConfigError", why);
+        let rootfs = self.folder.rootfs(&container.name);
+        let place = self.place();
+        let pod_ip = match place {
+            Some(place) => place.address.to_string(),
+            None => self.pods.address.clone(),
+        };
+        let services = self.services().await;
+        let sources = self.sources(container).await?;
+        let env = environment::make(&Surroundings {
+            pod,
+            container,
+            rootfs: &rootfs,
+            image: image.config.env.as_deref().unwrap_or_default(),
+            services: &services,
+            sources: &sources,
+            pod_ip: &pod_ip,
+            host_ip: &self.pods.address,
+        })
+        .map_err(wrong)?;
+        Process {
+            container,
+            image: &image.config,
+            rootfs: &rootfs,
+            env,
+            user,
+            network: place
+                .filter(|place| place.has_namespace)
+                .map(|place| network::namespace_file(place.address)),
+            grace_seconds: grace(pod).as_secs(),
+        }
+        .spec()
+    }
+
+    /// The services of the namespace; a server that does not say is no reason not to start.
+    async fn services(&self) -> Vec<Service> {
+        let options = ListOptions::default();
+        let client = &self.pods.shared.client;
+        match client.list::<Service>(&self.key.namespace, &options).await {
+            Ok(listed) => listed.items,
+            Err(error) => {
+                tracing::warn!(pod = %self.key, %error, "a pod does not get to know its services");
+                Vec::new()
+            }
+        }
+    }
+
+    /// The Secrets and ConfigMaps that a container names.
+    async fn sources(&self, container: &Container) -> Result<Sources, Trouble> {
+        let mut sources = Sources::new();
+        for (source, name) in environment::sources(container) {
+            let kind = match source {
+                Source::Secret => &kinds::SECRET,
+                Source::ConfigMap => &kinds::CONFIG_MAP,
+            };
+            let key = Key::new(&self.key.namespace, &name);
+            let object = match self.pods.shared.client.read(kind, &key).await {
+                Ok(object) => object,
+                Err(error) if error.is_not_found() => continue,
+                Err(error) => {
+                    return Err(Trouble::new(
+                        "CreateContainerConfigError",
+                        error.to_string(),
+                    ));
+                }
+            };
+            let mut content = BTreeMap::new();
+            for (key, value) in object["data"].as_object().into_iter().flatten() {
+                let value = value.as_str().unwrap_or_default();
+                let value = match source {
+                    Source::Secret => {
+                        String::from_utf8_lossy(&STANDARD.decode(value).unwrap_or_default())
+                            .into_owned()
+                    }
+                    Source::ConfigMap => value.to_owned(),
+                };
+                content.insert(key.clone(), value);
+            }
+            sources.insert((source, name), content);
+        }
+        Ok(sources)
+    }
+
+    /// Does what follows the end of a build.
+    pub(super) async fn finish(&mut self, _pod: &Pod, at: usize) -> io::Result<()> {
+        let Some((_, attempt)) = self.newest(at) else {
+            return Ok(());
+        };
+        attempt.write_finished("")
+    }
+}
+
+/// Who the processes run as; none: as the agent itself, which is not root.
+fn user(pod: &Pod) -> Option<User> {
+    if !unistd::geteuid().is_root() {
+        return None;
+    }
+    let uid = pod.spec.security_context.run_as_user.unwrap_or(NOBODY);
+    Some(User {
+        uid,
+        gid: uid,
+        groups: Vec::new(),
+    })
+}
