@@ -37,6 +37,25 @@ pub struct Condition {
     pub last_transition_time: Option<Timestamp>,
 }
 
+impl Condition {
+    /// Puts a condition among others of an object; while its status stays, so does the moment of its last transition.
+    pub fn put(self, all: &mut Vec<Condition>) {
+        let Some(known) = all.iter_mut().find(|one| one.kind == self.kind) else {
+            all.push(self);
+            return;
+        };
+        let transition = if known.status == self.status {
+            known.last_transition_time
+        } else {
+            self.last_transition_time
+        };
+        *known = Condition {
+            last_transition_time: transition,
+            ..self
+        };
+    }
+}
+
 /// A group of names: `{metadata, status: {phase: Active | Terminating}}`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]

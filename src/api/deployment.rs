@@ -112,6 +112,9 @@ pub struct DeploymentConfigSpec {
     pub paused: bool,
     pub selector: BTreeMap<String, String>,
     pub template: Template,
+    /// What we do not interpret, kept for the encoded config.
+    #[serde(flatten)]
+    pub other: BTreeMap<String, Value>,
 }
 
 /// `{type: Rolling | Recreate | Custom, rollingParams | recreateParams: {…}}`.
@@ -127,6 +130,9 @@ pub struct Strategy {
     pub recreate_params: Option<RecreateParams>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub active_deadline_seconds: Option<u64>,
+    /// What we do not interpret, kept for the encoded config.
+    #[serde(flatten)]
+    pub other: BTreeMap<String, Value>,
 }
 
 /// Defaults: 1 s, 1 s, 600 s, 25 %, 25 %.
@@ -145,6 +151,9 @@ pub struct RollingParams {
     /// A count or a percentage, rounded down.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_unavailable: Option<Value>,
+    /// What we do not interpret, kept for the encoded config.
+    #[serde(flatten)]
+    pub other: BTreeMap<String, Value>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -153,6 +162,9 @@ pub struct RecreateParams {
     /// Default 600.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout_seconds: Option<u64>,
+    /// What we do not interpret, kept for the encoded config.
+    #[serde(flatten)]
+    pub other: BTreeMap<String, Value>,
 }
 
 /// `{type: ConfigChange}` or `{type: ImageChange, imageChangeParams: {…}}`.
@@ -193,6 +205,26 @@ pub struct DeploymentConfigStatus {
     pub details: Option<Value>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
+}
+
+/// One image stream tag that a container of a Deployment follows (facts/oc.md 3.6).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ImageTrigger {
+    pub from: ObjectRef,
+    /// `spec.template.spec.containers[?(@.name=="NAME")].image`
+    pub field_path: String,
+    /// OpenShift reads `"true"` and `true` alike.
+    #[serde(skip_serializing_if = "Value::is_null")]
+    pub paused: Value,
+}
+
+/// The image triggers of a Deployment; none when the annotation is missing or no list of them.
+pub fn image_triggers(metadata: &Metadata) -> Vec<ImageTrigger> {
+    let annotation = metadata.annotations.get(ANNOTATION_IMAGE_TRIGGERS);
+    annotation
+        .and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or_default()
 }
 
 /// The name of the replication controller of a version.

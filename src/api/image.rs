@@ -124,3 +124,8 @@ pub struct ImageLayer {
 pub fn split_tag(name: &str) -> (&str, &str) {
     name.split_once(':').unwrap_or((name, "latest"))
 }
+
+/// The digest in `REGISTRY/NAMESPACE/NAME@sha256:…`; none when the reference has only a tag.
+pub fn digest(reference: &str) -> Option<&str> {
+    Some(reference.rsplit_once('@')?.1)
+}

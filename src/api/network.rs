@@ -97,7 +97,7 @@ pub struct EndpointConditions {
     pub terminating: bool,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(default)]
 pub struct EndpointPort {
     /// The service port's name.

@@ -281,6 +281,38 @@ pub struct Terminated {
     pub finished_at: Option<Timestamp>,
 }
 
+/// Something that keeps a number of pods: a `ReplicationController` or a `ReplicaSet`.
+pub trait Replicated: Typed {
+    /// How many pods it is to have.
+    fn replicas(&self) -> u32;
+    /// What its pods are made from.
+    fn template(&self) -> &Template;
+    /// How long a pod must be ready to count as available.
+    fn min_ready_seconds(&self) -> u64;
+    /// What its controller has counted.
+    fn counts(&self) -> &ReplicasStatus;
+}
+
+macro_rules! replicated {
+    ($($view:ty),*) => {
+        $(impl Replicated for $view {
+            fn replicas(&self) -> u32 {
+                self.spec.replicas.unwrap_or(1)
+            }
+            fn template(&self) -> &Template {
+                &self.spec.template
+            }
+            fn min_ready_seconds(&self) -> u64 {
+                self.spec.min_ready_seconds
+            }
+            fn counts(&self) -> &ReplicasStatus {
+                &self.status
+            }
+        })*
+    };
+}
+replicated!(ReplicationController, ReplicaSet);
+
 impl Pod {
     /// Whether it takes requests: the `Ready` condition.
     pub fn is_ready(&self) -> bool {

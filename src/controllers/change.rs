@@ -23,6 +23,8 @@ pub struct Decision {
     pub changes: Vec<Change>,
     /// Written when every change was.
     pub notes: Vec<Note>,
+    /// Written when a change fails, the error behind its message.
+    pub blame: Option<Note>,
     /// When to look again though nothing has changed.
     pub again: Option<Duration>,
 }
@@ -80,6 +82,7 @@ pub enum Change {
     Delete {
         target: Target,
         decided_on: Vec<Target>,
+        grace: Grace,
     },
     /// Deletes an object none of whose owners is there; the owners are asked for at the server first.
     DeleteOrphan { target: Target, owners: Vec<Target> },
@@ -121,6 +124,16 @@ impl Target {
             version: metadata.resource_version.clone(),
         }
     }
+}
+
+/// How a pod that is deleted ends; of other kinds it means nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Grace {
+    /// Its node ends it in its own time.
+    #[default]
+    Own,
+    /// It is gone at once: no node has it any more.
+    None,
 }
 
 /// Which half of an object a patch is for.
@@ -215,6 +228,16 @@ impl Change {
         Change::Delete {
             target: Target::of(object),
             decided_on,
+            grace: Grace::Own,
+        }
+    }
+
+    /// Deletes a pod that no node has any more, if that is still so.
+    pub fn delete_at_once<T: Typed>(object: &T, decided_on: Vec<Target>) -> Change {
+        Change::Delete {
+            target: Target::of(object),
+            decided_on,
+            grace: Grace::None,
         }
     }
 

@@ -63,19 +63,9 @@ fn woken(world: &World, touched: &Touched<'_>) -> Vec<Key> {
         }
         return vec![key_of(touched.kind, touched.key)];
     }
-    let mut dependents = Vec::new();
-    for kind in world::KINDS {
-        for key in world.keys(kind) {
-            let owned = world.metadata(kind, &key).is_some_and(|metadata| {
-                let mut owners = metadata.owner_references.iter();
-                owners.any(|owner| owner.uid == touched.metadata.uid)
-            });
-            if owned {
-                dependents.push(key_of(kind, &key));
-            }
-        }
-    }
-    dependents
+    let dependents = world.dependents(&touched.metadata.uid);
+    let keys = dependents.iter().map(|(kind, key)| key_of(kind, key));
+    keys.collect()
 }
 
 fn key_of(kind: &Kind, key: &Key) -> Key {

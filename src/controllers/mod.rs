@@ -9,18 +9,26 @@ pub mod change;
 mod events;
 mod perform;
 pub mod queue;
+mod sightings;
 pub mod world;
 
 mod application;
 mod deployment;
+mod deployment_config;
+mod endpoints;
 mod garbage;
 mod gears;
 mod history;
+mod image_trigger;
 mod namespace;
 mod nodes;
 mod operations;
 mod placement;
+mod replicas;
 mod rollout;
+mod rotation;
+mod scheduling;
+mod service_accounts;
 
 #[cfg(test)]
 mod simulation;
@@ -53,6 +61,15 @@ impl Controllers {
             Line::new(operations::Operations),
             Line::new(application::Applications),
             Line::new(history::History),
+            Line::new(image_trigger::ConfigImages),
+            Line::new(image_trigger::DeploymentImages),
+            Line::new(deployment_config::DeploymentConfigs),
+            Line::new(replicas::ReplicationControllers),
+            Line::new(replicas::ReplicaSets),
+            Line::new(scheduling::Scheduling),
+            Line::new(endpoints::EndpointSlices),
+            Line::new(rotation::Rotation),
+            Line::new(service_accounts::ServiceAccounts),
             Line::new(garbage::Garbage),
             Line::new(namespace::Namespaces),
         ];

@@ -62,11 +62,7 @@ impl Controller for Namespaces {
         if !namespace.metadata.is_deleting() || !held {
             return Decision::nothing();
         }
-        let mut applications = world
-            .applications
-            .all()
-            .filter(|application| application.metadata.namespace == key.name)
-            .peekable();
+        let mut applications = world.applications.in_namespace(&key.name).peekable();
         if applications.peek().is_some() {
             return Decision {
                 changes: applications

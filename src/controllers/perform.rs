@@ -24,6 +24,7 @@ use crate::client::ListOptions;
 use crate::client::Patch;
 use crate::client::WriteOptions;
 use crate::controllers::change::Change;
+use crate::controllers::change::Grace;
 use crate::controllers::change::Part;
 use crate::controllers::change::Target;
 
@@ -81,11 +82,15 @@ pub(crate) async fn perform(
             merge,
             ..
         } => patch(client, target, *part, merge).await.map(Some),
-        Change::Delete { target, decided_on } => {
+        Change::Delete {
+            target,
+            decided_on,
+            grace,
+        } => {
             for other in decided_on {
                 still_as_seen(client, other).await?;
             }
-            delete(client, target).await
+            delete(client, target, *grace).await
         }
         Change::DeleteOrphan { target, owners } => {
             for owner in owners {
@@ -93,7 +98,7 @@ pub(crate) async fn perform(
                     return Ok(None);
                 }
             }
-            delete(client, target).await
+            delete(client, target, Grace::Own).await
         }
         Change::EmptyNamespace { target, merge } => empty(client, target, merge).await.map(Some),
     };
@@ -183,10 +188,15 @@ async fn patch(
     })
 }
 
-async fn delete(client: &Client, target: &Target) -> Result<Option<Written>, Refused> {
+async fn delete(
+    client: &Client,
+    target: &Target,
+    grace: Grace,
+) -> Result<Option<Written>, Refused> {
     let options = DeleteOptions {
         uid: target.uid.clone(),
         resource_version: target.version.clone(),
+        grace_seconds: (grace == Grace::None).then_some(0),
         ..DeleteOptions::default()
     };
     match client.delete(target.kind, &target.key, &options).await {

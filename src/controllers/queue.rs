@@ -39,6 +39,7 @@ use crate::client::Client;
 use crate::controllers::caches::Caches;
 use crate::controllers::change::Change;
 use crate::controllers::change::Decision;
+use crate::controllers::change::Note;
 use crate::controllers::change::Pace;
 use crate::controllers::events;
 use crate::controllers::perform;
@@ -86,6 +87,8 @@ pub struct Touched<'a> {
     pub kind: &'static Kind,
     pub key: &'a Key,
     pub metadata: &'a Metadata,
+    /// What it was before; none when it is new.
+    pub before: Option<&'a Metadata>,
     /// The application it belongs to.
     pub application: Option<Key>,
     /// The node it is on.
@@ -96,6 +99,20 @@ impl Touched<'_> {
     /// The object itself.
     pub fn itself(_: &World, touched: &Touched<'_>) -> Vec<Key> {
         vec![touched.key.clone()]
+    }
+
+    /// The owner that controls the object, if it is of that kind.
+    pub fn its_controller(&self, kind: &Kind) -> Vec<Key> {
+        let owners = self.metadata.owner_references.iter();
+        let controllers = owners.filter(|owner| {
+            owner.controller == Some(true)
+                && owner.kind == kind.kind
+                && owner.api_version == kind.api_version()
+        });
+        let namespace = &self.key.namespace;
+        controllers
+            .map(|owner| Key::new(namespace.clone(), owner.name.clone()))
+            .collect()
     }
 
     /// The application that the object belongs to.
@@ -349,15 +366,23 @@ impl Queue {
         decision: Decision,
     ) -> Result<(), Refused> {
         let line = &self.lines[place];
-        let mut complete = true;
+        // A report that is put off is decided again, and so are its notes; what was done is noted now or never.
+        let (mut put_off, mut done) = (false, false);
         for change in decision.changes {
             if let Some(wait) = self.report_too_soon(&change) {
                 self.look_later(place, key, wait);
-                complete = false;
+                put_off = true;
                 continue;
             }
-            let written = perform::perform(&self.client, &change, &self.turn).await?;
+            let written = match perform::perform(&self.client, &change, &self.turn).await {
+                Ok(written) => written,
+                Err(refused) => {
+                    self.blame(decision.blame.as_ref(), &refused).await;
+                    return Err(refused);
+                }
+            };
             line.counters.changes.fetch_add(1, Ordering::Relaxed);
+            done = true;
             if let Some(written) = written {
                 line.state()
                     .written
@@ -366,12 +391,24 @@ impl Queue {
                     .push(written);
             }
         }
-        if complete {
+        if done || !put_off {
             for note in &decision.notes {
                 events::record(&self.client, note, self.clock.now()).await;
             }
         }
         Ok(())
+    }
+
+    /// Says in an event why a change that people wait for was not made.
+    async fn blame(&self, note: Option<&Note>, refused: &Refused) {
+        let (Some(note), Refused::Failed(error)) = (note, refused) else {
+            return;
+        };
+        let note = Note {
+            message: format!("{}{error}", note.message),
+            ..note.clone()
+        };
+        events::record(&self.client, &note, self.clock.now()).await;
     }
 
     /// How long a write that only reports has to wait.
@@ -429,13 +466,14 @@ impl Queue {
         let mut world = self.world.write().unwrap_or_else(PoisonError::into_inner);
         let object = present();
         let before = world.put(key, object.clone(), now);
-        let Some(object) = object.or(before) else {
+        let Some(object) = object.or_else(|| before.clone()) else {
             return;
         };
         let touched = Touched {
             kind: T::KIND,
             key,
             metadata: object.metadata(),
+            before: before.as_ref().map(|before| before.metadata()),
             application: object
                 .application()
                 .map(|name| Key::new(key.namespace.clone(), name)),

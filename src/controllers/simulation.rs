@@ -459,7 +459,9 @@ impl Cluster {
                 }
                 Ok(())
             }
-            Change::Delete { target, decided_on } => {
+            Change::Delete {
+                target, decided_on, ..
+            } => {
                 for other in decided_on {
                     self.still_as_seen(other)?;
                 }

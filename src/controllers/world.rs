@@ -1,9 +1,10 @@
 //! What the controllers know: one table per kind, kept current by the watches, and what was seen when on our own clock.
 //!
-//! Pure data with indexes by application and by node, so that no decision scans all objects. Only the queue writes it.
-//! A decision never compares timestamps of other machines: how long a node is silent, or since when an operation is
-//! over, counts from the moment this process saw it.
+//! Pure data with indexes (by application, node, owner, followed image stream), so that no decision scans all objects.
+//! Only the queue writes it. A decision never compares timestamps of other machines: how long a node is silent, or since
+//! when an operation is over, counts from the moment this process saw it; of pods and what keeps them, [`Sightings`].
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,12 +15,15 @@ use serde::Serialize;
 
 use crate::api::build::Build;
 use crate::api::build::BuildConfig;
+use crate::api::build::ObjectRef;
 use crate::api::core::Lease;
 use crate::api::core::Namespace;
 use crate::api::core::Node;
 use crate::api::core::typed;
+use crate::api::deployment;
 use crate::api::deployment::Deployment;
 use crate::api::deployment::DeploymentConfig;
+use crate::api::image;
 use crate::api::image::Image;
 use crate::api::image::ImageStream;
 use crate::api::kinds;
@@ -37,6 +41,7 @@ use crate::api::pod::Pod;
 use crate::api::pod::ReplicaSet;
 use crate::api::pod::ReplicationController;
 use crate::api::pod::ServiceAccount;
+use crate::api::pod::Template;
 use crate::api::pod::controller;
 use crate::api::upshift::Application;
 use crate::api::upshift::Gear;
@@ -45,6 +50,7 @@ use crate::api::upshift::Operation;
 use crate::api::upshift::Revision;
 use crate::api::upshift::Rollout;
 use crate::base::clock::Timestamp;
+use crate::controllers::sightings::Sightings;
 
 macro_rules! bare {
     ($($view:ident = $kind:expr, $doc:literal;)*) => {
@@ -70,9 +76,17 @@ pub trait Held: Typed {
     fn application(&self) -> Option<&str> {
         None
     }
-    /// The node it is on.
+    /// The node it is on; "" for what waits for one.
     fn node(&self) -> Option<&str> {
         None
+    }
+    /// The image streams that bring it new images.
+    fn streams(&self) -> Vec<Key> {
+        Vec::new()
+    }
+    /// The images that it names by digest.
+    fn images(&self) -> Vec<String> {
+        Vec::new()
     }
 }
 
@@ -122,9 +136,76 @@ impl Held for Lease {
 }
 impl Held for Pod {
     fn node(&self) -> Option<&str> {
-        let node = self.spec.node_name.as_str();
-        Some(node).filter(|node| !node.is_empty())
+        Some(&self.spec.node_name)
     }
+    fn images(&self) -> Vec<String> {
+        let containers = self.spec.containers.iter();
+        let digests = containers.filter_map(|one| image::digest(&one.image));
+        digests.map(str::to_owned).collect()
+    }
+}
+impl Held for ReplicationController {
+    fn images(&self) -> Vec<String> {
+        of_template(&self.spec.template)
+    }
+}
+impl Held for ReplicaSet {
+    fn images(&self) -> Vec<String> {
+        of_template(&self.spec.template)
+    }
+}
+impl Held for Deployment {
+    fn streams(&self) -> Vec<Key> {
+        let followed = deployment::image_triggers(&self.metadata);
+        let keys = followed.iter().map(|one| stream(&self.metadata, &one.from));
+        keys.collect()
+    }
+    fn images(&self) -> Vec<String> {
+        of_template(&self.spec.template)
+    }
+}
+impl Held for DeploymentConfig {
+    fn streams(&self) -> Vec<Key> {
+        let triggers = self.spec.triggers.iter().flatten();
+        let followed = triggers.filter_map(|one| one.image_change_params.as_ref());
+        let keys = followed.map(|one| stream(&self.metadata, &one.from));
+        keys.collect()
+    }
+    fn images(&self) -> Vec<String> {
+        of_template(&self.spec.template)
+    }
+}
+impl Held for ImageStream {
+    fn images(&self) -> Vec<String> {
+        let items = self.status.tags.iter().flat_map(|tag| &tag.items);
+        items.map(|item| item.image.clone()).collect()
+    }
+}
+impl Held for Build {
+    fn images(&self) -> Vec<String> {
+        let from = self.spec.common.strategy.source_strategy.as_ref();
+        let from = from.and_then(|source| image::digest(&source.from.name));
+        let output = self.status.output.as_ref();
+        let output = output.and_then(|output| output["to"]["imageDigest"].as_str());
+        from.into_iter().chain(output).map(str::to_owned).collect()
+    }
+}
+
+/// The stream of an `ImageStreamTag` that an object names.
+fn stream(metadata: &Metadata, from: &ObjectRef) -> Key {
+    let namespace = match from.namespace.as_str() {
+        "" => &metadata.namespace,
+        namespace => namespace,
+    };
+    Key::new(namespace, image::split_tag(&from.name).0)
+}
+
+/// The images that the containers of a template name by digest.
+fn of_template(template: &Template) -> Vec<String> {
+    let containers = template["spec"]["containers"].as_array();
+    let images = containers.into_iter().flatten();
+    let digests = images.filter_map(|one| image::digest(one["image"].as_str()?));
+    digests.map(str::to_owned).collect()
 }
 
 macro_rules! held {
@@ -138,34 +219,66 @@ held!(
     Endpoints,
     Route,
     Router,
-    ReplicationController,
-    ReplicaSet,
     ServiceAccount,
-    Deployment,
-    DeploymentConfig,
-    ImageStream,
     Image,
     BuildConfig,
-    Build,
 );
 
 /// Every object of one kind.
 #[derive(Clone, Debug)]
 pub struct Table<T> {
     objects: BTreeMap<Key, Arc<T>>,
-    by_application: BTreeMap<Key, BTreeSet<Key>>,
-    by_node: BTreeMap<String, BTreeSet<Key>>,
-    by_controller: BTreeMap<String, BTreeSet<Key>>,
+    by_application: Index<Key>,
+    by_node: Index<String>,
+    by_owner: Index<String>,
+    by_stream: Index<Key>,
+    by_image: Index<String>,
 }
 
 impl<T> Default for Table<T> {
     fn default() -> Table<T> {
         Table {
             objects: BTreeMap::new(),
-            by_application: BTreeMap::new(),
-            by_node: BTreeMap::new(),
-            by_controller: BTreeMap::new(),
+            by_application: Index::default(),
+            by_node: Index::default(),
+            by_owner: Index::default(),
+            by_stream: Index::default(),
+            by_image: Index::default(),
         }
+    }
+}
+
+/// Objects by something that they name.
+#[derive(Clone, Debug)]
+struct Index<N>(BTreeMap<N, BTreeSet<Key>>);
+
+impl<N> Default for Index<N> {
+    fn default() -> Index<N> {
+        Index(BTreeMap::new())
+    }
+}
+
+impl<N: Ord> Index<N> {
+    fn add(&mut self, name: N, key: &Key) {
+        self.0.entry(name).or_default().insert(key.clone());
+    }
+
+    fn remove(&mut self, name: &N, key: &Key) {
+        if let Some(keys) = self.0.get_mut(name) {
+            keys.remove(key);
+            if keys.is_empty() {
+                self.0.remove(name);
+            }
+        }
+    }
+}
+
+impl<N: Ord> Index<N> {
+    fn keys<Q: Ord + ?Sized>(&self, name: &Q) -> impl Iterator<Item = &Key>
+    where
+        N: Borrow<Q>,
+    {
+        self.0.get(name).into_iter().flatten()
     }
 }
 
@@ -187,11 +300,7 @@ impl<T: Held> Table<T> {
 
     /// Those that belong to an application.
     pub fn of_application(&self, application: &Key) -> impl Iterator<Item = &Arc<T>> {
-        self.by_application
-            .get(application)
-            .into_iter()
-            .flatten()
-            .filter_map(|key| self.objects.get(key))
+        self.found(self.by_application.keys(application))
     }
 
     /// Those of a namespace, in the order of their names.
@@ -202,22 +311,37 @@ impl<T: Held> Table<T> {
             .map(|(_, object)| object)
     }
 
-    /// Those whose controlling owner has this uid.
-    pub fn controlled_by(&self, uid: &str) -> impl Iterator<Item = &Arc<T>> {
-        self.by_controller
-            .get(uid)
-            .into_iter()
-            .flatten()
-            .filter_map(|key| self.objects.get(key))
+    /// Those that have an owner with this uid.
+    pub fn owned_by(&self, uid: &str) -> impl Iterator<Item = &Arc<T>> {
+        self.found(self.by_owner.keys(uid))
     }
 
-    /// Those that are on a node.
+    /// Those whose controlling owner has this uid.
+    pub fn controlled_by(&self, uid: &str) -> impl Iterator<Item = &Arc<T>> {
+        self.owned_by(uid)
+            .filter(move |object| controller(object.metadata()) == Some(uid))
+    }
+
+    /// Those that are on a node; "": those that wait for one.
     pub fn on_node(&self, node: &str) -> impl Iterator<Item = &Arc<T>> {
-        self.by_node
-            .get(node)
-            .into_iter()
-            .flatten()
-            .filter_map(|key| self.objects.get(key))
+        self.found(self.by_node.keys(node))
+    }
+
+    /// Those that get new images from an image stream.
+    pub fn following(&self, stream: &Key) -> impl Iterator<Item = &Arc<T>> {
+        self.found(self.by_stream.keys(stream))
+    }
+
+    /// Those that name an image by its digest.
+    pub fn naming_image(&self, digest: &str) -> impl Iterator<Item = &Arc<T>> {
+        self.found(self.by_image.keys(digest))
+    }
+
+    fn found<'t>(
+        &'t self,
+        keys: impl Iterator<Item = &'t Key>,
+    ) -> impl Iterator<Item = &'t Arc<T>> {
+        keys.filter_map(|key| self.objects.get(key))
     }
 
     /// Puts an object's new state in place of the old one, which it returns; none: the object is gone.
@@ -227,55 +351,47 @@ impl<T: Held> Table<T> {
             self.unlist(key, before);
         }
         if let Some(object) = object {
-            if let Some(application) = object.application() {
-                let owner = Key::new(key.namespace.clone(), application);
-                self.by_application
-                    .entry(owner)
-                    .or_default()
-                    .insert(key.clone());
-            }
-            if let Some(node) = object.node() {
-                self.by_node
-                    .entry(node.to_owned())
-                    .or_default()
-                    .insert(key.clone());
-            }
-            if let Some(uid) = controller(object.metadata()) {
-                self.by_controller
-                    .entry(uid.to_owned())
-                    .or_default()
-                    .insert(key.clone());
-            }
+            self.list(key, &object);
             self.objects.insert(key.clone(), object);
         }
         before
     }
 
+    fn list(&mut self, key: &Key, object: &T) {
+        if let Some(application) = object.application() {
+            let owner = Key::new(key.namespace.clone(), application);
+            self.by_application.add(owner, key);
+        }
+        if let Some(node) = object.node() {
+            self.by_node.add(node.to_owned(), key);
+        }
+        for owner in &object.metadata().owner_references {
+            self.by_owner.add(owner.uid.clone(), key);
+        }
+        for stream in object.streams() {
+            self.by_stream.add(stream, key);
+        }
+        for image in object.images() {
+            self.by_image.add(image, key);
+        }
+    }
+
     fn unlist(&mut self, key: &Key, object: &T) {
         if let Some(application) = object.application() {
             let owner = Key::new(key.namespace.clone(), application);
-            if let Some(keys) = self.by_application.get_mut(&owner) {
-                keys.remove(key);
-                if keys.is_empty() {
-                    self.by_application.remove(&owner);
-                }
-            }
+            self.by_application.remove(&owner, key);
         }
-        if let Some(node) = object.node()
-            && let Some(keys) = self.by_node.get_mut(node)
-        {
-            keys.remove(key);
-            if keys.is_empty() {
-                self.by_node.remove(node);
-            }
+        if let Some(node) = object.node() {
+            self.by_node.remove(&node.to_owned(), key);
         }
-        if let Some(uid) = controller(object.metadata())
-            && let Some(keys) = self.by_controller.get_mut(uid)
-        {
-            keys.remove(key);
-            if keys.is_empty() {
-                self.by_controller.remove(uid);
-            }
+        for owner in &object.metadata().owner_references {
+            self.by_owner.remove(&owner.uid, key);
+        }
+        for stream in object.streams() {
+            self.by_stream.remove(&stream, key);
+        }
+        for image in object.images() {
+            self.by_image.remove(&image, key);
         }
     }
 }
@@ -317,6 +433,7 @@ pub struct World {
     pub images: Table<Image>,
     pub build_configs: Table<BuildConfig>,
     pub builds: Table<Build>,
+    pub sightings: Sightings,
     signs: BTreeMap<Key, Sign>,
     silent: BTreeMap<String, Timestamp>,
     ended: BTreeMap<Key, Timestamp>,
@@ -366,6 +483,17 @@ macro_rules! tabled {
             }
         }
 
+        impl World {
+            /// What has an owner with this uid, of whatever kind.
+            pub fn dependents(&self, uid: &str) -> Vec<(&'static Kind, Key)> {
+                let mut dependents = Vec::new();
+                $(for object in self.$field.owned_by(uid) {
+                    dependents.push((<$view as Typed>::KIND, object.metadata().key()));
+                })*
+                dependents
+            }
+        }
+
         /// Every kind that has a table.
         pub static KINDS: &[&Kind] = &[$(<$view as Typed>::KIND),*];
     };
@@ -387,14 +515,14 @@ tabled! {
     Endpoints = endpoints;
     Route = routes;
     Router = routers;
-    Pod = pods;
-    ReplicationController = replication_controllers;
-    ReplicaSet = replica_sets;
+    Pod = pods, observe_pod;
+    ReplicationController = replication_controllers, observe_replication_controller;
+    ReplicaSet = replica_sets, observe_replica_set;
     ServiceAccount = service_accounts;
     Deployment = deployments;
     DeploymentConfig = deployment_configs;
     ImageStream = image_streams;
-    Image = images;
+    Image = images, observe_image;
     BuildConfig = build_configs;
     Build = builds;
 }
@@ -455,6 +583,27 @@ impl World {
         let kind = owner_kind(reference)?;
         let metadata = self.metadata(kind, &owner_key(kind, namespace, reference));
         Some(metadata.is_some_and(|owner| owner.uid == reference.uid))
+    }
+
+    fn observe_pod(&mut self, key: &Key, object: Option<&Pod>, now: Timestamp) {
+        self.sightings.pod(key, object, now);
+    }
+
+    fn observe_replication_controller(
+        &mut self,
+        key: &Key,
+        object: Option<&ReplicationController>,
+        now: Timestamp,
+    ) {
+        self.sightings.set(key, object, now);
+    }
+
+    fn observe_replica_set(&mut self, key: &Key, object: Option<&ReplicaSet>, now: Timestamp) {
+        self.sightings.set(key, object, now);
+    }
+
+    fn observe_image(&mut self, key: &Key, object: Option<&Image>, now: Timestamp) {
+        self.sightings.image(key, object.is_some(), now);
     }
 
     fn observe_operation(&mut self, key: &Key, object: Option<&Operation>, now: Timestamp) {

@@ -5,9 +5,11 @@
 
 pub mod blue_green;
 pub mod build;
+pub mod deployment_config;
 pub mod new_application;
 pub mod rolling;
 pub mod step;
+pub mod surge;
 pub mod waves;
 pub mod workflow;
 

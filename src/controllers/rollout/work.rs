@@ -240,7 +240,7 @@ fn fail(scene: &Scene<'_>, reason: &str, message: &str) -> Decision {
     Decision {
         changes: change.into_iter().collect(),
         notes: vec![Note::warning(scene.rollout, reason, message)],
-        again: None,
+        ..Decision::default()
     }
 }
 

@@ -1,0 +1,277 @@
+//! When an endpoint that left rotation has really been left: then, and not before, what stands behind it may end.
+//!
+//! A pod whose end was asked for is out of its slices at once (`endpoints.rs`); here it is marked as drained when every
+//! Router has taken that in and has no request in flight for it, or when the drain time is over. Its node waits for the
+//! mark (DESIGN 4.1, Rotation). Durations count from when this process saw the pod leave.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::api::kinds;
+use crate::api::meta::Key;
+use crate::api::network::Endpoint;
+use crate::api::network::EndpointSlice;
+use crate::api::network::Router;
+use crate::api::pod::ANNOTATION_DRAINED;
+use crate::api::pod::Pod;
+use crate::base::clock::Timestamp;
+use crate::controllers::change::Change;
+use crate::controllers::change::Decision;
+use crate::controllers::change::Note;
+use crate::controllers::endpoints;
+use crate::controllers::queue::Controller;
+use crate::controllers::queue::Touched;
+use crate::controllers::queue::Watch;
+use crate::controllers::world::World;
+
+/// How long requests in flight are waited for.
+pub(crate) const DRAIN: Duration = Duration::from_secs(30);
+/// How long a slice may be under way that was decided on when the pod had not left yet.
+const UNDER_WAY: Duration = Duration::from_millis(100);
+
+/// Decides for one Pod that is to end.
+#[derive(Debug, Default)]
+pub(crate) struct Rotation;
+
+static WATCHES: &[Watch] = &[
+    Watch {
+        kind: &kinds::POD,
+        keys: |_, touched| match touched.metadata.is_deleting() {
+            true => vec![touched.key.clone()],
+            false => Vec::new(),
+        },
+    },
+    Watch {
+        kind: &kinds::ENDPOINT_SLICE,
+        keys: leaving_the_namespace,
+    },
+    Watch {
+        kind: &kinds::SERVICE,
+        keys: leaving_the_namespace,
+    },
+    Watch {
+        kind: &kinds::ROUTER,
+        keys: |world, _| world.sightings.all_leaving().cloned().collect(),
+    },
+];
+
+fn leaving_the_namespace(world: &World, touched: &Touched<'_>) -> Vec<Key> {
+    let leaving = world.sightings.all_leaving();
+    let here = leaving.filter(|pod| pod.namespace == touched.key.namespace);
+    here.cloned().collect()
+}
+
+impl Controller for Rotation {
+    const NAME: &'static str = "rotation";
+
+    fn watches() -> &'static [Watch] {
+        WATCHES
+    }
+
+    fn decide(&self, key: &Key, world: &World, now: Timestamp) -> Decision {
+        let Some(pod) = world.pods.find(key) else {
+            return Decision::nothing();
+        };
+        let is_marked = pod.metadata.annotations.contains_key(ANNOTATION_DRAINED);
+        if !pod.metadata.is_deleting() || pod.is_over() || is_marked {
+            return Decision::nothing();
+        }
+        leave(pod, world, now)
+    }
+
+    fn keys(world: &World) -> Vec<Key> {
+        world.sightings.all_leaving().cloned().collect()
+    }
+}
+
+fn leave(pod: &Pod, world: &World, now: Timestamp) -> Decision {
+    let waited = world.sightings.leaving(&pod.metadata.key(), now);
+    let waited = waited.unwrap_or_default();
+    let services: BTreeSet<&str> = endpoints::selecting(pod, world)
+        .map(|service| service.metadata.uid.as_str())
+        .collect();
+    let may_come_in = pod.is_ready() && !services.is_empty();
+    if may_come_in && waited < UNDER_WAY {
+        return Decision {
+            again: Some(UNDER_WAY.saturating_sub(waited)),
+            ..Decision::default()
+        };
+    }
+    let slices = services
+        .into_iter()
+        .flat_map(|uid| world.endpoint_slices.controlled_by(uid))
+        .map(|slice| &**slice);
+    let is_it = |endpoint: &Endpoint| {
+        let target = endpoint.target_ref.as_ref();
+        target.is_some_and(|target| target.uid == pod.metadata.uid)
+    };
+    let routers: Vec<&Router> = world.routers.all().map(|router| &**router).collect();
+    let standing = standing(slices, is_it, &pod.status.pod_ip, &routers);
+    let drained = json!({"metadata": {"annotations": {ANNOTATION_DRAINED: "true"}}});
+    let drained = Decision::one(Change::patch(pod, drained));
+    match standing {
+        Standing::Out => drained,
+        Standing::In(why) if waited >= DRAIN => {
+            let message = format!("is ended though {why}");
+            drained.noting(Note::warning(pod, "DrainTimeout", message))
+        }
+        Standing::In(_) => Decision {
+            again: Some(DRAIN.saturating_sub(waited)),
+            ..Decision::default()
+        },
+    }
+}
+
+/// Whether requests may still reach an endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    Out,
+    /// Why it must be waited for.
+    In(String),
+}
+
+/// How an endpoint stands: the slices that it may be in, how to know it there, its address, everybody who forwards.
+pub(crate) fn standing<'w>(
+    slices: impl Iterator<Item = &'w EndpointSlice>,
+    is_it: impl Fn(&Endpoint) -> bool,
+    address: &str,
+    routers: &[&Router],
+) -> Standing {
+    let mut version = 0;
+    for slice in slices {
+        if slice.endpoints.iter().any(&is_it) {
+            return Standing::In(format!("slice {} still names it", slice.metadata.name));
+        }
+        version = version.max(slice.metadata.revision());
+    }
+    for router in routers {
+        let name = &router.metadata.name;
+        if router.status.applied < version {
+            return Standing::In(format!("router {name} has not said that it leaves it out"));
+        }
+        let mut draining = router.status.draining.iter();
+        let in_flight = draining.find(|(endpoint, _)| {
+            let host = endpoint.rsplit_once(':').map(|(host, _)| host);
+            !address.is_empty() && host == Some(address)
+        });
+        if let Some((endpoint, count)) = in_flight {
+            return Standing::In(format!(
+                "router {name} has {count} requests in flight for {endpoint}"
+            ));
+        }
+    }
+    Standing::Out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::meta::Typed;
+    use crate::api::network::Service;
+    use crate::controllers::world::Tabled;
+    use serde_json::Value;
+    use std::sync::Arc;
+
+    fn put<T: Tabled>(world: &mut World, object: Value) {
+        let object: T = serde_json::from_value(object).unwrap();
+        let key = object.metadata().key();
+        world.put(&key, Some(Arc::new(object)), Timestamp::from_second(0));
+    }
+
+    fn world(slice: Value, applied: u64, draining: Value) -> World {
+        let mut world = World::default();
+        put::<Pod>(
+            &mut world,
+            json!({
+                "metadata": {
+                    "name": "p", "namespace": "demo", "uid": "u", "labels": {"app": "shop"},
+                    "deletionTimestamp": "2026-01-01T00:00:00Z",
+                },
+                "spec": {"nodeName": "n"},
+                "status": {"podIP": "10.88.0.2", "conditions": [{"type": "Ready", "status": "True"}]},
+            }),
+        );
+        put::<Service>(
+            &mut world,
+            json!({"metadata": {"name": "shop", "namespace": "demo", "uid": "s"}, "spec": {"selector": {"app": "shop"}}}),
+        );
+        if slice.is_array() {
+            put::<EndpointSlice>(
+                &mut world,
+                json!({
+                    "metadata": {"name": "shop-1", "namespace": "demo", "resourceVersion": "7", "ownerReferences": [
+                        {"apiVersion": "v1", "kind": "Service", "name": "shop", "uid": "s", "controller": true},
+                    ]},
+                    "endpoints": slice,
+                }),
+            );
+        }
+        put::<Router>(
+            &mut world,
+            json!({"metadata": {"name": "default"}, "status": {"applied": applied, "draining": draining}}),
+        );
+        world
+    }
+
+    fn look(world: &World, second: i64) -> Decision {
+        Rotation.decide(
+            &Key::new("demo", "p"),
+            world,
+            Timestamp::from_second(second),
+        )
+    }
+
+    #[track_caller]
+    fn check(world: &World, second: i64, is_drained: bool) {
+        let decision = look(world, second);
+        assert_eq!(!decision.changes.is_empty(), is_drained, "{decision:?}");
+        assert_eq!(decision.again.is_some(), !is_drained);
+    }
+
+    #[test]
+    fn a_pod_may_end_when_every_router_has_left_it_out() {
+        let named = json!([{"targetRef": {"uid": "u"}}]);
+        check(&world(named, 9, json!({})), 1, false);
+        check(&world(json!([]), 6, json!({})), 1, false);
+        check(&world(json!([]), 7, json!({"10.88.0.2:8080": 1})), 1, false);
+        check(&world(json!([]), 7, json!({"10.88.0.22:8080": 1})), 1, true);
+        check(&world(json!([]), 7, json!({})), 1, true);
+        check(&world(Value::Null, 0, json!({})), 1, true);
+    }
+
+    #[test]
+    fn a_slice_may_still_be_under_way() {
+        check(&world(Value::Null, 0, json!({})), 0, false);
+    }
+
+    #[test]
+    fn a_silent_router_is_waited_for_and_named() {
+        let world = world(json!([]), 6, json!({}));
+        check(&world, 29, false);
+        let decision = look(&world, 30);
+        assert_eq!(decision.changes.len(), 1);
+        assert_eq!(
+            decision.notes[0].message,
+            "is ended though router default has not said that it leaves it out"
+        );
+    }
+
+    #[test]
+    fn a_pod_that_stays_or_is_marked_is_left_alone() {
+        let mut world = world(json!([]), 7, json!({}));
+        let mut pod = world.pods.all().next().unwrap().to_object();
+        pod["metadata"]["annotations"] = json!({ANNOTATION_DRAINED: "true"});
+        put::<Pod>(&mut world, pod.clone());
+        assert_eq!(look(&world, 9), Decision::nothing());
+        pod["metadata"]["annotations"] = Value::Null;
+        pod["metadata"]["deletionTimestamp"] = Value::Null;
+        pod["metadata"]
+            .as_object_mut()
+            .unwrap()
+            .remove("annotations");
+        put::<Pod>(&mut world, pod);
+        assert_eq!(look(&world, 9), Decision::nothing());
+    }
+}

@@ -1,0 +1,214 @@
+//! What was seen of pods, of what keeps them and of images, and when: on this process' own clock, from first sight.
+//!
+//! Part of the world. After a restart every wait begins again: a little late is right, a wrong clock is not.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::api::deployment::RolloutPhase;
+use crate::api::kinds::Kind;
+use crate::api::meta::Key;
+use crate::api::pod::Pod;
+use crate::api::pod::Replicated;
+use crate::base::clock::Timestamp;
+
+/// The moments.
+#[derive(Clone, Debug, Default)]
+pub struct Sightings {
+    pods: BTreeMap<Key, PodSeen>,
+    leaving: BTreeSet<Key>,
+    sets: BTreeMap<(&'static str, Key), Progress>,
+    images: BTreeMap<Key, Timestamp>,
+}
+
+/// Since when a pod is what it is now.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct PodSeen {
+    uid: String,
+    ready: Option<Timestamp>,
+    leaving: Option<Timestamp>,
+    over: Option<Timestamp>,
+}
+
+/// How far a set of pods has come, and when it came there.
+#[derive(Clone, Debug, PartialEq)]
+struct Progress {
+    uid: String,
+    phase: RolloutPhase,
+    replicas: u32,
+    available: u32,
+    at: Timestamp,
+}
+
+impl Sightings {
+    /// Takes a pod's present state in.
+    pub(super) fn pod(&mut self, key: &Key, pod: Option<&Pod>, now: Timestamp) {
+        let Some(pod) = pod else {
+            self.pods.remove(key);
+            self.leaving.remove(key);
+            return;
+        };
+        if pod.metadata.is_deleting() {
+            self.leaving.insert(key.clone());
+        } else {
+            self.leaving.remove(key);
+        }
+        let before = self.pods.remove(key).unwrap_or_default();
+        let before = if before.uid == pod.metadata.uid {
+            before
+        } else {
+            PodSeen::default()
+        };
+        let since = |is: bool, before: Option<Timestamp>| is.then(|| before.unwrap_or(now));
+        let seen = PodSeen {
+            uid: pod.metadata.uid.clone(),
+            ready: since(pod.is_ready(), before.ready),
+            leaving: since(pod.metadata.is_deleting(), before.leaving),
+            over: since(pod.is_over(), before.over),
+        };
+        if seen.ready.is_some() || seen.leaving.is_some() || seen.over.is_some() {
+            self.pods.insert(key.clone(), seen);
+        }
+    }
+
+    /// Takes a replication controller's or replica set's present state in. Only more counts as progress, so that a pod
+    /// that comes and goes does not hold a timeout up.
+    pub(super) fn set<T: Replicated>(&mut self, key: &Key, set: Option<&T>, now: Timestamp) {
+        let place = (T::KIND.plural, key.clone());
+        let Some(set) = set else {
+            self.sets.remove(&place);
+            return;
+        };
+        let phase = RolloutPhase::of(set.metadata());
+        let (replicas, available) = (set.replicas(), set.counts().available_replicas);
+        match self.sets.get_mut(&place) {
+            Some(seen) if seen.uid == set.metadata().uid && seen.phase == phase => {
+                if replicas > seen.replicas || available > seen.available {
+                    seen.at = now;
+                }
+                seen.replicas = seen.replicas.max(replicas);
+                seen.available = seen.available.max(available);
+            }
+            _ => {
+                let seen = Progress {
+                    uid: set.metadata().uid.clone(),
+                    phase,
+                    replicas,
+                    available,
+                    at: now,
+                };
+                self.sets.insert(place, seen);
+            }
+        }
+    }
+
+    /// Takes in whether an image is there.
+    pub(super) fn image(&mut self, key: &Key, is_there: bool, now: Timestamp) {
+        if is_there {
+            self.images.entry(key.clone()).or_insert(now);
+        } else {
+            self.images.remove(key);
+        }
+    }
+
+    /// How long a pod has been ready without a break; none when it is not.
+    pub fn ready(&self, pod: &Key, now: Timestamp) -> Option<Duration> {
+        self.of_pod(pod, now, |seen| seen.ready)
+    }
+
+    /// How long a pod's end has been asked for; none when it was not.
+    pub fn leaving(&self, pod: &Key, now: Timestamp) -> Option<Duration> {
+        self.of_pod(pod, now, |seen| seen.leaving)
+    }
+
+    /// How long a pod has been over; none when it is not.
+    pub fn over(&self, pod: &Key, now: Timestamp) -> Option<Duration> {
+        self.of_pod(pod, now, |seen| seen.over)
+    }
+
+    /// The pods whose end was asked for.
+    pub fn all_leaving(&self) -> impl Iterator<Item = &Key> {
+        self.leaving.iter()
+    }
+
+    /// How long a set of pods has come no further.
+    pub fn standstill(&self, kind: &'static Kind, set: &Key, now: Timestamp) -> Duration {
+        self.sets
+            .get(&(kind.plural, set.clone()))
+            .map_or(Duration::ZERO, |seen| now.since(seen.at))
+    }
+
+    /// How long an image has been known.
+    pub fn image_known(&self, image: &Key, now: Timestamp) -> Duration {
+        self.images
+            .get(image)
+            .map_or(Duration::ZERO, |since| now.since(*since))
+    }
+
+    fn of_pod(
+        &self,
+        pod: &Key,
+        now: Timestamp,
+        moment: impl Fn(&PodSeen) -> Option<Timestamp>,
+    ) -> Option<Duration> {
+        let since = moment(self.pods.get(pod)?)?;
+        Some(now.since(since))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second)
+    }
+
+    #[test]
+    fn a_pod_that_was_ready_before_is_ready_from_now() {
+        let key = Key::new("demo", "a");
+        let mut seen = Sightings::default();
+        let mut tell = |second: i64, uid: &str, ready: &str| {
+            let pod: Pod = serde_json::from_value(json!({
+                "metadata": {"name": "a", "namespace": "demo", "uid": uid},
+                "status": {"conditions": [{"type": "Ready", "status": ready}]},
+            }))
+            .unwrap();
+            seen.pod(&key, Some(&pod), at(second));
+            seen.ready(&key, at(second)).map(|since| since.as_secs())
+        };
+        assert_eq!(tell(0, "1", "False"), None);
+        assert_eq!(tell(5, "1", "True"), Some(0));
+        assert_eq!(tell(9, "1", "True"), Some(4));
+        assert_eq!(tell(10, "1", "False"), None);
+        assert_eq!(tell(12, "1", "True"), Some(0));
+        assert_eq!(tell(20, "2", "True"), Some(0), "another pod of that name");
+    }
+
+    #[test]
+    fn only_more_is_progress() {
+        use crate::api::meta::Typed;
+        use crate::api::pod::ReplicationController;
+        let key = Key::new("demo", "a-1");
+        let mut seen = Sightings::default();
+        let mut tell = |second: i64, phase: &str, replicas: u32, available: u32| {
+            let set: ReplicationController = serde_json::from_value(json!({
+                "metadata": {"name": "a-1", "uid": "1", "annotations": {"openshift.io/deployment.phase": phase}},
+                "spec": {"replicas": replicas},
+                "status": {"availableReplicas": available},
+            }))
+            .unwrap();
+            seen.set(&key, Some(&set), at(second));
+            seen.standstill(ReplicationController::KIND, &key, at(second))
+                .as_secs()
+        };
+        assert_eq!(tell(0, "New", 0, 0), 0);
+        assert_eq!(tell(10, "Running", 1, 0), 0);
+        assert_eq!(tell(20, "Running", 1, 1), 0);
+        assert_eq!(tell(30, "Running", 1, 0), 10);
+        assert_eq!(tell(40, "Running", 1, 1), 20, "it was there before");
+        assert_eq!(tell(50, "New", 1, 1), 0, "a retry begins again");
+    }
+}
