@@ -290,7 +290,7 @@ fn pause_after_failures(census: &Census<'_>, world: &World, now: Timestamp) -> O
     pause.checked_sub(*youngest).filter(|left| !left.is_zero())
 }
 
-/// `NAME-xxxxx`: the same for the same owner and ordinal, as if by chance otherwise.
+/// The owner's name and five letters: the same for the same owner and ordinal, as if by chance otherwise.
 fn pod_name(owner: &str, uid: &str, ordinal: u64) -> String {
     let kept: String = owner.chars().take(57).collect();
     format!("{kept}-{}", letters(&format!("{uid}/{ordinal}"), 5))
@@ -497,7 +497,7 @@ mod tests {
         let names = made(&decision);
         assert_eq!(names.len(), 3);
         assert!(
-            names.iter().all(|name| name.len() == "shop-1-xxxxx".len()),
+            names.iter().all(|name| name.len() == "shop-1-".len() + 5),
             "{names:?}"
         );
         assert_eq!(
