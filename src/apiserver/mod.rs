@@ -47,6 +47,7 @@ use crate::apiserver::tunnel::Tunnels;
 use crate::apiserver::verbs::Pages;
 use crate::base::clock::Clock;
 use crate::content::blobs::Blobs;
+use crate::content::builders;
 use crate::store::Store;
 
 /// Signs a node's certificate request (PEM) for that name only; the answer is the certificate in PEM.
@@ -158,6 +159,11 @@ impl Api {
     /// Gives the namespaces of older servers what new ones get when they are made.
     pub async fn complete_namespaces(&self) -> Result<(), Status> {
         admission::complete_namespaces(self).await
+    }
+
+    /// Makes sure that the built-in builders are in the registry, and their image streams in the shared namespace.
+    pub async fn seed_builders(&self) -> Result<(), Status> {
+        registry::seed(self, builders::all()).await
     }
 
     /// Makes `/metrics` show what another part of this process counts.

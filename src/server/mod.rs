@@ -376,7 +376,8 @@ async fn make_namespaces(api: &Api) -> Result<(), Status> {
     for name in NAMESPACES {
         api.create_namespace(name).await?;
     }
-    api.complete_namespaces().await
+    api.complete_namespaces().await?;
+    api.seed_builders().await
 }
 
 /// The administrator keeps his token for the life of the data folder; the file follows the address.

@@ -123,18 +123,17 @@ fn configuration(api: &Api, digest: &Digest) -> Result<Value, Refusal> {
     Ok(parsed.filter(Value::is_object).unwrap_or_else(|| json!({})))
 }
 
-/// Makes an image what a tag is now; the stream is made when it is missing. Nothing happens when it is that already.
-pub(in crate::apiserver) async fn tag(
+/// Changes an image stream, which is made when it is missing. Nothing is written when nothing changes.
+pub(in crate::apiserver) async fn change_stream(
     api: &Api,
     namespace: &str,
     stream: &str,
-    tag: &str,
-    item: TagItem,
-) -> Result<(), Status> {
+    change: impl Fn(&mut Value) -> Result<(), Status>,
+) -> Result<Value, Status> {
     let place = Place::new(&kinds::IMAGE_STREAM, namespace, stream);
-    loop {
+    let stored = loop {
         let old = api.store().entry(&place);
-        let (expect, object) = match &old {
+        let (expect, mut object) = match &old {
             Some(entry) => (Expect::Revision(entry.revision), entry.object()),
             None => (Expect::Absent, new_stream(api, namespace, stream)?),
         };
@@ -142,9 +141,10 @@ pub(in crate::apiserver) async fn tag(
             let why = "it is being deleted";
             return Err(Status::conflict(&kinds::IMAGE_STREAM, stream, why));
         }
-        let Some(object) = with_tag(object, tag, item.clone()) else {
-            return Ok(());
-        };
+        change(&mut object)?;
+        if old.is_some_and(|old| old.object() == object) {
+            return Ok(object);
+        }
         let write = Write {
             place: place.clone(),
             expect,
@@ -152,13 +152,13 @@ pub(in crate::apiserver) async fn tag(
         };
         crash::point("registry.stream.before");
         match api.store().write(write).await {
-            Ok(_) => break,
+            Ok(entry) => break entry.object(),
             Err(store::Error::Exists | store::Error::Stale { .. } | store::Error::Missing) => {}
             Err(error) => return Err(Status::internal(error)),
         }
-    }
+    };
     crash::point("registry.stream.after");
-    Ok(())
+    Ok(stored)
 }
 
 fn new_stream(api: &Api, namespace: &str, name: &str) -> Result<Value, Status> {
@@ -170,13 +170,13 @@ fn new_stream(api: &Api, namespace: &str, name: &str) -> Result<Value, Status> {
     verbs::bear_stream(api, namespace, name)
 }
 
-/// The stream with another first item of a tag; none when that item is first already.
-fn with_tag(mut object: Value, tag: &str, mut item: TagItem) -> Option<Value> {
+/// Makes an image what a tag of a stream is now, unless it is that already.
+pub(in crate::apiserver) fn set_tag(object: &mut Value, tag: &str, mut item: TagItem) {
     let stream: ImageStream = serde_json::from_value(object.clone()).unwrap_or_default();
     if stream.latest(tag).is_some_and(|now| {
         now.image == item.image && now.docker_image_reference == item.docker_image_reference
     }) {
-        return None;
+        return;
     }
     if item.generation == 0 {
         item.generation = stream.metadata.generation.max(1);
@@ -187,8 +187,10 @@ fn with_tag(mut object: Value, tag: &str, mut item: TagItem) -> Option<Value> {
     let item = serde_json::to_value(item).expect("an item is plain data");
     let at = stream.status.tags.iter().position(|one| one.tag == tag);
     if let Some(at) = at {
-        let items = object["status"]["tags"][at]["items"].as_array_mut();
-        items?.insert(0, item);
+        match object["status"]["tags"][at]["items"].as_array_mut() {
+            Some(items) => items.insert(0, item),
+            None => object["status"]["tags"][at]["items"] = json!([item]),
+        }
     } else {
         let added = json!({"tag": tag, "items": [item]});
         match object["status"]["tags"].as_array_mut() {
@@ -196,7 +198,6 @@ fn with_tag(mut object: Value, tag: &str, mut item: TagItem) -> Option<Value> {
             None => object["status"]["tags"] = json!([added]),
         }
     }
-    Some(object)
 }
 
 /// The item that a push makes.
@@ -260,13 +261,15 @@ mod tests {
 
     #[test]
     fn a_tag_remembers_what_it_was() {
-        let stream =
-            json!({"metadata": {"generation": 3}, "status": {"dockerImageRepository": "x"}});
-        let once = with_tag(stream, "latest", item("a")).unwrap();
-        assert_eq!(with_tag(once.clone(), "latest", item("a")), None);
-        let twice = with_tag(once, "latest", item("b")).unwrap();
-        let other = with_tag(twice, "prod", item("a")).unwrap();
-        let stream: ImageStream = serde_json::from_value(other).unwrap();
+        let status = json!({"dockerImageRepository": "x"});
+        let mut object = json!({"metadata": {"generation": 3}, "status": status});
+        set_tag(&mut object, "latest", item("a"));
+        let once = object.clone();
+        set_tag(&mut object, "latest", item("a"));
+        assert_eq!(object, once);
+        set_tag(&mut object, "latest", item("b"));
+        set_tag(&mut object, "prod", item("a"));
+        let stream: ImageStream = serde_json::from_value(object).unwrap();
         assert_eq!(stream.latest("latest").unwrap().image, "b");
         assert_eq!(stream.status.tags[0].items[1].image, "a");
         assert_eq!(stream.latest("prod").unwrap().generation, 3);

@@ -9,6 +9,7 @@ mod access;
 mod images;
 mod manifests;
 mod repositories;
+mod seeding;
 mod uploads;
 
 use axum::body::Body;
@@ -27,9 +28,8 @@ use crate::apiserver::request::decode;
 use crate::apiserver::response::Response;
 use crate::content::blobs::Digest;
 
-pub(super) use images::reference;
-pub(super) use images::tag;
 pub(super) use repositories::Repositories;
+pub(super) use seeding::seed;
 pub(super) use uploads::Uploads;
 
 const DIGEST_HEADER: &str = "docker-content-digest";
@@ -423,9 +423,12 @@ impl Call<'_> {
         if let Some(tag) = tag {
             let item = images::pushed(repository, &digest, self.api.clock().now());
             let (namespace, stream) = (&repository.namespace, &repository.application);
-            images::tag(self.api, namespace, stream, tag, item)
-                .await
-                .map_err(|status| images::failed(&status))?;
+            images::change_stream(self.api, namespace, stream, |object| {
+                images::set_tag(object, tag, item.clone());
+                Ok(())
+            })
+            .await
+            .map_err(|status| images::failed(&status))?;
         }
         Ok(created(repository, "manifests", reference, &digest))
     }

@@ -78,6 +78,11 @@ impl Repositories {
         true
     }
 
+    /// Whether a repository links that blob.
+    pub(super) fn has(&self, repository: &Repository, digest: &Digest) -> bool {
+        self.path(repository, digest).is_file()
+    }
+
     fn path(&self, repository: &Repository, digest: &Digest) -> PathBuf {
         self.folder
             .join(&repository.namespace)

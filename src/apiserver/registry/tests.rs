@@ -497,6 +497,41 @@ async fn images_and_uploaded_sources_keep_their_blobs() {
     }
 }
 
+#[tokio::test]
+async fn built_in_builders_are_put_there_once() {
+    let world = World::new();
+    world.api.create_namespace("openshift").await.unwrap();
+    world.api.seed_builders().await.unwrap();
+    let revision = world.api.store().revision();
+    world.api.seed_builders().await.unwrap();
+    assert_eq!(world.api.store().revision(), revision, "nothing is written");
+    let (streams, _) = world.api.store().list(&kinds::IMAGE_STREAM, "openshift");
+    let names: Vec<&str> = streams
+        .iter()
+        .map(|stream| stream.place.key.name.as_str())
+        .collect();
+    assert_eq!(names, ["nodejs", "perl", "php", "python", "ruby", "static"]);
+    let python = &streams[3].object()["spec"]["tags"][0];
+    assert_eq!(python["annotations"]["tags"], "builder,python");
+    // A node without any pod may pull them.
+    let (node, _) = world.registry(Identity::Node("a".into()), &[]);
+    let manifest = node.manifest("openshift/python", "latest").await.unwrap();
+    let manifest: serde_json::Value = serde_json::from_slice(&manifest.bytes).unwrap();
+    let config: Digest = manifest["config"]["digest"]
+        .as_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    let mut bytes = Vec::new();
+    node.download("openshift/python", &config, &mut bytes)
+        .await
+        .unwrap();
+    let lost = world.api.blobs().path(&config);
+    std::fs::remove_file(&lost).unwrap();
+    world.api.seed_builders().await.unwrap();
+    assert!(lost.is_file(), "a lost blob comes back");
+}
+
 #[test]
 fn a_full_disk_is_said_as_such() {
     let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
