@@ -45,6 +45,7 @@ set edit:completion:arg-completer[upshift] = {|@words|
             cand new-project 'Request a new project'
             cand project 'Switch to another project'
             cand projects 'Display existing projects'
+            cand status 'Show an overview of the current project'
             cand deploy 'Deploy a directory or an archive to the hosts of an application'
             cand rollback 'Bring back the revision before'
             cand rollout 'Follow and steer the rollouts of an application'
@@ -145,6 +146,35 @@ set edit:completion:arg-completer[upshift] = {|@words|
             cand -q 'Print only names'
             cand --short 'Print only names'
             cand --quiet 'Print only names'
+            cand --local 'Use the embedded server of this machine, whatever the kubeconfig says'
+            cand --insecure-skip-tls-verify 'Do not check the server''s certificate; anybody can then read and change what is sent'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'upshift;status'= {
+            cand -o 'dot: a graph for Graphviz'
+            cand --output 'dot: a graph for Graphviz'
+            cand -n 'The project of this call, instead of the current one'
+            cand --namespace 'The project of this call, instead of the current one'
+            cand --data-dir 'The folder of the embedded server'
+            cand -s 'The address of the API server'
+            cand --server 'The address of the API server'
+            cand --token 'Bearer token for the API server'
+            cand --kubeconfig 'The kubeconfig file to use'
+            cand --context 'The context of the kubeconfig to use'
+            cand --cluster 'The cluster of the kubeconfig to use'
+            cand --user 'The user of the kubeconfig to use'
+            cand --certificate-authority 'File with the authorities that may have signed the server''s certificate'
+            cand --client-certificate 'File with the client certificate'
+            cand --client-key 'File with the key of the client certificate'
+            cand --tls-server-name 'The name to expect in the server''s certificate'
+            cand --request-timeout 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever'
+            cand -v 'How much to tell about requests, 0 to 10'
+            cand --v 'How much to tell about requests, 0 to 10'
+            cand --loglevel 'How much to tell about requests, 0 to 10'
+            cand -A 'All projects'
+            cand --all-namespaces 'All projects'
+            cand --suggest 'Everything that was found, with what to do about it'
             cand --local 'Use the embedded server of this machine, whatever the kubeconfig says'
             cand --insecure-skip-tls-verify 'Do not check the server''s certificate; anybody can then read and change what is sent'
             cand -h 'Print help'
@@ -1216,6 +1246,7 @@ set edit:completion:arg-completer[upshift] = {|@words|
             cand new-project 'Request a new project'
             cand project 'Switch to another project'
             cand projects 'Display existing projects'
+            cand status 'Show an overview of the current project'
             cand deploy 'Deploy a directory or an archive to the hosts of an application'
             cand rollback 'Bring back the revision before'
             cand rollout 'Follow and steer the rollouts of an application'
@@ -1245,6 +1276,8 @@ set edit:completion:arg-completer[upshift] = {|@words|
         &'upshift;help;project'= {
         }
         &'upshift;help;projects'= {
+        }
+        &'upshift;help;status'= {
         }
         &'upshift;help;deploy'= {
         }

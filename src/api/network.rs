@@ -48,6 +48,9 @@ pub struct ServiceSpec {
     pub kind: String,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub publish_not_ready_addresses: bool,
+    /// Of type `ExternalName`: where the name leads.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub external_name: String,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -10,7 +10,10 @@ use crate::cli::tree;
 
 /// The groups of the first page, in `oc`'s order; `tree`'s test holds that every command stands in one.
 pub const GROUPS: &[(&str, &[&str])] = &[
-    ("Basic Commands", &["new-project", "project", "projects"]),
+    (
+        "Basic Commands",
+        &["new-project", "status", "project", "projects"],
+    ),
     (
         "Build and Deploy Commands",
         &["deploy", "rollback", "rollout"],

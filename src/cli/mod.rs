@@ -28,6 +28,7 @@ pub mod rollout;
 pub mod rollouts;
 pub mod server;
 pub mod settings;
+pub mod status;
 
 pub use context::Context;
 pub use exit::Exit;

@@ -43,6 +43,7 @@ use crate::cli::settings::config;
 use crate::cli::settings::options;
 use crate::cli::settings::version;
 use crate::cli::settings::whoami;
+use crate::cli::status;
 use crate::cli::trace;
 use crate::cli::usage;
 
@@ -61,6 +62,7 @@ enum Command {
     NewProject(new_project::Args),
     Project(project::Args),
     Projects(projects::Args),
+    Status(status::Args),
     Deploy(deploy::Args),
     Rollback(rollback::Args),
     Rollout(rollout::Args),
@@ -114,6 +116,7 @@ impl Command {
             Command::NewProject(args) => new_project::run(args, context).await,
             Command::Project(args) => project::run(args, context).await,
             Command::Projects(args) => projects::run(args, context).await,
+            Command::Status(args) => status::run(args, context).await,
             Command::Deploy(args) => deploy::run(args, context).await,
             Command::Rollback(args) => rollback::run(args, context).await,
             Command::Rollout(args) => rollout::run(args, context).await,
