@@ -202,6 +202,9 @@ pub struct BuildTrigger {
     pub generic: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image_change: Option<ImageChange>,
+    /// `gitlab`, `bitbucket`: lists are written whole, so what is not looked at must not be lost.
+    #[serde(flatten)]
+    pub rest: BTreeMap<String, Value>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -13,6 +13,8 @@ mod sightings;
 pub mod world;
 
 mod application;
+mod build;
+mod build_config;
 mod deployment;
 mod deployment_config;
 mod endpoints;
@@ -70,6 +72,8 @@ impl Controllers {
             Line::new(endpoints::EndpointSlices),
             Line::new(rotation::Rotation),
             Line::new(service_accounts::ServiceAccounts),
+            Line::new(build_config::BuildConfigs),
+            Line::new(build::Builds),
             Line::new(garbage::Garbage),
             Line::new(namespace::Namespaces),
         ];
