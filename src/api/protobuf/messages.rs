@@ -19,6 +19,7 @@ use crate::api::protobuf::Field::TextMap;
 use crate::api::protobuf::Field::Texts;
 use crate::api::protobuf::Field::Time;
 use crate::api::protobuf::Message;
+use crate::api::protobuf::pods;
 
 /// The kinds that are read, and their messages: those among ours that kubectl sends so.
 pub(super) static KINDS: &[(&Kind, &Message)] = &[
@@ -26,6 +27,14 @@ pub(super) static KINDS: &[(&Kind, &Message)] = &[
     (&kinds::CONFIG_MAP, &CONFIG_MAP),
     (&kinds::SECRET, &SECRET),
     (&kinds::SERVICE, &SERVICE),
+    (&kinds::SERVICE_ACCOUNT, &pods::SERVICE_ACCOUNT),
+    (&kinds::POD, &pods::POD),
+    (
+        &kinds::REPLICATION_CONTROLLER,
+        &pods::REPLICATION_CONTROLLER,
+    ),
+    (&kinds::DEPLOYMENT, &pods::DEPLOYMENT),
+    (&kinds::REPLICA_SET, &pods::REPLICA_SET),
     (&kinds::SELF_SUBJECT_REVIEW, &SELF_SUBJECT_REVIEW),
     (
         &kinds::SELF_SUBJECT_ACCESS_REVIEW,
@@ -50,6 +59,13 @@ pub(super) static TEXT_PAIR: Message = Message(&[(1, "key", Text), (2, "value", 
 /// An entry of a map from text to bytes.
 pub(super) static BYTES_PAIR: Message = Message(&[(1, "key", Text), (2, "value", Bytes)]);
 
+/// An entry of a map from text to quantities.
+pub(super) static QUANTITY_PAIR: Message =
+    Message(&[(1, "key", Text), (2, "value", Field::Quantity)]);
+
+/// A number with a unit, as text.
+pub(super) static QUANTITY: Message = Message(&[(1, "string", Text)]);
+
 /// A moment.
 pub(super) static TIME: Message = Message(&[(1, "seconds", Number), (2, "nanos", Number)]);
 
@@ -63,7 +79,7 @@ pub(super) static INT_OR_STRING: Message = Message(&[
 /// JSON in a message of its own.
 pub(super) static FIELDS: Message = Message(&[(1, "Raw", Json)]);
 
-const METADATA: (u64, &str, Field) = (1, "metadata", One(&OBJECT_META));
+pub(super) const METADATA: (u64, &str, Field) = (1, "metadata", One(&OBJECT_META));
 
 static OBJECT_META: Message = Message(&[
     (1, "name", Text),

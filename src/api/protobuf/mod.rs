@@ -1,11 +1,12 @@
 //! Objects in Kubernetes' protobuf, read as JSON: kubectl writes built-in kinds so when it makes them from its flags
-//! (`create namespace`, `create secret`, `auth can-i`).
+//! (`create namespace`, `create deployment`, `auth can-i`).
 //!
 //! Only reading, and only the kinds in the one table of `messages.rs`; answers are JSON, which every such client
 //! accepts. A field that the table does not name is an error: to drop it would be to store something else than what
 //! was asked for. Messages of the table never stand in themselves, so that nothing can stand deep in the input.
 
 mod messages;
+mod pods;
 mod wire;
 
 use std::fmt;
@@ -38,7 +39,12 @@ enum Field {
     Number,
     SetNumber,
     Texts,
+    Numbers,
     One(&'static Message),
+    /// One that says something even when nothing is in it.
+    SetOne(&'static Message),
+    /// One whose fields JSON shows as those of the message it stands in.
+    Inline(&'static Message),
     Many(&'static Message),
     TextMap,
     /// As base64.
@@ -48,6 +54,10 @@ enum Field {
     Time,
     /// A port's number or name.
     IntOrString,
+    /// A number with a unit.
+    Quantity,
+    /// Text to quantities.
+    Quantities,
     /// A text of JSON.
     Json,
     /// A text of JSON in a message of its own.
@@ -171,6 +181,12 @@ fn insert(
 ) -> Result<(), Error> {
     match (field, raw) {
         (Field::Texts, Raw::Bytes(bytes)) => push(object, name, text(bytes)?.into()),
+        (Field::Numbers, Raw::Number(number)) => {
+            push(object, name, number.cast_signed().into());
+        }
+        (Field::Inline(message), Raw::Bytes(bytes)) => {
+            object.extend(read_message(message, bytes)?);
+        }
         (Field::Many(message), Raw::Bytes(bytes)) => {
             push(object, name, read_message(message, bytes)?.into());
         }
@@ -179,6 +195,9 @@ fn insert(
         }
         (Field::BytesMap, Raw::Bytes(bytes)) => {
             insert_pair(object, name, read_message(&messages::BYTES_PAIR, bytes)?)?;
+        }
+        (Field::Quantities, Raw::Bytes(bytes)) => {
+            insert_pair(object, name, read_message(&messages::QUANTITY_PAIR, bytes)?)?;
         }
         (field, raw) => {
             if let Some(value) = single(field, raw)? {
@@ -202,6 +221,10 @@ fn single(field: Field, raw: Raw<'_>) -> Result<Option<Value>, Error> {
             let inner = read_message(message, bytes)?;
             return Ok((!inner.is_empty()).then(|| inner.into()));
         }
+        (Field::SetOne(message), Raw::Bytes(bytes)) => read_message(message, bytes)?.into(),
+        (Field::Quantity, Raw::Bytes(bytes)) => {
+            return Ok(read_message(&messages::QUANTITY, bytes)?.remove("string"));
+        }
         (Field::Time, Raw::Bytes(bytes)) => return time(bytes),
         (Field::IntOrString, Raw::Bytes(bytes)) => int_or_string(bytes)?,
         (Field::Json, Raw::Bytes(bytes)) => {
@@ -220,7 +243,12 @@ impl Field {
     fn repeats(self) -> bool {
         matches!(
             self,
-            Field::Texts | Field::Many(_) | Field::TextMap | Field::BytesMap
+            Field::Texts
+                | Field::Numbers
+                | Field::Many(_)
+                | Field::TextMap
+                | Field::BytesMap
+                | Field::Quantities
         )
     }
 }

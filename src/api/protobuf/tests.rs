@@ -26,6 +26,15 @@ const CLUSTER_IP: &[u8] = b"k8s\0\n\r\n\x02v1\x12\x07Service\x12o\n\"\n\x03web\x
 const NODE_PORT: &[u8] = b"k8s\0\n\r\n\x02v1\x12\x07Service\x12p\n$\n\x04web2\x12\0\x1a\x03two\"\0*\x002\x008\0B\0Z\x0b\n\x03app\
     \x12\x04web2\x12D\n\x1d\n\x0780-8080\x12\x03TCP\x18P\"\x07\x08\0\x10\x90?\x1a\0(\x80\xeb\x01\x12\x0b\n\x03app\x12\x04web2\
     \x1a\0\"\x08NodePort:\0B\0R\0Z\0`\0h\0\x1a\x02\n\0\x1a\0\"\0";
+/// `create serviceaccount robot -n two`
+const SERVICE_ACCOUNT: &[u8] = b"k8s\0\n\x14\n\x02v1\x12\x0eServiceAccount\x12\x1a\n\x18\n\x05robot\x12\0\x1a\x03two\"\0*\x002\x008\0B\
+    \0\x1a\0\"\0";
+/// `create deployment x -n two --image=y --replicas=0 --port=80 -- sleep 5`
+const DEPLOYMENT: &[u8] = b"k8s\0\n\x15\n\x07apps/v1\x12\nDeployment\x12\xb5\x01\n\x1e\n\x01x\x12\0\x1a\x03two\"\0*\x002\x008\0B\0\
+    Z\x08\n\x03app\x12\x01x\x12\x84\x01\x08\0\x12\n\n\x08\n\x03app\x12\x01x\x1al\n\x1a\n\0\x12\0\x1a\0\"\0\
+    *\x002\x008\0B\0Z\x08\n\x03app\x12\x01x\x12N\x120\n\x01y\x12\x01y\x1a\x05sleep\x1a\x015*\x002\n\n\0\x10\
+    \0\x18P\"\0*\0B\0j\0r\0\x80\x01\0\x88\x01\0\x90\x01\0\xa2\x01\0\x1a\x002\0B\0J\0R\0X\0`\0h\0\x82\x01\0\
+    \x8a\x01\0\x9a\x01\0\xc2\x01\0\"\x02\n\0(\x008\0\x1a\x0c\x08\0\x10\0\x18\0 \0(\x008\0\x1a\0\"\0";
 /// `auth whoami`
 const WHO_AM_I: &[u8] = b"k8s\0\n-\n\x18authentication.k8s.io/v1\x12\x11SelfSubjectReview\x12\x1a\n\x10\n\0\x12\0\x1a\0\"\0\
     *\x002\x008\0B\0\x12\x06\n\x04\n\0\x12\0\x1a\0\"\0";
@@ -34,13 +43,15 @@ const CAN_I: &[u8] = b"k8s\0\n2\n\x17authorization.k8s.io/v1\x12\x17SelfSubjectA
     *\x002\x008\0B\0\x12!\n\x1f\n\x03two\x12\x03get\x1a\0\"\0*\x07secrets2\x03log:\x01x\x1a\x08\x08\0\x12\0\x1a\0 \0\x1a\0\"\0";
 
 /// Everything that was captured, with its kind.
-fn captured() -> [(&'static Kind, &'static [u8]); 7] {
+fn captured() -> [(&'static Kind, &'static [u8]); 9] {
     [
         (&kinds::NAMESPACE, NAMESPACE),
         (&kinds::CONFIG_MAP, CONFIG_MAP),
         (&kinds::SECRET, SECRET),
         (&kinds::SERVICE, CLUSTER_IP),
         (&kinds::SERVICE, NODE_PORT),
+        (&kinds::SERVICE_ACCOUNT, SERVICE_ACCOUNT),
+        (&kinds::DEPLOYMENT, DEPLOYMENT),
         (&kinds::SELF_SUBJECT_REVIEW, WHO_AM_I),
         (&kinds::SELF_SUBJECT_ACCESS_REVIEW, CAN_I),
     ]
@@ -83,6 +94,20 @@ fn what_kubectl_sends_is_read() {
                 "name": "80-8080", "protocol": "TCP", "port": 80, "targetPort": 8080, "nodePort": 30080,
             }),
         ),
+        json!({"metadata": {"name": "robot", "namespace": "two"}}),
+        json!({
+            "metadata": {"name": "x", "namespace": "two", "labels": {"app": "x"}},
+            "spec": {
+                "replicas": 0,
+                "selector": {"matchLabels": {"app": "x"}},
+                "template": {
+                    "metadata": {"labels": {"app": "x"}},
+                    "spec": {"containers": [{
+                        "name": "y", "image": "y", "command": ["sleep", "5"], "ports": [{"containerPort": 80}],
+                    }]},
+                },
+            },
+        }),
         json!({}),
         json!({"spec": {"resourceAttributes": {
             "namespace": "two", "verb": "get", "resource": "secrets", "subresource": "log", "name": "x",
@@ -143,6 +168,40 @@ fn metadata_is_read_whole() {
     );
     let pair = wire(11, &wire(1, b"k"));
     check(&pair, json!({"labels": {"k": ""}}));
+}
+
+#[test]
+fn parts_of_pods_stand_where_json_has_them() {
+    let volume = [wire(1, b"v"), wire(2, &wire(2, b""))].concat();
+    let limit = wire(1, &[wire(1, b"cpu"), wire(2, &wire(1, b"100m"))].concat());
+    let reference = wire(
+        2,
+        &[&wire(1, &wire(1, b"s"))[..], &wire(2, b"k"), &[0x18, 0]].concat(),
+    );
+    let variable = [wire(1, b"A"), wire(3, &wire(4, &reference[3..]))].concat();
+    let container = [
+        wire(1, b"c"),
+        wire(7, &variable),
+        wire(8, &limit),
+        wire(
+            10,
+            &[&wire(1, &wire(3, &wire(1, &[8, 0, 16, 80])))[..], &[16, 3]].concat(),
+        ),
+    ]
+    .concat();
+    let spec = [wire(1, &volume), wire(2, &container), vec![0x20, 0]].concat();
+    let pod = read(&kinds::POD, &body(&wire(2, &spec))).unwrap();
+    let expect = json!({
+        "volumes": [{"name": "v", "emptyDir": {}}],
+        "containers": [{
+            "name": "c",
+            "env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k", "optional": false}}}],
+            "resources": {"limits": {"cpu": "100m"}},
+            "livenessProbe": {"tcpSocket": {"port": 80}, "initialDelaySeconds": 3},
+        }],
+        "terminationGracePeriodSeconds": 0,
+    });
+    assert_eq!(pod["spec"], expect);
 }
 
 #[test]
@@ -230,14 +289,17 @@ fn messages_do_not_stand_in_themselves() {
         let inner = message.0.iter().map(|(number, name, field)| {
             assert!((1..64).contains(number), "{name}");
             match field {
-                Field::One(inner) | Field::Many(inner) => depth(inner, left - 1),
+                Field::One(inner)
+                | Field::SetOne(inner)
+                | Field::Inline(inner)
+                | Field::Many(inner) => depth(inner, left - 1),
                 _ => 0,
             }
         });
         1 + inner.max().unwrap_or(0)
     }
     for (kind, message) in messages::KINDS {
-        assert!(depth(message, 16) <= 6, "{}", kind.kind);
+        assert!(depth(message, 16) <= 11, "{}", kind.kind);
     }
 }
 
@@ -263,16 +325,22 @@ fn full(message: &Message) -> Map<String, Value> {
         Field::Flag | Field::SetFlag => json!(true),
         Field::Number | Field::SetNumber | Field::IntOrString => json!(1),
         Field::Texts => json!(["x"]),
-        Field::One(inner) => full(inner).into(),
+        Field::Numbers => json!([1]),
+        Field::Quantities => json!({"x": "1Gi"}),
+        Field::One(inner) | Field::SetOne(inner) | Field::Inline(inner) => full(inner).into(),
         Field::Many(inner) => vec![full(inner)].into(),
         Field::TextMap | Field::BytesMap => json!({"x": "eA=="}),
         Field::Json | Field::Fields => json!({}),
-        Field::Text | Field::SetText | Field::Bytes | Field::Time => json!("x"),
+        Field::Text | Field::SetText | Field::Bytes | Field::Time | Field::Quantity => json!("x"),
     };
-    let fields = message.0.iter();
-    fields
-        .map(|(_, name, field)| ((*name).to_owned(), value(field)))
-        .collect()
+    let mut object = Map::new();
+    for (_, name, field) in message.0 {
+        match (field, value(field)) {
+            (Field::Inline(_), Value::Object(inner)) => object.extend(inner),
+            (_, value) => drop(object.insert((*name).to_owned(), value)),
+        }
+    }
+    object
 }
 
 proptest! {
@@ -286,7 +354,7 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_make_it_panic(which in 0_usize..6, bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+    fn no_bytes_make_it_panic(which in 0..messages::KINDS.len(), bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         let kind = messages::KINDS[which].0;
         let _ = read(kind, &[MAGIC, &bytes].concat());
         let _ = read(kind, &body(&bytes));
@@ -296,7 +364,7 @@ proptest! {
 
     #[test]
     fn no_damage_makes_it_panic(
-        which in 0_usize..7,
+        which in 0..captured().len(),
         damage in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 1..4),
     ) {
         let (kind, body) = captured()[which];
