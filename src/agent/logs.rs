@@ -142,7 +142,7 @@ async fn answer(
     }
 }
 
-fn refusal(status: &Status) -> Response {
+pub(crate) fn refusal(status: &Status) -> Response {
     let code = StatusCode::from_u16(status.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let json = [(header::CONTENT_TYPE, "application/json")];
     let body = serde_json::to_vec(status).expect("a Status is plain data");
@@ -150,12 +150,12 @@ fn refusal(status: &Status) -> Response {
 }
 
 /// The kernel's word that something in a folder changed.
-enum Notice {
+pub(crate) enum Notice {
     Kernel(AsyncFd<Watcher>),
     Clock,
 }
 
-struct Watcher(Inotify);
+pub(crate) struct Watcher(Inotify);
 
 impl AsRawFd for Watcher {
     fn as_raw_fd(&self) -> RawFd {
@@ -164,7 +164,7 @@ impl AsRawFd for Watcher {
 }
 
 impl Notice {
-    fn new() -> Notice {
+    pub(crate) fn new() -> Notice {
         Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)
             .ok()
             .and_then(|inotify| {
@@ -176,8 +176,9 @@ impl Notice {
     }
 
     /// Also watches a folder; one that is not there is made in one that is watched.
-    fn add(&mut self, folder: &Path) {
-        let flags = AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MODIFY;
+    pub(crate) fn add(&mut self, folder: &Path) {
+        let flags =
+            AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MODIFY | AddWatchFlags::IN_MOVED_TO;
         if let Notice::Kernel(watcher) = self
             && let Err(errno) = watcher.get_ref().0.add_watch(folder, flags)
             && errno != nix::errno::Errno::ENOENT
@@ -186,7 +187,7 @@ impl Notice {
         }
     }
 
-    async fn changed(&self) {
+    pub(crate) async fn changed(&self) {
         match self {
             Notice::Kernel(watcher) => {
                 if let Ok(mut ready) = watcher.readable().await {

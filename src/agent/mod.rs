@@ -172,13 +172,15 @@ impl Agent {
                 path: shared.folder.join("images"),
                 source,
             })?;
-        scope.spawn_graceful(pod::follow(Arc::new(mine), pods.clone()));
+        let mine = Arc::new(mine);
+        scope.spawn_graceful(pod::follow(mine.clone(), pods.clone()));
         let (registered, is_registered) = watch::channel(false);
         let (keeper, address) = (shared.clone(), options.address);
         scope.spawn(async move { node::keep(&keeper, &address, registered).await });
         scope.spawn_graceful(operations::follow(shared.clone(), operations.clone()));
         let path = format!("/api/v1/nodes/{}/tunnel", options.name);
-        tunnel::serve(options.client, path, logs::router(shared), scope);
+        let answers = logs::router(shared).merge(pod::log::router(mine));
+        tunnel::serve(options.client, path, answers, scope);
         Ok(Agent {
             name: options.name,
             registered: is_registered,

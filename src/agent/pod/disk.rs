@@ -4,7 +4,7 @@
 //! FOLDER/pods/NAMESPACE/UID/     record.json: which pod, since when, its address
 //!   containers/NAME/rootfs/      the image's files, the pod user's own
 //!   containers/NAME/ATTEMPT/     one shim's directory; begun.json is written before the shim starts
-//!   volumes/NAME/                what is mounted into the containers
+//!   build/                       of a build pod: agent::build's own
 //! ```
 //!
 //! The folders may be passed by the pod's user, the record and the shims' directories not.
@@ -100,6 +100,11 @@ impl Folder {
 
     pub(crate) fn rootfs(&self, name: &str) -> PathBuf {
         self.container(name).join("rootfs")
+    }
+
+    /// What a build pod's build has.
+    pub(crate) fn build(&self) -> PathBuf {
+        self.path.join("build")
     }
 
     pub(crate) fn attempt(&self, name: &str, number: u32) -> Attempt {

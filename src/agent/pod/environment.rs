@@ -12,7 +12,6 @@ use crate::api::network::Service;
 use crate::api::pod::Container;
 use crate::api::pod::Pod;
 
-pub(crate) const SEARCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// What a container that declares no port is told to listen on.
 const PORT: u16 = 8080;
 
@@ -73,6 +72,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) sources: &'a Sources,
     pub(crate) pod_ip: &'a str,
     pub(crate) host_ip: &'a str,
+    /// Where the host's toolchains are, for an image that does not say.
+    pub(crate) path: &'a str,
 }
 
 /// The port that a container is told to listen on.
@@ -90,7 +91,7 @@ pub(crate) fn make(around: &Surroundings<'_>) -> Result<BTreeMap<String, String>
     let text = |path: &Path| path.to_string_lossy().into_owned();
     let app = around.rootfs.join("opt/app-root");
     let meta = &around.pod.metadata;
-    all.insert("PATH".to_owned(), SEARCH_PATH.to_owned());
+    all.insert("PATH".to_owned(), around.path.to_owned());
     for pair in around.image {
         if let Some((name, value)) = pair.split_once('=') {
             all.insert(name.to_owned(), value.to_owned());
@@ -323,6 +324,7 @@ mod tests {
             sources,
             pod_ip: "10.88.0.9",
             host_ip: "127.0.0.1",
+            path: "/usr/bin",
         });
         match (made, expect) {
             (Ok(made), Ok(expect)) => {

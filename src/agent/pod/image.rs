@@ -12,29 +12,21 @@ use std::sync::Mutex;
 use std::time::Duration;
 use std::time::Instant;
 
-use http::HeaderMap;
-use http::HeaderValue;
-use http::Method;
-use http::header;
 use serde::Deserialize;
 
 use crate::agent::pod::Trouble;
 use crate::api::image::REGISTRY;
 use crate::base::crash;
-use crate::client;
 use crate::client::Client;
 use crate::client::registry;
 use crate::client::registry::Registry;
-use crate::content::archive;
-use crate::content::archive::Limits;
-use crate::content::archive::layer;
 use crate::content::blobs::Blobs;
 use crate::content::blobs::Digest;
+use crate::content::image::Limits;
+use crate::content::image::unpack_layer;
 
 /// How long a blob stays that no pod names.
 const KEPT: Duration = Duration::from_secs(3600);
-const MANIFESTS: &str = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, \
-     application/vnd.docker.distribution.manifest.v2+json, application/vnd.docker.distribution.manifest.list.v2+json";
 
 /// `REGISTRY/NAMESPACE/NAME@DIGEST` or `…:TAG`, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -156,7 +148,6 @@ struct Configuration {
 pub(crate) struct Images {
     blobs: Blobs,
     registry: Registry,
-    client: Client,
     /// Since when nobody names a blob, as far as this process has seen.
     unused: Mutex<BTreeMap<Digest, Instant>>,
 }
@@ -167,7 +158,6 @@ impl Images {
         Ok(Images {
             blobs: Blobs::open(folder)?,
             registry: Registry::new(client.clone()),
-            client: client.clone(),
             unused: Mutex::default(),
         })
     }
@@ -235,16 +225,10 @@ impl Images {
 
     /// What a tag is now.
     async fn resolve(&self, repository: &str, tag: &str) -> Result<Digest, Trouble> {
-        let path = format!("/v2/{repository}/manifests/{tag}");
-        let mut headers = HeaderMap::new();
-        headers.insert(header::ACCEPT, HeaderValue::from_static(MANIFESTS));
-        let answer = async {
-            let answer = self.client.raw(Method::GET, &path, headers, "").await?;
-            client::check(answer).await?.into_body().bytes().await
-        };
-        let bytes = answer
-            .await
-            .map_err(|error| pull_failed(format!("{repository}:{tag}: {error}")))?;
+        let manifest = self.registry.manifest(repository, tag).await;
+        let manifest =
+            manifest.map_err(|error| pull_failed(format!("{repository}:{tag}: {error}")))?;
+        let bytes = manifest.bytes;
         self.blobs.put(&bytes).map_err(|error| disk(&error))
     }
 
@@ -257,13 +241,8 @@ impl Images {
     /// Writes an image's files into an empty folder; blocks.
     pub(crate) fn unpack(&self, image: &Image, into: &Path) -> Result<(), Trouble> {
         for digest in &image.layers {
-            layer::apply(&self.blobs.path(digest), into, Limits::default()).map_err(|error| {
-                if error.is_disk_full() {
-                    full()
-                } else {
-                    Trouble::new("CreateContainerError", archive_words(&error))
-                }
-            })?;
+            let layer = self.blobs.open_blob(digest).map_err(|error| disk(&error))?;
+            unpack_layer(layer, into, Limits::default()).map_err(|error| disk(&error))?;
         }
         Ok(())
     }
@@ -302,13 +281,6 @@ fn ours(manifests: &[Descriptor]) -> Option<Digest> {
         .iter()
         .find(|one| one.platform.as_ref().is_none_or(fits))
         .map(|one| one.digest.clone())
-}
-
-fn archive_words(error: &archive::Error) -> String {
-    match error {
-        archive::Error::Io { source, .. } => format!("{error}: {source}"),
-        archive::Error::Refused { .. } => error.to_string(),
-    }
 }
 
 fn pull_failed(why: String) -> Trouble {

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::fs::lchown;
 use std::path::Path;
@@ -19,8 +20,8 @@ use crate::agent::shim::User;
 use crate::api::pod::Container;
 
 /// One of the files that a container's log is kept in.
-const LOG_LIMIT: u64 = 10 << 20;
-const LOG_FILES: u32 = 3;
+pub(crate) const LOG_LIMIT: u64 = 10 << 20;
+pub(crate) const LOG_FILES: u32 = 3;
 
 /// What is run, where.
 pub(crate) struct Process<'a> {
@@ -45,7 +46,15 @@ impl Process<'_> {
             return Err(Trouble::new("CreateContainerError", why));
         };
         let cwd = self.cwd();
-        *program = self.program(program, &cwd)?;
+        let around = Around {
+            rootfs: self.rootfs,
+            cwd: &cwd,
+            path: self.env.get("PATH").map_or("", String::as_str),
+            user: self.user.as_ref(),
+        };
+        *program = around
+            .find(program)
+            .map_err(|why| Trouble::new("CreateContainerError", why))?;
         Ok(Spec {
             argv,
             cwd: cwd.to_string_lossy().into_owned(),
@@ -58,41 +67,6 @@ impl Process<'_> {
             network: self.network,
             contained: true,
         })
-    }
-
-    /// The path of the program, absolute.
-    fn program(&self, name: &str, cwd: &Path) -> Result<String, Trouble> {
-        let path = Path::new(name);
-        let mut places = Vec::new();
-        if path.is_absolute() {
-            places.extend([below(self.rootfs, path), path.to_owned()]);
-        } else if name.contains('/') {
-            places.push(cwd.join(path));
-        } else {
-            let search = self.env.get("PATH").map_or("", String::as_str);
-            for folder in search
-                .split(':')
-                .map(Path::new)
-                .filter(|one| one.is_absolute())
-            {
-                // A folder of the copy itself is in the list as it is.
-                if !folder.starts_with(self.rootfs) {
-                    places.push(below(self.rootfs, folder).join(name));
-                }
-                places.push(folder.join(name));
-            }
-        }
-        let found = places.iter().find(|place| is_program(place));
-        let found = found.or_else(|| places.iter().find(|place| place.is_file()));
-        match found {
-            Some(path) => Ok(path.to_string_lossy().into_owned()),
-            None => {
-                let why = format!(
-                    "exec: {name:?}: executable file not found in the image or on the node"
-                );
-                Err(Trouble::new("CreateContainerError", why))
-            }
-        }
     }
 
     /// Where it starts: the pod's or the image's folder if the copy has it, else the application's.
@@ -111,6 +85,77 @@ impl Process<'_> {
         places
             .find(|place| place.is_dir())
             .unwrap_or_else(|| self.rootfs.to_owned())
+    }
+}
+
+/// Where programs are looked for.
+pub(crate) struct Around<'a> {
+    pub(crate) rootfs: &'a Path,
+    pub(crate) cwd: &'a Path,
+    /// `PATH`.
+    pub(crate) path: &'a str,
+    pub(crate) user: Option<&'a User>,
+}
+
+impl Around<'_> {
+    /// The absolute path of a program, or that there is none.
+    pub(crate) fn find(&self, name: &str) -> Result<String, String> {
+        let path = Path::new(name);
+        let mut places = Vec::new();
+        if path.is_absolute() {
+            places.extend([below(self.rootfs, path), path.to_owned()]);
+        } else if name.contains('/') {
+            places.push(self.cwd.join(path));
+        } else {
+            let folders = self.path.split(':').map(Path::new);
+            for folder in folders.filter(|folder| folder.is_absolute()) {
+                // A folder of the copy itself is in the list as it is.
+                if !folder.starts_with(self.rootfs) {
+                    places.push(below(self.rootfs, folder).join(name));
+                }
+                places.push(folder.join(name));
+            }
+        }
+        let mut found = places.iter().filter(|place| self.is_program(place));
+        // What is no program is named too, so that the shim can say what is wrong with it.
+        let found = found.next().or_else(|| {
+            let mut files = places.iter();
+            files.find(|place| path.is_absolute() && place.is_file())
+        });
+        match found {
+            Some(path) => Ok(path.to_string_lossy().into_owned()),
+            None => Err(format!(
+                "exec: {name:?}: executable file not found in the image or on the node"
+            )),
+        }
+    }
+
+    /// Whether the user can execute a file; the agent itself might be able to where the user is not.
+    fn is_program(&self, path: &Path) -> bool {
+        let Ok(about) = fs::metadata(path) else {
+            return false;
+        };
+        if !about.is_file() || about.mode() & 0o111 == 0 {
+            return false;
+        }
+        let Some(user) = self.user.filter(|_| !path.starts_with(self.rootfs)) else {
+            return true;
+        };
+        let may_pass = |about: &fs::Metadata| {
+            let mode = about.mode();
+            if about.uid() == user.uid {
+                mode & 0o100 != 0
+            } else if about.gid() == user.gid {
+                mode & 0o010 != 0
+            } else {
+                mode & 0o001 != 0
+            }
+        };
+        let whole = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let mut parts = path.ancestors().chain(whole.ancestors());
+        parts.all(|part| {
+            part.as_os_str().is_empty() || fs::metadata(part).is_ok_and(|about| may_pass(&about))
+        })
     }
 }
 
@@ -134,10 +179,6 @@ fn command(container: &Container, image: &Config) -> Vec<String> {
 
 fn below(rootfs: &Path, path: &Path) -> PathBuf {
     rootfs.join(path.strip_prefix("/").unwrap_or(path))
-}
-
-fn is_program(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|about| about.is_file() && about.permissions().mode() & 0o111 != 0)
 }
 
 /// Gives a tree to a user, links themselves and not what they lead to; only the user may enter it.
@@ -202,7 +243,7 @@ mod tests {
                 command: words(command),
                 ..Container::default()
             };
-            let env = [("PATH", environment::SEARCH_PATH), ("WHAT", "run")];
+            let env = [("PATH", "/usr/bin:/bin"), ("WHAT", "run")];
             let spec = Process {
                 container: &container,
                 image: &Config::default(),

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::sync::watch;
-use tokio::task::AbortHandle;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::agent::pod::Pods;
@@ -23,11 +23,16 @@ use crate::agent::pod::decide::Scene;
 use crate::agent::pod::decide::Why;
 use crate::agent::pod::decide::Wish;
 use crate::agent::pod::decide::decide;
+use crate::agent::pod::disk;
 use crate::agent::pod::disk::Attempt;
 use crate::agent::pod::disk::Folder;
 use crate::agent::pod::disk::Record;
 use crate::agent::pod::events::Severity;
+use crate::agent::pod::listening;
+use crate::agent::pod::listening::Network;
 use crate::agent::pod::network::Place;
+use crate::agent::pod::probe::Asking;
+use crate::agent::pod::probe::Health;
 use crate::agent::pod::status;
 use crate::agent::shim::Exit;
 use crate::agent::users;
@@ -36,10 +41,12 @@ use crate::api::build::Outcome;
 use crate::api::meta::Key;
 use crate::api::pod::ANNOTATION_DRAINED;
 use crate::api::pod::Container;
+use crate::api::pod::Listening;
 use crate::api::pod::Pod;
 use crate::api::pod::PodStatus;
 use crate::base::backoff;
 use crate::base::backoff::Backoff;
+use crate::base::clock::Timestamp;
 
 mod report;
 mod start;
@@ -50,6 +57,9 @@ const GRACE: u64 = 30;
 const FAULT_PAUSE: Duration = Duration::from_secs(2);
 /// For the server's last word on a pod whose end was confirmed.
 const LAST_WORD: Duration = Duration::from_secs(5);
+/// What is said of an attempt whose shim was lost.
+const LOST: &str =
+    "its end was not seen: the node was restarted, or the keeper of the process killed";
 /// Between TERM and KILL for what a lost shim left.
 const LEFTOVERS: Duration = Duration::from_secs(2);
 
@@ -62,22 +72,20 @@ struct Memory {
     tries: u32,
     /// The attempt whose end was seen, and when.
     ended: Option<(u32, Instant)>,
-    /// The attempt whose end somebody waits for.
-    waiter: Option<(u32, AbortHandle)>,
+    /// Who attends to the attempt that runs.
+    attended: Option<Attended>,
     /// What ended attempts look like; they do not change any more.
     ends: BTreeMap<u32, status::Attempt>,
-    /// The attempt that has to end because a probe says so.
-    sick: Option<u32>,
-    is_started: bool,
-    is_ready: bool,
 }
 
-impl Drop for Memory {
-    fn drop(&mut self) {
-        if let Some((_, waiter)) = &self.waiter {
-            waiter.abort();
-        }
-    }
+/// A running attempt and the tasks that watch it; they end with this.
+struct Attended {
+    number: u32,
+    _tasks: JoinSet<()>,
+    health: watch::Receiver<Health>,
+    listening: watch::Receiver<Vec<Listening>>,
+    /// Whether it was said that it listens on every address.
+    is_announced: bool,
 }
 
 /// One pod being worked on.
@@ -142,7 +150,7 @@ impl Worker {
         let pod = self.object.borrow_and_update().clone();
         let decision = match self
             .prepare(pod.as_deref())
-            .and_then(|()| self.scene(pod.as_deref()))
+            .and_then(|()| self.scene(pod.as_ref()))
         {
             Ok(scene) => decide(&scene),
             Err(error) => {
@@ -264,12 +272,11 @@ impl Worker {
     }
 
     /// Everything that the next step depends on.
-    fn scene(&mut self, pod: Option<&Pod>) -> io::Result<Scene> {
-        let wish = self.wish(pod);
-        let is_build = pod.is_some_and(is_build);
+    fn scene(&mut self, pod: Option<&Arc<Pod>>) -> io::Result<Scene> {
+        let wish = self.wish(pod.map(Arc::as_ref));
         let mut containers = Vec::new();
         for at in 0..self.names.len() {
-            let attempt = self.look(at, is_build)?;
+            let attempt = self.look(at, pod)?;
             let trouble = self.containers[at].trouble.as_ref();
             let blocked = trouble.map_or(Duration::ZERO, |(_, until)| {
                 until.saturating_duration_since(Instant::now())
@@ -285,7 +292,8 @@ impl Worker {
     }
 
     /// The newest attempt of a container, as it stands on the disk.
-    fn look(&mut self, at: usize, is_build: bool) -> io::Result<Option<decide::Attempt>> {
+    fn look(&mut self, at: usize, pod: Option<&Arc<Pod>>) -> io::Result<Option<decide::Attempt>> {
+        let is_build = pod.is_some_and(|pod| is_build(pod));
         let name = &self.names[at];
         let Some(number) = self.folder.attempts(name).pop() else {
             return Ok(None);
@@ -300,8 +308,9 @@ impl Worker {
         // Looked at in this order, an end between two looks is not missed.
         let exit = match shim.exit()? {
             None if shim.is_running()? => {
-                self.wait_for(at, number, &attempt);
-                let is_sick = self.containers[at].sick == Some(number);
+                self.attend(pod, at, number, &attempt, begun.at);
+                let attended = self.containers[at].attended.as_ref();
+                let is_sick = attended.is_some_and(|one| one.health.borrow().is_sick);
                 return Ok(Some(decide::Attempt {
                     number,
                     life: Life::Running {
@@ -315,8 +324,7 @@ impl Worker {
             exit => exit,
         };
         let memory = &mut self.containers[at];
-        memory.is_ready = false;
-        memory.is_started = false;
+        memory.attended = None;
         let life = match exit {
             Some(exit) => {
                 let (seen, since) = *memory.ended.get_or_insert_with(|| (number, Instant::now()));
@@ -345,27 +353,71 @@ impl Worker {
         }))
     }
 
-    /// Has the end of an attempt wake this worker.
-    fn wait_for(&mut self, at: usize, number: u32, attempt: &Attempt) {
-        let memory = &mut self.containers[at];
-        if memory
-            .waiter
-            .as_ref()
-            .is_some_and(|(one, _)| *one == number)
-        {
+    /// Has the end of an attempt, its probes and its sockets wake this worker.
+    fn attend(
+        &mut self,
+        pod: Option<&Arc<Pod>>,
+        at: usize,
+        number: u32,
+        attempt: &Attempt,
+        begun: Option<Timestamp>,
+    ) {
+        let attended = self.containers[at].attended.as_ref();
+        if attended.is_some_and(|attended| attended.number == number) {
             return;
         }
+        let mut tasks = JoinSet::new();
         let (shim, wake) = (attempt.shim(), self.wake.clone());
-        let waiter = tokio::spawn(async move {
+        tasks.spawn(async move {
             if let Err(error) = shim.wait().await {
                 tracing::warn!(%error, "the end of a container cannot be waited for");
                 tokio::time::sleep(FAULT_PAUSE).await;
             }
             wake.notify_one();
         });
-        if let Some((_, old)) = memory.waiter.replace((number, waiter.abort_handle())) {
-            old.abort();
+        let container = pod.and_then(|pod| pod.spec.containers.get(at));
+        let health = container.map_or(Health::of(&Container::default()), Health::of);
+        let (health, health_seen) = watch::channel(health);
+        let (listening, listening_seen) = watch::channel(Vec::new());
+        if let (Some(pod), Some(container)) = (pod, container) {
+            let network = match self.place() {
+                Some(place) if place.has_namespace => Network::Own,
+                Some(place) => Network::Address(place.address),
+                None => Network::Host,
+            };
+            if !is_build(pod) {
+                let shim = attempt.shim();
+                tasks.spawn(listening::follow(
+                    shim,
+                    network,
+                    listening,
+                    self.wake.clone(),
+                ));
+            }
+            let place = self.place();
+            let address = place.map(|place| place.address.to_string());
+            let now = self.pods.shared.clock.now();
+            let asking = Asking {
+                shared: self.pods.shared.clone(),
+                events: self.pods.events.clone(),
+                pod: pod.clone(),
+                container: container.clone(),
+                address: address.unwrap_or_else(|| self.pods.address.clone()),
+                attempt: attempt.path().to_owned(),
+                rootfs: self.folder.rootfs(&container.name),
+                ran: begun.map_or(Duration::ZERO, |begun| now.since(begun)),
+                health,
+                wake: self.wake.clone(),
+            };
+            tasks.spawn(asking.run());
         }
+        self.containers[at].attended = Some(Attended {
+            number,
+            _tasks: tasks,
+            health: health_seen,
+            listening: listening_seen,
+            is_announced: false,
+        });
     }
 
     /// Does one thing; says whether the work on this pod is over.
@@ -462,8 +514,9 @@ impl Worker {
             if let Some(place) = place {
                 pods.network.leave(folder.path(), place)?;
             }
+            disk::remove_tree(&folder.build())?;
             for name in names {
-                crate::agent::pod::disk::remove_tree(&folder.rootfs(&name))?;
+                disk::remove_tree(&folder.rootfs(&name))?;
             }
             Ok(())
         })

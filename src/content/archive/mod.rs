@@ -7,7 +7,6 @@
 //! Refused: `..` and absolute names, links that lead out, hard links to anything but a file of the archive, devices, FIFOs,
 //! sockets, encrypted members, more than the limits. Owners and times are not kept, setuid, setgid and sticky bits neither.
 
-pub mod layer;
 mod tarball;
 mod zipped;
 

@@ -36,6 +36,7 @@ impl Worker {
         if self.confirmed.is_some() || self.retry.is_some_and(|at| at > Instant::now()) {
             return;
         }
+        self.announce(pod);
         let view = match self.view(pod) {
             Ok(view) => view,
             Err(error) => {
@@ -130,8 +131,60 @@ impl Worker {
             start_time: self.record.start_time,
             failure: self.record.failure.clone(),
             containers,
-            listening: Vec::new(),
+            listening: self.listening(),
         })
+    }
+
+    /// What all containers listen on together.
+    fn listening(&self) -> Vec<Listening> {
+        let mut all: Vec<Listening> = Vec::new();
+        for attended in self.containers.iter().flat_map(|one| &one.attended) {
+            for found in attended.listening.borrow().iter() {
+                match all.iter_mut().find(|one| one.port == found.port) {
+                    Some(one) => one.everywhere |= found.everywhere,
+                    None => all.push(found.clone()),
+                }
+            }
+        }
+        all.sort_by_key(|one| one.port);
+        all
+    }
+
+    /// Whether a container has started, and whether it takes requests.
+    fn health(&self, pod: &Pod, at: usize, container: &Container) -> (bool, bool) {
+        let Some(attended) = &self.containers[at].attended else {
+            return (false, false);
+        };
+        let health = *attended.health.borrow();
+        let is_ready = match health.is_ready {
+            Some(is_ready) => is_ready,
+            None => is_open(pod, at, container, &self.listening()),
+        };
+        (health.is_started, health.is_started && is_ready)
+    }
+
+    /// Says once that a container listens where it is in others' way.
+    fn announce(&mut self, pod: &Pod) {
+        for (at, memory) in self.containers.iter_mut().enumerate() {
+            let Some(attended) = &mut memory.attended else {
+                continue;
+            };
+            let found = attended.listening.borrow().clone();
+            let Some(one) = found.iter().find(|one| one.everywhere) else {
+                continue;
+            };
+            if attended.is_announced || pod.spec.host_network == Some(true) {
+                continue;
+            }
+            attended.is_announced = true;
+            let message = format!(
+                "Container {} listens on port {} of every address of the node, not only on its own ($HOST); \
+                 two such pods cannot run on one node",
+                self.names[at], one.port
+            );
+            let events = &self.pods.events;
+            events.say(pod, Severity::Warning, "ListensEverywhere", message);
+        }
     }
 
     fn seen(&mut self, pod: &Pod, at: usize, container: &Container) -> io::Result<status::Seen> {
@@ -156,14 +209,14 @@ impl Worker {
         let mut let_go = let_go.into_iter();
         let (newest, before) = (let_go.next(), let_go.next());
         let trouble = self.trouble(pod, at, newest.as_ref());
-        let memory = &self.containers[at];
+        let (is_started, is_ready) = self.health(pod, at, container);
         Ok(status::Seen {
             newest,
             before,
             trouble,
             image_id,
-            is_started: memory.is_started,
-            is_ready: memory.is_ready,
+            is_started,
+            is_ready,
         })
     }
 
@@ -240,6 +293,28 @@ impl Worker {
         };
         format!("back-off {pause} restarting failed container={name} pod={pod}_{namespace}({uid})")
     }
+}
+
+/// Whether a container without a readiness probe takes requests.
+///
+/// Decided otherwise than in Kubernetes: one that declares TCP ports does so when it listens on one that is not another
+/// container's, so that a Service never leads to a process that is still starting.
+fn is_open(pod: &Pod, at: usize, container: &Container, listening: &[Listening]) -> bool {
+    let tcp = |container: &Container| -> Vec<u16> {
+        let ports = container.ports.iter();
+        let tcp = ports.filter(|port| matches!(port.protocol.as_str(), "" | "TCP"));
+        tcp.map(|port| port.container_port).collect()
+    };
+    let others: Vec<u16> = pod
+        .spec
+        .containers
+        .iter()
+        .enumerate()
+        .filter(|(other, _)| *other != at)
+        .flat_map(|(_, other)| tcp(other))
+        .collect();
+    let own = tcp(container);
+    own.is_empty() || listening.iter().any(|one| !others.contains(&one.port))
 }
 
 /// A status as a merge patch: what it does not say is taken away.

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use nix::unistd;
 
 use super::*;
+use crate::agent::build;
 use crate::agent::pod::disk;
 use crate::agent::pod::disk::Begun;
 use crate::agent::pod::environment;
@@ -18,9 +19,13 @@ use crate::agent::pod::image::Image;
 use crate::agent::pod::image::Reference;
 use crate::agent::pod::network;
 use crate::agent::pod::process;
+use crate::agent::pod::process::LOG_FILES;
+use crate::agent::pod::process::LOG_LIMIT;
 use crate::agent::pod::process::Process;
 use crate::agent::shim::Spec;
 use crate::agent::shim::User;
+use crate::agent::shim::stamped::Stamped;
+use crate::agent::toolchains;
 use crate::api::kinds;
 use crate::api::network::Service;
 use crate::base::crash;
@@ -40,13 +45,16 @@ impl Worker {
         pause: u64,
     ) -> io::Result<()> {
         let container = pod.spec.containers[at].clone();
-        let begin = self.try_start(pod, &container, number, pause);
-        match begin.await {
+        let begun = if is_build(pod) {
+            self.start_build(pod, &container, number).await
+        } else {
+            self.try_start(pod, &container, number, pause).await
+        };
+        match begun {
             Ok(()) => {
                 let memory = &mut self.containers[at];
                 memory.trouble = None;
                 memory.tries = 0;
-                memory.sick = None;
                 // Two are kept: the newest and the one whose log can still be asked for.
                 for old in self.folder.attempts(&container.name) {
                     if old + 1 < number {
@@ -116,17 +124,27 @@ impl Worker {
             pause,
             image_id,
         };
+        self.let_go(pod, container, &attempt, &begun, &spec)
+            .map_err(fault)
+    }
+
+    /// Writes down that an attempt begins, and starts it.
+    fn let_go(
+        &self,
+        pod: &Pod,
+        container: &Container,
+        attempt: &Attempt,
+        begun: &Begun,
+        spec: &Spec,
+    ) -> io::Result<()> {
         crash::point("pod.begin.before");
-        attempt.write_begun(&begun).map_err(fault)?;
+        attempt.write_begun(begun)?;
         crash::point("pod.begin.after");
         let name = &container.name;
         let events = &self.pods.events;
         let created = format!("Created container {name}");
         events.say(pod, Severity::Normal, "Created", created);
-        let child = attempt
-            .shim()
-            .start(&self.pods.shared.program, &spec)
-            .map_err(fault)?;
+        let child = attempt.shim().start(&self.pods.shared.program, spec)?;
         self.pods.shared.children.adopt(child);
         let started = format!("Started container {name}");
         events.say(pod, Severity::Normal, "Started", started);
@@ -160,11 +178,9 @@ impl Worker {
         let pods = self.pods.clone();
         let begun = Instant::now();
         let mut object = self.object.clone();
-        let is_to_go =
-            object.wait_for(|pod| pod.as_ref().is_none_or(|pod| pod.metadata.is_deleting()));
         let (image, fetched) = tokio::select! {
             fetched = pods.images.fetch(&reference) => fetched?,
-            _ = is_to_go => return Err(Trouble::new("ErrImagePull", "pull cancelled")),
+            () = to_go(&mut object) => return Err(Trouble::new("ErrImagePull", "pull cancelled")),
         };
         let message = if fetched {
             let took = text::elapsed(begun.elapsed());
@@ -228,6 +244,7 @@ impl Worker {
             sources: &sources,
             pod_ip: &pod_ip,
             host_ip: &self.pods.address,
+            path: &toolchains::search_path(),
         })
         .map_err(wrong)?;
         Process {
@@ -293,12 +310,87 @@ impl Worker {
         Ok(sources)
     }
 
-    /// Does what follows the end of a build.
-    pub(super) async fn finish(&mut self, _pod: &Pod, at: usize) -> io::Result<()> {
+    /// Starts a build: its inputs are fetched here, the rest happens under the shim.
+    async fn start_build(
+        &mut self,
+        pod: &Pod,
+        container: &Container,
+        number: u32,
+    ) -> Result<(), Trouble> {
+        let fault = |error: io::Error| image::disk(&error);
+        self.folder.make_container(&container.name).map_err(fault)?;
+        let begun = Begun {
+            at: Some(self.pods.shared.clock.now()),
+            ..Begun::default()
+        };
+        let attempt = self.folder.attempt(&container.name, number);
+        let (user, folder) = (user(pod), self.folder.build());
+        let place = build::Place {
+            client: &self.pods.shared.client,
+            folder: &folder,
+            user: user.as_ref(),
+        };
+        let mut object = self.object.clone();
+        let prepared = tokio::select! {
+            prepared = build::prepare(&place, pod) => prepared,
+            () = to_go(&mut object) => return Err(Trouble::new("ErrImagePull", "build cancelled")),
+        };
+        if let Err(outcome) = prepared {
+            attempt.write_begun(&begun).map_err(fault)?;
+            // As if the build had run and said so.
+            let exit = Exit {
+                code: Some(1),
+                ..Exit::default()
+            };
+            attempt.shim().bury(&exit).map_err(fault)?;
+            let outcome = serde_json::to_string(&outcome).expect("an outcome is plain data");
+            return attempt.write_finished(&outcome).map_err(fault);
+        }
+        let spec = Spec {
+            log_limit: LOG_LIMIT,
+            log_files: LOG_FILES,
+            contained: true,
+            ..build::spec(&place, pod)
+        };
+        self.let_go(pod, container, &attempt, &begun, &spec)
+            .map_err(fault)
+    }
+
+    /// Does what follows the end of a build: its image is pushed. Left alone when the pod is to go.
+    pub(super) async fn finish(&mut self, pod: &Pod, at: usize) -> io::Result<()> {
         let Some((_, attempt)) = self.newest(at) else {
             return Ok(());
         };
-        attempt.write_finished("")
+        let exit = attempt.shim().exit()?;
+        let exit = exit.filter(|exit| exit.message != LOST);
+        let mut log = Stamped::open(&attempt.shim().log(), LOG_LIMIT, LOG_FILES)?;
+        let mut say = |line: &str| drop(log.write(format!("{line}\n").as_bytes()));
+        let (user, folder) = (user(pod), self.folder.build());
+        let place = build::Place {
+            client: &self.pods.shared.client,
+            folder: &folder,
+            user: user.as_ref(),
+        };
+        let mut object = self.object.clone();
+        let outcome = tokio::select! {
+            outcome = build::finish(&place, pod, exit.as_ref(), &mut say) => outcome,
+            () = to_go(&mut object) => return Ok(()),
+        };
+        let outcome = serde_json::to_string(&outcome)?;
+        crash::point("pod.finish.before");
+        attempt.write_finished(&outcome)?;
+        crash::point("pod.finish.after");
+        Ok(())
+    }
+}
+
+/// Waits until nobody wants a pod any more.
+async fn to_go(object: &mut watch::Receiver<Option<Arc<Pod>>>) {
+    let wanted = |pod: &Option<Arc<Pod>>| pod.as_ref().is_none_or(|pod| pod.metadata.is_deleting());
+    let seen = object.wait_for(wanted).await.is_ok();
+    if !seen {
+        // The follower is gone, and so are we soon.
+        std::future::pending::<()>().await;
     }
 }
 
