@@ -57,6 +57,8 @@ const GRACE: u64 = 30;
 const FAULT_PAUSE: Duration = Duration::from_secs(2);
 /// For the server's last word on a pod whose end was confirmed.
 const LAST_WORD: Duration = Duration::from_secs(5);
+/// How long a failed pull is called by its error before it is called a back-off.
+const FRESH: Duration = Duration::from_secs(2);
 /// What is said of an attempt whose shim was lost.
 const LOST: &str =
     "its end was not seen: the node was restarted, or the keeper of the process killed";
@@ -66,16 +68,26 @@ const LEFTOVERS: Duration = Duration::from_secs(2);
 /// What is known of a container beside what is on the disk.
 #[derive(Default)]
 struct Memory {
-    /// Why the next attempt does not start, and when it is tried again.
-    trouble: Option<(Trouble, Instant)>,
+    /// Why the next attempt does not start.
+    blocked: Option<Blocked>,
     /// Failed tries in a row.
     tries: u32,
+    /// The attempt after which it was said that the next one waits.
+    backing_off: Option<u32>,
     /// The attempt whose end was seen, and when.
     ended: Option<(u32, Instant)>,
     /// Who attends to the attempt that runs.
     attended: Option<Attended>,
     /// What ended attempts look like; they do not change any more.
     ends: BTreeMap<u32, status::Attempt>,
+}
+
+/// A start that failed, and when it is tried again.
+#[derive(Clone)]
+struct Blocked {
+    trouble: Trouble,
+    since: Instant,
+    until: Instant,
 }
 
 /// A running attempt and the tasks that watch it; they end with this.
@@ -189,6 +201,9 @@ impl Worker {
         times.extend(self.retry);
         times.extend(self.confirmed.map(|at| at + LAST_WORD));
         times.extend(self.deadline().map(|left| now + left));
+        // A failed pull gets another name after a moment.
+        let blocked = self.containers.iter().flat_map(|one| &one.blocked);
+        times.extend(blocked.map(|one| one.since + FRESH).filter(|at| *at > now));
         let next = times.into_iter().min();
         let next = next.unwrap_or(now + Duration::from_secs(3600));
         tokio::select! {
@@ -277,9 +292,9 @@ impl Worker {
         let mut containers = Vec::new();
         for at in 0..self.names.len() {
             let attempt = self.look(at, pod)?;
-            let trouble = self.containers[at].trouble.as_ref();
-            let blocked = trouble.map_or(Duration::ZERO, |(_, until)| {
-                until.saturating_duration_since(Instant::now())
+            let blocked = self.containers[at].blocked.as_ref();
+            let blocked = blocked.map_or(Duration::ZERO, |blocked| {
+                blocked.until.saturating_duration_since(Instant::now())
             });
             containers.push(decide::Container { attempt, blocked });
         }

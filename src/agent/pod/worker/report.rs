@@ -24,8 +24,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// What is shown of the output of a container that failed, as kubelet's FallbackToLogsOnError.
 const MESSAGE_BYTES: usize = 2048;
 const MESSAGE_LINES: usize = 80;
-/// How long a failed pull is called by its error before it is called a back-off.
-const FRESH: Duration = Duration::from_secs(2);
 
 impl Worker {
     /// Writes the status, if it is another than the server knows.
@@ -209,6 +207,7 @@ impl Worker {
         let mut let_go = let_go.into_iter();
         let (newest, before) = (let_go.next(), let_go.next());
         let trouble = self.trouble(pod, at, newest.as_ref());
+        self.say_back_off(pod, at, newest.as_ref(), trouble.as_ref());
         let (is_started, is_ready) = self.health(pod, at, container);
         Ok(status::Seen {
             newest,
@@ -261,11 +260,10 @@ impl Worker {
     /// What a container waits for, in kubelet's words.
     fn trouble(&self, pod: &Pod, at: usize, newest: Option<&status::Attempt>) -> Option<Trouble> {
         let memory = &self.containers[at];
-        if let Some((trouble, until)) = &memory.trouble {
+        if let Some(blocked) = &memory.blocked {
+            let trouble = &blocked.trouble;
             let image = &pod.spec.containers.get(at)?.image;
-            let since = pause_after(memory.tries.saturating_sub(1), &trouble.reason)
-                .saturating_sub(until.saturating_duration_since(Instant::now()));
-            if trouble.reason == "ErrImagePull" && since >= FRESH {
+            if trouble.reason == "ErrImagePull" && blocked.since.elapsed() >= FRESH {
                 let why = &trouble.message;
                 let message = format!("Back-off pulling image {image:?}: ErrImagePull: {why}");
                 return Some(Trouble::new("ImagePullBackOff", message));
@@ -284,7 +282,30 @@ impl Worker {
         (pause > 0).then(|| Trouble::new("CrashLoopBackOff", self.back_off(at, pause)))
     }
 
-    pub(super) fn back_off(&self, at: usize, pause: u64) -> String {
+    /// Says once for each end that the next attempt waits.
+    fn say_back_off(
+        &mut self,
+        pod: &Pod,
+        at: usize,
+        newest: Option<&status::Attempt>,
+        trouble: Option<&Trouble>,
+    ) {
+        let is_looping = trouble.is_some_and(|trouble| trouble.reason == "CrashLoopBackOff");
+        let number = newest.map(|attempt| attempt.number);
+        let memory = &mut self.containers[at];
+        if is_looping && memory.backing_off != number {
+            memory.backing_off = number;
+            let (name, pod_name) = (&self.names[at], &self.key.name);
+            let (namespace, uid) = (&self.key.namespace, &self.uid);
+            let message = format!(
+                "Back-off restarting failed container {name} in pod {pod_name}_{namespace}({uid})"
+            );
+            let events = &self.pods.events;
+            events.say(pod, Severity::Warning, "BackOff", message);
+        }
+    }
+
+    fn back_off(&self, at: usize, pause: u64) -> String {
         let (name, pod) = (&self.names[at], &self.key.name);
         let (namespace, uid) = (&self.key.namespace, &self.uid);
         let pause = match (pause / 60, pause % 60) {

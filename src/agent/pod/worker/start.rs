@@ -53,7 +53,7 @@ impl Worker {
         match begun {
             Ok(()) => {
                 let memory = &mut self.containers[at];
-                memory.trouble = None;
+                memory.blocked = None;
                 memory.tries = 0;
                 // Two are kept: the newest and the one whose log can still be asked for.
                 for old in self.folder.attempts(&container.name) {
@@ -83,7 +83,12 @@ impl Worker {
             }
             _ => format!("Error: {}", trouble.message),
         };
-        memory.trouble = Some((trouble, Instant::now() + pause));
+        let since = Instant::now();
+        memory.blocked = Some(Blocked {
+            trouble,
+            since,
+            until: since + pause,
+        });
         self.pods
             .events
             .say(pod, Severity::Warning, "Failed", message);
