@@ -3,8 +3,8 @@
 //! # Layers
 //!
 //! ```text
-//! main → cli → server → apiserver, controllers, agent → client → content → plan → api → base
-//!                       apiserver → store → api → base      (nobody else opens the store; server starts it)
+//! main → cli → server → apiserver, controllers, agent, router → client → content → plan → api → base
+//!                       apiserver → store → api → base              (nobody else opens the store; server starts it)
 //! ```
 //!
 //! A module uses only what stands to its right. `tests/tidy.rs` holds the table of allowed edges as a test.
@@ -28,5 +28,6 @@ pub mod client;
 pub mod content;
 pub mod controllers;
 pub mod plan;
+pub mod router;
 pub mod server;
 pub mod store;

@@ -19,6 +19,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("store", &["api", "base"]),
     ("agent", &["client", "content", "plan", "api", "base"]),
     ("controllers", &["client", "content", "plan", "api", "base"]),
+    ("router", &["client", "content", "plan", "api", "base"]),
     (
         "apiserver",
         &["store", "client", "content", "plan", "api", "base"],
@@ -29,6 +30,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "apiserver",
             "controllers",
             "agent",
+            "router",
             "store",
             "client",
             "content",
@@ -44,6 +46,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "apiserver",
             "controllers",
             "agent",
+            "router",
             "client",
             "content",
             "plan",

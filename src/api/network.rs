@@ -92,12 +92,23 @@ pub struct Endpoint {
 }
 
 /// An endpoint is in rotation while it is `ready`. One that is blocked or ends is taken out of the slice altogether.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct EndpointConditions {
+    /// Unless the slice says otherwise, as in Kubernetes.
     pub ready: bool,
     pub serving: bool,
     pub terminating: bool,
+}
+
+impl Default for EndpointConditions {
+    fn default() -> EndpointConditions {
+        EndpointConditions {
+            ready: true,
+            serving: false,
+            terminating: false,
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
