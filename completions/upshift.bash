@@ -4349,13 +4349,17 @@ _upshift() {
             return 0
             ;;
         upshift__subcmd__serve)
-            opts="-n -s -v -h --listen --no-node --stop --namespace --local --data-dir --server --token --kubeconfig --context --cluster --user --certificate-authority --client-certificate --client-key --tls-server-name --insecure-skip-tls-verify --request-timeout --loglevel --v --help"
+            opts="-n -s -v -h --listen --router-listen --no-router --no-node --stop --namespace --local --data-dir --server --token --kubeconfig --context --cluster --user --certificate-authority --client-certificate --client-key --tls-server-name --insecure-skip-tls-verify --request-timeout --loglevel --v --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --router-listen)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -61,7 +61,7 @@ set edit:completion:arg-completer[upshift] = {|@words|
             cand patch 'Update fields of a resource'
             cand api-resources 'Print the supported API resources on the server'
             cand api-versions 'Print the supported API versions on the server, in the form of "group/version"'
-            cand serve 'Run the embedded server: API, registry, controllers and a node'
+            cand serve 'Run the embedded server: API, registry, controllers, a router and a node'
             cand node 'Run a node agent on this machine, or let other machines in'
             cand config 'Show the kubeconfig and change the context in use'
             cand whoami 'Return information about the current session'
@@ -903,6 +903,7 @@ set edit:completion:arg-completer[upshift] = {|@words|
         }
         &'upshift;serve'= {
             cand --listen 'Where to listen'
+            cand --router-listen 'Where to take requests for routes'
             cand -n 'The project of this call, instead of the current one'
             cand --namespace 'The project of this call, instead of the current one'
             cand --data-dir 'The folder of the embedded server'
@@ -921,6 +922,7 @@ set edit:completion:arg-completer[upshift] = {|@words|
             cand -v 'How much to tell about requests, 0 to 10'
             cand --v 'How much to tell about requests, 0 to 10'
             cand --loglevel 'How much to tell about requests, 0 to 10'
+            cand --no-router 'Serve no routes and no service addresses'
             cand --no-node 'This machine is no node of the server'
             cand --stop 'Stop the server that runs in the data dir'
             cand --local 'Use the embedded server of this machine, whatever the kubeconfig says'
@@ -1262,7 +1264,7 @@ set edit:completion:arg-completer[upshift] = {|@words|
             cand patch 'Update fields of a resource'
             cand api-resources 'Print the supported API resources on the server'
             cand api-versions 'Print the supported API versions on the server, in the form of "group/version"'
-            cand serve 'Run the embedded server: API, registry, controllers and a node'
+            cand serve 'Run the embedded server: API, registry, controllers, a router and a node'
             cand node 'Run a node agent on this machine, or let other machines in'
             cand config 'Show the kubeconfig and change the context in use'
             cand whoami 'Return information about the current session'

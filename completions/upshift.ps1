@@ -64,7 +64,7 @@ Register-ArgumentCompleter -Native -CommandName 'upshift' -ScriptBlock {
             [CompletionResult]::new('patch', 'patch', [CompletionResultType]::ParameterValue, 'Update fields of a resource')
             [CompletionResult]::new('api-resources', 'api-resources', [CompletionResultType]::ParameterValue, 'Print the supported API resources on the server')
             [CompletionResult]::new('api-versions', 'api-versions', [CompletionResultType]::ParameterValue, 'Print the supported API versions on the server, in the form of "group/version"')
-            [CompletionResult]::new('serve', 'serve', [CompletionResultType]::ParameterValue, 'Run the embedded server: API, registry, controllers and a node')
+            [CompletionResult]::new('serve', 'serve', [CompletionResultType]::ParameterValue, 'Run the embedded server: API, registry, controllers, a router and a node')
             [CompletionResult]::new('node', 'node', [CompletionResultType]::ParameterValue, 'Run a node agent on this machine, or let other machines in')
             [CompletionResult]::new('config', 'config', [CompletionResultType]::ParameterValue, 'Show the kubeconfig and change the context in use')
             [CompletionResult]::new('whoami', 'whoami', [CompletionResultType]::ParameterValue, 'Return information about the current session')
@@ -932,6 +932,7 @@ Register-ArgumentCompleter -Native -CommandName 'upshift' -ScriptBlock {
         }
         'upshift;serve' {
             [CompletionResult]::new('--listen', '--listen', [CompletionResultType]::ParameterName, 'Where to listen')
+            [CompletionResult]::new('--router-listen', '--router-listen', [CompletionResultType]::ParameterName, 'Where to take requests for routes')
             [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'The project of this call, instead of the current one')
             [CompletionResult]::new('--namespace', '--namespace', [CompletionResultType]::ParameterName, 'The project of this call, instead of the current one')
             [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'The folder of the embedded server')
@@ -950,6 +951,7 @@ Register-ArgumentCompleter -Native -CommandName 'upshift' -ScriptBlock {
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'How much to tell about requests, 0 to 10')
             [CompletionResult]::new('--v', '--v', [CompletionResultType]::ParameterName, 'How much to tell about requests, 0 to 10')
             [CompletionResult]::new('--loglevel', '--loglevel', [CompletionResultType]::ParameterName, 'How much to tell about requests, 0 to 10')
+            [CompletionResult]::new('--no-router', '--no-router', [CompletionResultType]::ParameterName, 'Serve no routes and no service addresses')
             [CompletionResult]::new('--no-node', '--no-node', [CompletionResultType]::ParameterName, 'This machine is no node of the server')
             [CompletionResult]::new('--stop', '--stop', [CompletionResultType]::ParameterName, 'Stop the server that runs in the data dir')
             [CompletionResult]::new('--local', '--local', [CompletionResultType]::ParameterName, 'Use the embedded server of this machine, whatever the kubeconfig says')
@@ -1304,7 +1306,7 @@ Register-ArgumentCompleter -Native -CommandName 'upshift' -ScriptBlock {
             [CompletionResult]::new('patch', 'patch', [CompletionResultType]::ParameterValue, 'Update fields of a resource')
             [CompletionResult]::new('api-resources', 'api-resources', [CompletionResultType]::ParameterValue, 'Print the supported API resources on the server')
             [CompletionResult]::new('api-versions', 'api-versions', [CompletionResultType]::ParameterValue, 'Print the supported API versions on the server, in the form of "group/version"')
-            [CompletionResult]::new('serve', 'serve', [CompletionResultType]::ParameterValue, 'Run the embedded server: API, registry, controllers and a node')
+            [CompletionResult]::new('serve', 'serve', [CompletionResultType]::ParameterValue, 'Run the embedded server: API, registry, controllers, a router and a node')
             [CompletionResult]::new('node', 'node', [CompletionResultType]::ParameterValue, 'Run a node agent on this machine, or let other machines in')
             [CompletionResult]::new('config', 'config', [CompletionResultType]::ParameterValue, 'Show the kubeconfig and change the context in use')
             [CompletionResult]::new('whoami', 'whoami', [CompletionResultType]::ParameterValue, 'Return information about the current session')

@@ -133,7 +133,17 @@ impl Site {
     pub(crate) fn serve(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Process {
         let listen = format!("127.0.0.1:{}", self.port);
         let mut process = self.start(
-            &[&["serve", "--listen", &listen], arguments].concat(),
+            &[
+                &[
+                    "serve",
+                    "--listen",
+                    &listen,
+                    "--router-listen",
+                    "127.0.0.1:0",
+                ],
+                arguments,
+            ]
+            .concat(),
             variables,
         );
         self.wait("the server, or its end", || {

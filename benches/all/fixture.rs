@@ -33,7 +33,7 @@ impl Server {
             .arg("serve")
             .arg("--data-dir")
             .arg(folder.path())
-            .args(["--listen", "127.0.0.1:0"])
+            .args(["--listen", "127.0.0.1:0", "--router-listen", "127.0.0.1:0"])
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::null())

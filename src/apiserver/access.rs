@@ -109,6 +109,7 @@ pub fn rule(identity: &Identity, attempt: &Attempt<'_>) -> Ruling {
     let allowed = match identity {
         Identity::Admin => admin_may(attempt),
         Identity::Controllers => controllers_may(attempt),
+        Identity::Router => router_may(attempt),
         Identity::Node(node) => return node_ruling(node, attempt),
         Identity::Joining(node) => {
             attempt.kind == &kinds::NODE
@@ -136,6 +137,19 @@ fn admin_may(attempt: &Attempt<'_>) -> bool {
 fn controllers_may(attempt: &Attempt<'_>) -> bool {
     let admins = attempt.kind == &kinds::NODE && attempt.subresource == "token";
     !(reports_of_nodes(attempt) || is_a_nodes_own_errand(attempt) || admins)
+}
+
+/// A router reads what leads to endpoints, and says in its Router object how far it is.
+fn router_may(attempt: &Attempt<'_>) -> bool {
+    let follows = [&kinds::ROUTE, &kinds::SERVICE, &kinds::ENDPOINT_SLICE];
+    if attempt.kind == &kinds::ROUTER {
+        return attempt.verb != Verb::DeleteCollection;
+    }
+    if attempt.kind == &kinds::EVENT {
+        return attempt.verb == Verb::Create && attempt.subresource.is_empty();
+    }
+    is_review(attempt.kind) && attempt.verb == Verb::Create
+        || follows.contains(&attempt.kind) && attempt.verb.is_read()
 }
 
 fn reports_of_nodes(attempt: &Attempt<'_>) -> bool {
@@ -417,6 +431,27 @@ mod tests {
                 "nodes/tunnel: -",
                 "gears/status: create delete deletecollection get list watch",
                 "operations/status: create delete deletecollection get list watch",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_router_reads_what_leads_to_endpoints_and_writes_of_itself() {
+        let rights = rights(&Identity::Router);
+        let allowed: Vec<&String> = rights.iter().filter(|line| !line.ends_with('-')).collect();
+        assert_eq!(
+            allowed,
+            [
+                "services/: get list watch",
+                "services/status: get list watch",
+                "events/: create",
+                "endpointslices/: get list watch",
+                "routes/: get list watch",
+                "routes/status: get list watch",
+                "selfsubjectreviews/: create",
+                "selfsubjectaccessreviews/: create",
+                "routers/: create delete get list patch update watch",
+                "routers/status: create delete get list patch update watch",
             ]
         );
     }

@@ -22,6 +22,8 @@ pub enum Identity {
     Admin,
     /// The controllers: alone in making Operations.
     Controllers,
+    /// A router: reads what leads to endpoints, writes its own Router object.
+    Router,
     /// The agent of one node.
     Node(String),
     /// A machine with a one-time token, which may become that node and nothing else.
@@ -36,6 +38,7 @@ impl Identity {
         match self {
             Identity::Admin => "admin".to_owned(),
             Identity::Controllers => "system:upshift:controllers".to_owned(),
+            Identity::Router => "system:upshift:router".to_owned(),
             Identity::Node(name) => format!("system:node:{name}"),
             Identity::Joining(name) => format!("system:bootstrap:{name}"),
             Identity::Anonymous => "system:anonymous".to_owned(),
@@ -46,7 +49,7 @@ impl Identity {
     pub fn groups(&self) -> &'static [&'static str] {
         match self {
             Identity::Admin => &["system:masters", "system:authenticated"],
-            Identity::Controllers => &["system:authenticated"],
+            Identity::Controllers | Identity::Router => &["system:authenticated"],
             Identity::Node(_) => &["system:nodes", "system:authenticated"],
             Identity::Joining(_) => &["system:bootstrappers"],
             Identity::Anonymous => &["system:unauthenticated"],

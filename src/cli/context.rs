@@ -82,6 +82,12 @@ impl Context {
         self.check_version(&connection)?;
         let how = if started { "started the " } else { "" };
         self.say(format_args!("{how}{}\n", connection.describe()))?;
+        if started && let Some(router) = router_elsewhere(&connection) {
+            self.say(format_args!(
+                "routes are served at http://{router}, because {} is taken\n",
+                crate::router::DEFAULT_ADDRESS
+            ))?;
+        }
         Ok(connection)
     }
 
@@ -135,6 +141,13 @@ impl Context {
             "Start it with '{name} serve', or name another with --server, --kubeconfig or --context."
         ))
     }
+}
+
+/// Where the embedded server's router listens, when that is not the usual address.
+fn router_elsewhere(connection: &Connection) -> Option<String> {
+    let announcement = Announcement::read(connection.data_dir.as_deref()?)?;
+    let is_usual = announcement.router == crate::router::DEFAULT_ADDRESS.to_string();
+    (!is_usual && !announcement.router.is_empty()).then_some(announcement.router)
 }
 
 /// `(0, 1)` of `0.1.0`, `v0.1.0` or `v0.1.0+x`.

@@ -210,6 +210,8 @@ pub struct Announcement {
     pub url: String,
     pub version: String,
     pub pid: u32,
+    /// Where its router takes requests for routes; empty without one.
+    pub router: String,
 }
 
 impl Announcement {

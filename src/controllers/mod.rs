@@ -28,9 +28,13 @@ mod operations;
 mod placement;
 mod replicas;
 mod rollout;
+<<<<<<< HEAD
 mod rotation;
 mod scheduling;
 mod service_accounts;
+=======
+mod route_status;
+>>>>>>> fe0b07a (The embedded server has a router: routes, service addresses, draining without a failed request, and who owns a host)
 
 #[cfg(test)]
 mod simulation;
@@ -76,6 +80,7 @@ impl Controllers {
             Line::new(build::Builds),
             Line::new(garbage::Garbage),
             Line::new(namespace::Namespaces),
+            Line::new(route_status::Routes),
         ];
         Controllers {
             queue: Queue::start(client, &scope, clock, lines),

@@ -433,7 +433,11 @@ pub struct World {
     pub images: Table<Image>,
     pub build_configs: Table<BuildConfig>,
     pub builds: Table<Build>,
+<<<<<<< HEAD
     pub sightings: Sightings,
+=======
+    hosts: BTreeMap<String, BTreeSet<Key>>,
+>>>>>>> fe0b07a (The embedded server has a router: routes, service addresses, draining without a failed request, and who owns a host)
     signs: BTreeMap<Key, Sign>,
     silent: BTreeMap<String, Timestamp>,
     ended: BTreeMap<Key, Timestamp>,
@@ -513,7 +517,7 @@ tabled! {
     Service = services;
     EndpointSlice = endpoint_slices;
     Endpoints = endpoints;
-    Route = routes;
+    Route = routes, observe_route;
     Router = routers;
     Pod = pods, observe_pod;
     ReplicationController = replication_controllers, observe_replication_controller;
@@ -537,6 +541,30 @@ impl World {
     ) -> Option<Arc<T>> {
         T::observe(self, key, object.as_deref(), now);
         T::table_mut(self).put(key, object)
+    }
+
+    /// The routes that name a host, whoever may have it.
+    pub fn routes_of_host(&self, host: &str) -> impl Iterator<Item = &Arc<Route>> {
+        let keys = self.hosts.get(&host.to_ascii_lowercase());
+        keys.into_iter()
+            .flatten()
+            .filter_map(|key| self.routes.find(key))
+    }
+
+    fn observe_route(&mut self, key: &Key, route: Option<&Route>, _now: Timestamp) {
+        let host = |route: &Route| route.spec.host.to_ascii_lowercase();
+        if let Some(old) = self.routes.find(key).map(|old| host(old))
+            && let Some(keys) = self.hosts.get_mut(&old)
+        {
+            keys.remove(key);
+            if keys.is_empty() {
+                self.hosts.remove(&old);
+            }
+        }
+        if let Some(route) = route {
+            let keys = self.hosts.entry(host(route)).or_default();
+            keys.insert(key.clone());
+        }
     }
 
     /// Whether a node is there and its agent was heard lately.

@@ -42,7 +42,11 @@ fn greatest_common_divisor(one: u32, other: u32) -> u32 {
 }
 
 /// Of `count` candidates the one with the least load, starting at `turn`; `None` for a candidate that is out.
-pub(crate) fn least(count: usize, turn: usize, load: impl Fn(usize) -> Option<u32>) -> Option<usize> {
+pub(crate) fn least(
+    count: usize,
+    turn: usize,
+    load: impl Fn(usize) -> Option<u32>,
+) -> Option<usize> {
     if count == 0 {
         return None;
     }

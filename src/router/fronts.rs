@@ -10,10 +10,13 @@
 //! command, and touches nothing else of a network that the host may have in the same range.
 
 use std::collections::HashMap;
+use std::collections::HashSet;
 use std::io;
 use std::net::IpAddr;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -47,12 +50,26 @@ pub(crate) struct Fronts {
     pub(crate) clock: Clock,
     pub(crate) scope: Scope,
     open: HashMap<SocketAddr, Scope>,
+    routed: Routed,
 }
+
+/// The addresses that this router made the machine's own.
+type Routed = Arc<Mutex<HashSet<IpAddr>>>;
 
 impl Fronts {
     /// None yet.
     pub(crate) fn new(shared: Arc<Shared>, client: Client, clock: Clock, scope: Scope) -> Fronts {
+        let routed = Routed::default();
+        let (at_the_end, stop) = (routed.clone(), scope.clone());
+        scope.spawn_graceful(async move {
+            stop.cancelled().await;
+            let left = std::mem::take(&mut *locked(&at_the_end));
+            for ip in left {
+                drop(route("del", ip).await);
+            }
+        });
         Fronts {
+            routed,
             shared,
             client,
             clock,
@@ -77,6 +94,7 @@ impl Fronts {
             shared: self.shared.clone(),
             client: self.client.clone(),
             clock: self.clock.clone(),
+            routed: self.routed.clone(),
         };
         let connections = scope.clone();
         scope.spawn(async move { front.run(connections).await });
@@ -86,7 +104,7 @@ impl Fronts {
     /// Takes the address off this machine when no port of it is left.
     fn give_up(&self, ip: IpAddr) {
         let is_used = self.open.keys().any(|address| address.ip() == ip);
-        if !is_used && needs_a_route(ip) {
+        if !is_used && locked(&self.routed).remove(&ip) {
             self.scope
                 .spawn_graceful(async move { drop(route("del", ip).await) });
         }
@@ -99,6 +117,7 @@ struct Front {
     shared: Arc<Shared>,
     client: Client,
     clock: Clock,
+    routed: Routed,
 }
 
 impl Front {
@@ -123,7 +142,7 @@ impl Front {
         let mut pauses = Backoff::new(SHORTEST_PAUSE, LONGEST_PAUSE);
         let mut said = false;
         loop {
-            match listen(self.address).await {
+            match listen(self.address, &self.routed).await {
                 Ok(socket) => return socket,
                 Err(error) => {
                     if !said {
@@ -177,12 +196,17 @@ impl Front {
     }
 }
 
-async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+fn locked(routed: &Routed) -> std::sync::MutexGuard<'_, HashSet<IpAddr>> {
+    routed.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn listen(address: SocketAddr, routed: &Routed) -> io::Result<TcpListener> {
     match TcpListener::bind(address).await {
         Err(error)
             if error.kind() == io::ErrorKind::AddrNotAvailable && needs_a_route(address.ip()) =>
         {
             route("replace", address.ip()).await?;
+            locked(routed).insert(address.ip());
             TcpListener::bind(address).await
         }
         bound => bound,

@@ -204,6 +204,10 @@ impl Follower {
                 Some((key, _)) = services.recv() => self.book.service(&key, self.services.get(&key)),
                 () = self.slices.at_least(seen + 1) => {}
             }
+            // Waiting for a version ends at once in a scope that is over; so does this.
+            if self.fronts.scope.is_cancelled() {
+                return;
+            }
         }
     }
 

@@ -46,6 +46,8 @@ use crate::router::upstream::Upstream;
 
 /// How often a request is sent again at most.
 const RETRIES: usize = 3;
+/// The most endpoints that one request tries.
+const TRIES: usize = 5;
 
 /// What all workers and fronts share.
 #[derive(Default)]
@@ -168,7 +170,11 @@ impl Proxy {
         let mut tried = Vec::new();
         let mut retries = 0;
         loop {
-            let (flight, within) = self.choose(&request, &tried)?;
+            let (flight, within) = match self.choose(&request, &tried) {
+                // There is no other endpoint to try: what the last one did is the answer.
+                Err(Failure::NotAvailable) if retries > 0 => return Err(Failure::Broken),
+                chosen => chosen?,
+            };
             let address = flight.endpoint().address;
             // After a failure no connection is trusted that might be as dead as the first.
             let pooled = (retries == 0)
@@ -186,6 +192,9 @@ impl Proxy {
                         tracing::debug!(%address, %error, "cannot connect to an endpoint");
                         flight.endpoint().suspect(true);
                         tried.push(address);
+                        if tried.len() > TRIES {
+                            return Err(Failure::NotAvailable);
+                        }
                         continue;
                     }
                 },

@@ -1,8 +1,8 @@
 //! Starts the parts in order and stops them in reverse.
 //!
-//! Order: data folder and its lock, store, keys, socket, API, listener, controllers, node agent; `server.json` says
-//! that all of it is ready. Stopping goes the other way, under a grace period: the agent first (hooks under way go on
-//! under their shims), then controllers, then streams and connections, the store last. The server decides nothing
+//! Order: data folder and its lock, store, keys, sockets, API, listener, controllers, router, node agent; `server.json`
+//! says that all of it is ready. Stopping goes the other way, under a grace period: the agent first (hooks under way go on
+//! under their shims), then the router, which lets requests under way end, then controllers, then streams and connections, the store last. The server decides nothing
 //! about objects.
 
 pub mod background;
@@ -21,6 +21,7 @@ use crate::agent::Agent;
 use crate::agent::AgentOptions;
 use crate::api::core::NODE_LEASES;
 use crate::api::image::SHARED_NAMESPACE;
+use crate::api::network::BUILT_IN_ROUTER;
 use crate::api::status::Status;
 use crate::apiserver;
 use crate::apiserver::Api;
@@ -38,6 +39,8 @@ use crate::client::Client;
 use crate::client::connection::Announcement;
 use crate::content::blobs::Blobs;
 use crate::controllers::Controllers;
+use crate::router;
+use crate::router::Router;
 use crate::server::data_folder::DataFolder;
 use crate::server::pki::Pki;
 use crate::store::Store;
@@ -67,6 +70,8 @@ pub enum Listen {
 pub struct Options {
     pub data_dir: PathBuf,
     pub listen: Listen,
+    /// Where requests for routes are taken; `None` for no router.
+    pub router: Option<Listen>,
     /// Whether this machine is a node of its own server.
     pub node: bool,
     pub clock: Clock,
@@ -75,11 +80,12 @@ pub struct Options {
 }
 
 impl Options {
-    /// A server in that folder at the default address, with a node.
+    /// A server in that folder at the default addresses, with a node.
     pub fn new(data_dir: impl Into<PathBuf>) -> Options {
         Options {
             data_dir: data_dir.into(),
             listen: Listen::Default,
+            router: Some(Listen::Default),
             node: true,
             clock: Clock::System,
             program: PathBuf::from("/proc/self/exe"),
@@ -92,11 +98,15 @@ impl Options {
 pub enum Error {
     #[error(transparent)]
     DataFolder(#[from] data_folder::Error),
-    #[error("the address {address} is already in use; choose another with --listen ADDR:PORT")]
-    AddressTaken { address: SocketAddr },
-    #[error("cannot listen on {address}; choose another address with --listen ADDR:PORT")]
+    #[error("the address {address} is already in use; choose another with {flag} ADDR:PORT")]
+    AddressTaken {
+        address: SocketAddr,
+        flag: &'static str,
+    },
+    #[error("cannot listen on {address}; choose another address with {flag} ADDR:PORT")]
     Listen {
         address: SocketAddr,
+        flag: &'static str,
         source: std::io::Error,
     },
     #[error("cannot {what}")]
@@ -108,6 +118,8 @@ pub enum Error {
     Store(#[from] crate::store::Error),
     #[error("cannot prepare keys and certificates")]
     Pki(#[from] pki::Error),
+    #[error("cannot start the router")]
+    Router(#[from] router::Error),
     #[error("cannot start the node agent")]
     Agent(#[from] crate::agent::Error),
     #[error("cannot start: {0}")]
@@ -118,6 +130,7 @@ pub enum Error {
 pub struct Server {
     url: String,
     address: SocketAddr,
+    router: Option<SocketAddr>,
     node: Option<String>,
     api: Api,
     controllers: Option<Controllers>,
@@ -131,11 +144,15 @@ impl Server {
     pub async fn start(options: Options) -> Result<Server, Error> {
         let starting = background::Starting::begin(&options.data_dir)?;
         let folder = DataFolder::open(&options.data_dir)?;
-        let listen = match options.listen {
+        let listen = |listen| match listen {
             Listen::Default if starting.is_background() => Listen::DefaultOrFree,
             other => other,
         };
-        let socket = bind(listen).await?;
+        let socket = bind(listen(options.listen), DEFAULT_ADDRESS, "--listen").await?;
+        let routes = match options.router.map(listen) {
+            Some(listen) => Some(bind(listen, router::DEFAULT_ADDRESS, "--router-listen").await?),
+            None => None,
+        };
         let address = socket.local_addr().map_err(io_error("read the address"))?;
         let url = format!("https://{}", reachable(address));
         let pki = Arc::new(open_pki(&folder, address, &options.clock)?);
@@ -147,6 +164,7 @@ impl Server {
         let mut server = Server {
             url,
             address,
+            router: None,
             node: None,
             api,
             controllers: None,
@@ -155,6 +173,7 @@ impl Server {
         };
         server.listen(socket, &pki)?;
         server.start_controllers(&options).await?;
+        server.start_router(routes, &options).await?;
         if options.node {
             server.start_node(&options).await?;
         }
@@ -164,6 +183,7 @@ impl Server {
             url: server.url.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
+            router: server.router.map(|at| at.to_string()).unwrap_or_default(),
         })?;
         crash::point("server.ready.after");
         starting.end();
@@ -179,6 +199,11 @@ impl Server {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where its router takes requests for routes, if it has one.
+    pub fn router(&self) -> Option<SocketAddr> {
+        self.router
     }
 
     /// The folder it runs in.
@@ -276,6 +301,29 @@ impl Server {
         Ok(())
     }
 
+    /// Starts the router, or makes sure that nobody waits for one that does not run.
+    async fn start_router(
+        &mut self,
+        socket: Option<TcpListener>,
+        options: &Options,
+    ) -> Result<(), Error> {
+        let scope = self.begin("router");
+        let client = client(&self.api, Identity::Router, &scope)?;
+        let Some(socket) = socket else {
+            let gone = router::unregister(&client, BUILT_IN_ROUTER).await;
+            return gone.map_err(|error| Error::Part(error.to_string()));
+        };
+        let router = router::Options {
+            clock: options.clock.clone(),
+            ..router::Options::new(client, socket)
+        };
+        let router = Router::start(router, &scope).await?;
+        router.ready().await;
+        self.router = Some(router.address());
+        self.api.add_metrics(move || router.metrics());
+        Ok(())
+    }
+
     async fn start_node(&mut self, options: &Options) -> Result<(), Error> {
         let name = data_folder::node_name();
         let scope = self.begin("node agent");
@@ -308,26 +356,36 @@ fn io_error(what: &'static str) -> impl FnOnce(std::io::Error) -> Error {
     }
 }
 
-async fn bind(listen: Listen) -> Result<TcpListener, Error> {
+/// Takes an address; `flag` is what chooses another one.
+async fn bind(
+    listen: Listen,
+    default: SocketAddr,
+    flag: &'static str,
+) -> Result<TcpListener, Error> {
     let address = match listen {
-        Listen::Default | Listen::DefaultOrFree => DEFAULT_ADDRESS,
+        Listen::Default | Listen::DefaultOrFree => default,
         Listen::At(address) => address,
     };
     match TcpListener::bind(address).await {
         Ok(socket) => Ok(socket),
         Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
             if listen != Listen::DefaultOrFree {
-                return Err(Error::AddressTaken { address });
+                return Err(Error::AddressTaken { address, flag });
             }
             let free = SocketAddr::new(address.ip(), 0);
             TcpListener::bind(free)
                 .await
                 .map_err(|source| Error::Listen {
                     address: free,
+                    flag,
                     source,
                 })
         }
-        Err(source) => Err(Error::Listen { address, source }),
+        Err(source) => Err(Error::Listen {
+            address,
+            flag,
+            source,
+        }),
     }
 }
 
@@ -421,16 +479,19 @@ mod tests {
 
     #[tokio::test]
     async fn a_taken_address_is_named_with_the_way_out() {
-        let first = bind(Listen::At("127.0.0.1:0".parse().unwrap()))
-            .await
-            .unwrap();
+        let default = "127.0.0.1:0".parse().unwrap();
+        let first = bind(Listen::Default, default, "--listen").await.unwrap();
         let address = first.local_addr().unwrap();
-        let refusal = bind(Listen::At(address)).await.unwrap_err();
-        assert_eq!(
-            refusal.to_string(),
-            format!(
-                "the address {address} is already in use; choose another with --listen ADDR:PORT"
-            )
-        );
+        for flag in ["--listen", "--router-listen"] {
+            let refusal = bind(Listen::Default, address, flag).await.unwrap_err();
+            assert_eq!(
+                refusal.to_string(),
+                format!(
+                    "the address {address} is already in use; choose another with {flag} ADDR:PORT"
+                )
+            );
+        }
+        let free = bind(Listen::DefaultOrFree, address, "--listen").await;
+        assert_ne!(free.unwrap().local_addr().unwrap(), address);
     }
 }

@@ -63,6 +63,7 @@ impl World {
 async fn start_in(data_dir: &Path) -> Server {
     let options = Options {
         listen: Listen::At("127.0.0.1:0".parse().unwrap()),
+        router: None,
         node: false,
         ..Options::new(data_dir)
     };

@@ -20,6 +20,7 @@ async fn a_second_server_says_who_is_there() {
     let world = World::start().await;
     let options = Options {
         listen: Listen::At("127.0.0.1:0".parse().unwrap()),
+        router: None,
         node: false,
         ..Options::new(world.server.data_dir())
     };

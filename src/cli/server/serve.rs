@@ -18,7 +18,7 @@ use crate::server::background;
 /// How long the parts have to end by themselves.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// Run the embedded server: API, registry, controllers and a node
+/// Run the embedded server: API, registry, controllers, a router and a node
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -26,7 +26,7 @@ Examples:
   upshift serve
 
   # Another one beside it
-  upshift serve --data-dir ./other --listen 127.0.0.1:9443
+  upshift serve --data-dir ./other --listen 127.0.0.1:9443 --router-listen 127.0.0.1:9880
 
   # Stop the one that runs, wherever it was started
   upshift serve --stop")]
@@ -34,6 +34,12 @@ pub struct Args {
     /// Where to listen
     #[arg(long, value_name = "ADDR:PORT")]
     pub listen: Option<SocketAddr>,
+    /// Where to take requests for routes
+    #[arg(long, value_name = "ADDR:PORT", conflicts_with = "no_router")]
+    pub router_listen: Option<SocketAddr>,
+    /// Serve no routes and no service addresses
+    #[arg(long)]
+    pub no_router: bool,
     /// This machine is no node of the server
     #[arg(long)]
     pub no_node: bool,
@@ -71,6 +77,8 @@ async fn serve(args: &Args, context: &Context) -> Result<Exit, Failure> {
     let flag = context.flags.resolve(context)?.data_dir;
     let mut options = Options::new(connection::data_dir(flag.as_deref(), &context.environment)?);
     options.listen = args.listen.map_or(Listen::Default, Listen::At);
+    let routes = args.router_listen.map_or(Listen::Default, Listen::At);
+    options.router = (!args.no_router).then_some(routes);
     options.node = !args.no_node;
     let data_dir = options.data_dir.clone();
     let server = Server::start(options)
@@ -81,6 +89,9 @@ async fn serve(args: &Args, context: &Context) -> Result<Exit, Failure> {
         server.url(),
         data_dir.display()
     ))?;
+    if let Some(address) = server.router() {
+        context.say(format_args!("Routes are served at http://{address}.\n"))?;
+    }
     server
         .asked_to_stop()
         .await
