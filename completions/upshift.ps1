@@ -48,6 +48,7 @@ Register-ArgumentCompleter -Native -CommandName 'upshift' -ScriptBlock {
             [CompletionResult]::new('new-project', 'new-project', [CompletionResultType]::ParameterValue, 'Request a new project')
             [CompletionResult]::new('project', 'project', [CompletionResultType]::ParameterValue, 'Switch to another project')
             [CompletionResult]::new('projects', 'projects', [CompletionResultType]::ParameterValue, 'Display existing projects')
+            [CompletionResult]::new('status', 'status', [CompletionResultType]::ParameterValue, 'Show an overview of the current project')
             [CompletionResult]::new('deploy', 'deploy', [CompletionResultType]::ParameterValue, 'Deploy a directory or an archive to the hosts of an application')
             [CompletionResult]::new('rollback', 'rollback', [CompletionResultType]::ParameterValue, 'Bring back the revision before')
             [CompletionResult]::new('rollout', 'rollout', [CompletionResultType]::ParameterValue, 'Follow and steer the rollouts of an application')
@@ -58,7 +59,7 @@ Register-ArgumentCompleter -Native -CommandName 'upshift' -ScriptBlock {
             [CompletionResult]::new('label', 'label', [CompletionResultType]::ParameterValue, 'Update the labels on a resource')
             [CompletionResult]::new('annotate', 'annotate', [CompletionResultType]::ParameterValue, 'Update the annotations on a resource')
             [CompletionResult]::new('delete', 'delete', [CompletionResultType]::ParameterValue, 'Delete resources by file names, names, or label selectors')
-            [CompletionResult]::new('logs', 'logs', [CompletionResultType]::ParameterValue, 'Print what the hooks of a rollout printed')
+            [CompletionResult]::new('logs', 'logs', [CompletionResultType]::ParameterValue, 'Print the logs for a resource')
             [CompletionResult]::new('wait', 'wait', [CompletionResultType]::ParameterValue, 'Wait for a specific condition on one or many resources')
             [CompletionResult]::new('patch', 'patch', [CompletionResultType]::ParameterValue, 'Update fields of a resource')
             [CompletionResult]::new('api-resources', 'api-resources', [CompletionResultType]::ParameterValue, 'Print the supported API resources on the server')
@@ -151,6 +152,36 @@ Register-ArgumentCompleter -Native -CommandName 'upshift' -ScriptBlock {
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print only names')
             [CompletionResult]::new('--short', '--short', [CompletionResultType]::ParameterName, 'Print only names')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print only names')
+            [CompletionResult]::new('--local', '--local', [CompletionResultType]::ParameterName, 'Use the embedded server of this machine, whatever the kubeconfig says')
+            [CompletionResult]::new('--insecure-skip-tls-verify', '--insecure-skip-tls-verify', [CompletionResultType]::ParameterName, 'Do not check the server''s certificate; anybody can then read and change what is sent')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'upshift;status' {
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'dot: a graph for Graphviz')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'dot: a graph for Graphviz')
+            [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'The project of this call, instead of the current one')
+            [CompletionResult]::new('--namespace', '--namespace', [CompletionResultType]::ParameterName, 'The project of this call, instead of the current one')
+            [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'The folder of the embedded server')
+            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'The address of the API server')
+            [CompletionResult]::new('--server', '--server', [CompletionResultType]::ParameterName, 'The address of the API server')
+            [CompletionResult]::new('--token', '--token', [CompletionResultType]::ParameterName, 'Bearer token for the API server')
+            [CompletionResult]::new('--kubeconfig', '--kubeconfig', [CompletionResultType]::ParameterName, 'The kubeconfig file to use')
+            [CompletionResult]::new('--context', '--context', [CompletionResultType]::ParameterName, 'The context of the kubeconfig to use')
+            [CompletionResult]::new('--cluster', '--cluster', [CompletionResultType]::ParameterName, 'The cluster of the kubeconfig to use')
+            [CompletionResult]::new('--user', '--user', [CompletionResultType]::ParameterName, 'The user of the kubeconfig to use')
+            [CompletionResult]::new('--certificate-authority', '--certificate-authority', [CompletionResultType]::ParameterName, 'File with the authorities that may have signed the server''s certificate')
+            [CompletionResult]::new('--client-certificate', '--client-certificate', [CompletionResultType]::ParameterName, 'File with the client certificate')
+            [CompletionResult]::new('--client-key', '--client-key', [CompletionResultType]::ParameterName, 'File with the key of the client certificate')
+            [CompletionResult]::new('--tls-server-name', '--tls-server-name', [CompletionResultType]::ParameterName, 'The name to expect in the server''s certificate')
+            [CompletionResult]::new('--request-timeout', '--request-timeout', [CompletionResultType]::ParameterName, 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'How much to tell about requests, 0 to 10')
+            [CompletionResult]::new('--v', '--v', [CompletionResultType]::ParameterName, 'How much to tell about requests, 0 to 10')
+            [CompletionResult]::new('--loglevel', '--loglevel', [CompletionResultType]::ParameterName, 'How much to tell about requests, 0 to 10')
+            [CompletionResult]::new('-A', '-A ', [CompletionResultType]::ParameterName, 'All projects')
+            [CompletionResult]::new('--all-namespaces', '--all-namespaces', [CompletionResultType]::ParameterName, 'All projects')
+            [CompletionResult]::new('--suggest', '--suggest', [CompletionResultType]::ParameterName, 'Everything that was found, with what to do about it')
             [CompletionResult]::new('--local', '--local', [CompletionResultType]::ParameterName, 'Use the embedded server of this machine, whatever the kubeconfig says')
             [CompletionResult]::new('--insecure-skip-tls-verify', '--insecure-skip-tls-verify', [CompletionResultType]::ParameterName, 'Do not check the server''s certificate; anybody can then read and change what is sent')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
@@ -729,8 +760,19 @@ Register-ArgumentCompleter -Native -CommandName 'upshift' -ScriptBlock {
             break
         }
         'upshift;logs' {
-            [CompletionResult]::new('--hook', '--hook', [CompletionResultType]::ParameterName, 'Only this hook')
-            [CompletionResult]::new('--gear', '--gear', [CompletionResultType]::ParameterName, 'Only this gear, by its name or its node''s')
+            [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'The container, if there are several')
+            [CompletionResult]::new('--container', '--container', [CompletionResultType]::ParameterName, 'The container, if there are several')
+            [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'All pods with these labels')
+            [CompletionResult]::new('--selector', '--selector', [CompletionResultType]::ParameterName, 'All pods with these labels')
+            [CompletionResult]::new('--tail', '--tail', [CompletionResultType]::ParameterName, 'Only so many lines from the end; -1 is all, with -l 10 unless said otherwise')
+            [CompletionResult]::new('--since', '--since', [CompletionResultType]::ParameterName, 'Only what is younger: 5s, 2m, 3h')
+            [CompletionResult]::new('--since-time', '--since-time', [CompletionResultType]::ParameterName, 'Only what came after that moment: 2026-11-20T20:44:04Z')
+            [CompletionResult]::new('--limit-bytes', '--limit-bytes', [CompletionResultType]::ParameterName, 'At most so many bytes')
+            [CompletionResult]::new('--max-log-requests', '--max-log-requests', [CompletionResultType]::ParameterName, 'How many streams to follow at a time with -l')
+            [CompletionResult]::new('--pod-running-timeout', '--pod-running-timeout', [CompletionResultType]::ParameterName, 'How long to wait until a pod is there')
+            [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Of bc/NAME or dc/NAME: this build or deployment instead of the newest')
+            [CompletionResult]::new('--hook', '--hook', [CompletionResultType]::ParameterName, 'Of an application or a rollout: only this hook')
+            [CompletionResult]::new('--gear', '--gear', [CompletionResultType]::ParameterName, 'Of an application or a rollout: only this gear, by its name or its node''s')
             [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'The project of this call, instead of the current one')
             [CompletionResult]::new('--namespace', '--namespace', [CompletionResultType]::ParameterName, 'The project of this call, instead of the current one')
             [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'The folder of the embedded server')
@@ -749,8 +791,13 @@ Register-ArgumentCompleter -Native -CommandName 'upshift' -ScriptBlock {
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'How much to tell about requests, 0 to 10')
             [CompletionResult]::new('--v', '--v', [CompletionResultType]::ParameterName, 'How much to tell about requests, 0 to 10')
             [CompletionResult]::new('--loglevel', '--loglevel', [CompletionResultType]::ParameterName, 'How much to tell about requests, 0 to 10')
-            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Go on until the rollout is over')
-            [CompletionResult]::new('--follow', '--follow', [CompletionResultType]::ParameterName, 'Go on until the rollout is over')
+            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Go on until it is over')
+            [CompletionResult]::new('--follow', '--follow', [CompletionResultType]::ParameterName, 'Go on until it is over')
+            [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'What the container printed before it was started again; of dc/NAME, the deployment before')
+            [CompletionResult]::new('--previous', '--previous', [CompletionResultType]::ParameterName, 'What the container printed before it was started again; of dc/NAME, the deployment before')
+            [CompletionResult]::new('--all-containers', '--all-containers', [CompletionResultType]::ParameterName, 'All containers of the pod')
+            [CompletionResult]::new('--timestamps', '--timestamps', [CompletionResultType]::ParameterName, 'Each line with the moment at which it came')
+            [CompletionResult]::new('--prefix', '--prefix', [CompletionResultType]::ParameterName, 'Each line with its pod and container')
             [CompletionResult]::new('--local', '--local', [CompletionResultType]::ParameterName, 'Use the embedded server of this machine, whatever the kubeconfig says')
             [CompletionResult]::new('--insecure-skip-tls-verify', '--insecure-skip-tls-verify', [CompletionResultType]::ParameterName, 'Do not check the server''s certificate; anybody can then read and change what is sent')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
@@ -1243,6 +1290,7 @@ Register-ArgumentCompleter -Native -CommandName 'upshift' -ScriptBlock {
             [CompletionResult]::new('new-project', 'new-project', [CompletionResultType]::ParameterValue, 'Request a new project')
             [CompletionResult]::new('project', 'project', [CompletionResultType]::ParameterValue, 'Switch to another project')
             [CompletionResult]::new('projects', 'projects', [CompletionResultType]::ParameterValue, 'Display existing projects')
+            [CompletionResult]::new('status', 'status', [CompletionResultType]::ParameterValue, 'Show an overview of the current project')
             [CompletionResult]::new('deploy', 'deploy', [CompletionResultType]::ParameterValue, 'Deploy a directory or an archive to the hosts of an application')
             [CompletionResult]::new('rollback', 'rollback', [CompletionResultType]::ParameterValue, 'Bring back the revision before')
             [CompletionResult]::new('rollout', 'rollout', [CompletionResultType]::ParameterValue, 'Follow and steer the rollouts of an application')
@@ -1253,7 +1301,7 @@ Register-ArgumentCompleter -Native -CommandName 'upshift' -ScriptBlock {
             [CompletionResult]::new('label', 'label', [CompletionResultType]::ParameterValue, 'Update the labels on a resource')
             [CompletionResult]::new('annotate', 'annotate', [CompletionResultType]::ParameterValue, 'Update the annotations on a resource')
             [CompletionResult]::new('delete', 'delete', [CompletionResultType]::ParameterValue, 'Delete resources by file names, names, or label selectors')
-            [CompletionResult]::new('logs', 'logs', [CompletionResultType]::ParameterValue, 'Print what the hooks of a rollout printed')
+            [CompletionResult]::new('logs', 'logs', [CompletionResultType]::ParameterValue, 'Print the logs for a resource')
             [CompletionResult]::new('wait', 'wait', [CompletionResultType]::ParameterValue, 'Wait for a specific condition on one or many resources')
             [CompletionResult]::new('patch', 'patch', [CompletionResultType]::ParameterValue, 'Update fields of a resource')
             [CompletionResult]::new('api-resources', 'api-resources', [CompletionResultType]::ParameterValue, 'Print the supported API resources on the server')
@@ -1275,6 +1323,9 @@ Register-ArgumentCompleter -Native -CommandName 'upshift' -ScriptBlock {
             break
         }
         'upshift;help;projects' {
+            break
+        }
+        'upshift;help;status' {
             break
         }
         'upshift;help;deploy' {

@@ -28,13 +28,10 @@ mod operations;
 mod placement;
 mod replicas;
 mod rollout;
-<<<<<<< HEAD
 mod rotation;
+mod route_status;
 mod scheduling;
 mod service_accounts;
-=======
-mod route_status;
->>>>>>> fe0b07a (The embedded server has a router: routes, service addresses, draining without a failed request, and who owns a host)
 
 #[cfg(test)]
 mod simulation;

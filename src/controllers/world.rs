@@ -433,11 +433,8 @@ pub struct World {
     pub images: Table<Image>,
     pub build_configs: Table<BuildConfig>,
     pub builds: Table<Build>,
-<<<<<<< HEAD
     pub sightings: Sightings,
-=======
     hosts: BTreeMap<String, BTreeSet<Key>>,
->>>>>>> fe0b07a (The embedded server has a router: routes, service addresses, draining without a failed request, and who owns a host)
     signs: BTreeMap<Key, Sign>,
     silent: BTreeMap<String, Timestamp>,
     ended: BTreeMap<Key, Timestamp>,
