@@ -4,16 +4,12 @@
 //! Router has taken that in and has no request in flight for it, or when the drain time is over. Its node waits for the
 //! mark (DESIGN 4.1, Rotation). Durations count from when this process saw the pod leave.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::json;
 
 use crate::api::kinds;
 use crate::api::meta::Key;
-use crate::api::network::Endpoint;
-use crate::api::network::EndpointSlice;
-use crate::api::network::Router;
 use crate::api::pod::ANNOTATION_DRAINED;
 use crate::api::pod::Pod;
 use crate::base::clock::Timestamp;
@@ -28,7 +24,7 @@ use crate::controllers::world::World;
 
 /// How long requests in flight are waited for.
 pub(crate) const DRAIN: Duration = Duration::from_secs(30);
-/// How long a slice may be under way that was decided on when the pod had not left yet.
+/// How long a slice may be under way to us that names a pod which was ready.
 const UNDER_WAY: Duration = Duration::from_millis(100);
 
 /// Decides for one Pod that is to end.
@@ -89,26 +85,19 @@ impl Controller for Rotation {
 fn leave(pod: &Pod, world: &World, now: Timestamp) -> Decision {
     let waited = world.sightings.leaving(&pod.metadata.key(), now);
     let waited = waited.unwrap_or_default();
-    let services: BTreeSet<&str> = endpoints::selecting(pod, world)
-        .map(|service| service.metadata.uid.as_str())
-        .collect();
-    let may_come_in = pod.is_ready() && !services.is_empty();
-    if may_come_in && waited < UNDER_WAY {
+    if pod.is_ready() && waited < UNDER_WAY {
         return Decision {
             again: Some(UNDER_WAY.saturating_sub(waited)),
             ..Decision::default()
         };
     }
-    let slices = services
-        .into_iter()
-        .flat_map(|uid| world.endpoint_slices.controlled_by(uid))
-        .map(|slice| &**slice);
-    let is_it = |endpoint: &Endpoint| {
-        let target = endpoint.target_ref.as_ref();
-        target.is_some_and(|target| target.uid == pod.metadata.uid)
-    };
-    let routers: Vec<&Router> = world.routers.all().map(|router| &**router).collect();
-    let standing = standing(slices, is_it, &pod.status.pod_ip, &routers);
+    let slices = endpoints::selecting(pod, world)
+        .flat_map(|service| world.endpoint_slices.controlled_by(&service.metadata.uid));
+    let newest = slices.map(|slice| slice.metadata.revision()).max();
+    let uid = &pod.metadata.uid;
+    // When it left is known unless this process began later; then the newest version covers it.
+    let left = world.sightings.left(uid).or(newest).unwrap_or(0);
+    let standing = standing(uid, left, &pod.status.pod_ip, world);
     let drained = json!({"metadata": {"annotations": {ANNOTATION_DRAINED: "true"}}});
     let drained = Decision::one(Change::patch(pod, drained));
     match standing {
@@ -132,23 +121,14 @@ pub(crate) enum Standing {
     In(String),
 }
 
-/// How an endpoint stands: the slices that it may be in, how to know it there, its address, everybody who forwards.
-pub(crate) fn standing<'w>(
-    slices: impl Iterator<Item = &'w EndpointSlice>,
-    is_it: impl Fn(&Endpoint) -> bool,
-    address: &str,
-    routers: &[&Router],
-) -> Standing {
-    let mut version = 0;
-    for slice in slices {
-        if slice.endpoints.iter().any(&is_it) {
-            return Standing::In(format!("slice {} still names it", slice.metadata.name));
-        }
-        version = version.max(slice.metadata.revision());
+/// How an endpoint stands that left its slices at a version: by the uid of what stands behind it, and by its address.
+pub(crate) fn standing(uid: &str, left: u64, address: &str, world: &World) -> Standing {
+    if let Some(slice) = world.sightings.slice_of(uid) {
+        return Standing::In(format!("slice {} still names it", slice.name));
     }
-    for router in routers {
+    for router in world.routers.all() {
         let name = &router.metadata.name;
-        if router.status.applied < version {
+        if router.status.applied < left {
             return Standing::In(format!("router {name} has not said that it leaves it out"));
         }
         let mut draining = router.status.draining.iter();
@@ -169,6 +149,8 @@ pub(crate) fn standing<'w>(
 mod tests {
     use super::*;
     use crate::api::meta::Typed;
+    use crate::api::network::EndpointSlice;
+    use crate::api::network::Router;
     use crate::api::network::Service;
     use crate::controllers::world::Tabled;
     use serde_json::Value;

@@ -6,9 +6,11 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::api::core::ObjectReference;
 use crate::api::deployment::RolloutPhase;
 use crate::api::kinds::Kind;
 use crate::api::meta::Key;
+use crate::api::network::EndpointSlice;
 use crate::api::pod::Pod;
 use crate::api::pod::Replicated;
 use crate::base::clock::Timestamp;
@@ -18,6 +20,10 @@ use crate::base::clock::Timestamp;
 pub struct Sightings {
     pods: BTreeMap<Key, PodSeen>,
     leaving: BTreeSet<Key>,
+    /// The slices that name an endpoint, by the uid of what stands behind it.
+    named: BTreeMap<String, BTreeSet<Key>>,
+    /// At which version of its slice a pod left rotation, by uid.
+    left: BTreeMap<String, u64>,
     sets: BTreeMap<(&'static str, Key), Progress>,
     images: BTreeMap<Key, Timestamp>,
 }
@@ -45,7 +51,9 @@ impl Sightings {
     /// Takes a pod's present state in.
     pub(super) fn pod(&mut self, key: &Key, pod: Option<&Pod>, now: Timestamp) {
         let Some(pod) = pod else {
-            self.pods.remove(key);
+            if let Some(seen) = self.pods.remove(key) {
+                self.left.remove(&seen.uid);
+            }
             self.leaving.remove(key);
             return;
         };
@@ -70,6 +78,47 @@ impl Sightings {
         if seen.ready.is_some() || seen.leaving.is_some() || seen.over.is_some() {
             self.pods.insert(key.clone(), seen);
         }
+    }
+
+    /// Takes a slice's old and new state in: whom it names, and who left it at which version. Of a deletion nobody tells
+    /// the version; it is later than the last one.
+    pub(super) fn slice(
+        &mut self,
+        key: &Key,
+        before: Option<&EndpointSlice>,
+        after: Option<&EndpointSlice>,
+    ) {
+        let stays: BTreeSet<&str> = uids(after).collect();
+        for uid in &stays {
+            let slices = self.named.entry((*uid).to_owned()).or_default();
+            slices.insert(key.clone());
+        }
+        let Some(before) = before else { return };
+        let version = after.map_or(before.metadata.revision() + 1, |after| {
+            after.metadata.revision()
+        });
+        for pod in targets(before).filter(|pod| !stays.contains(&*pod.uid)) {
+            if let Some(slices) = self.named.get_mut(&pod.uid) {
+                slices.remove(key);
+                if slices.is_empty() {
+                    self.named.remove(&pod.uid);
+                }
+            }
+            let key = Key::new(pod.namespace.clone(), pod.name.clone());
+            if self.pods.get(&key).is_some_and(|seen| seen.uid == pod.uid) {
+                self.left.insert(pod.uid.clone(), version);
+            }
+        }
+    }
+
+    /// A slice that names an endpoint, by the uid of what stands behind it.
+    pub fn slice_of(&self, uid: &str) -> Option<&Key> {
+        self.named.get(uid)?.first()
+    }
+
+    /// The version of its slice at which a pod left rotation; none when this process has not seen that.
+    pub fn left(&self, uid: &str) -> Option<u64> {
+        self.left.get(uid).copied()
     }
 
     /// Takes a replication controller's or replica set's present state in. Only more counts as progress, so that a pod
@@ -155,6 +204,18 @@ impl Sightings {
         let since = moment(self.pods.get(pod)?)?;
         Some(now.since(since))
     }
+}
+
+fn targets(slice: &EndpointSlice) -> impl Iterator<Item = &ObjectReference> {
+    let endpoints = slice.endpoints.iter();
+    endpoints.filter_map(|one| one.target_ref.as_ref())
+}
+
+fn uids(slice: Option<&EndpointSlice>) -> impl Iterator<Item = &str> {
+    slice
+        .into_iter()
+        .flat_map(targets)
+        .map(|target| &*target.uid)
 }
 
 #[cfg(test)]

@@ -33,6 +33,7 @@ use crate::base::clock::Timestamp;
 use crate::controllers::application::Applications;
 use crate::controllers::change::Change;
 use crate::controllers::change::Decision;
+use crate::controllers::change::Grace;
 use crate::controllers::change::Part;
 use crate::controllers::change::Target;
 use crate::controllers::garbage::Garbage;
@@ -107,11 +108,13 @@ pub(crate) struct Cluster {
     trace: Vec<String>,
     crashed: usize,
     delivered: usize,
+    /// Pods, their nodes and a router, when the story is about them.
+    pub(crate) site: Option<pods::Site>,
 }
 
 type Decide = fn(&Key, &World, Timestamp) -> Decision;
 
-struct Entry {
+pub(crate) struct Entry {
     keys: fn(&World) -> Vec<Key>,
     decide: Decide,
 }
@@ -163,6 +166,7 @@ impl Cluster {
             trace: Vec::new(),
             crashed: 0,
             delivered: 0,
+            site: None,
         };
         for node in nodes {
             cluster.make(&kinds::NODE, json!({"metadata": {"name": node}}));
@@ -254,7 +258,10 @@ impl Cluster {
         let Some(mut object) = self.objects.get(&at).cloned() else {
             return;
         };
-        if has_finalizers(&object) {
+        if object["metadata"]["deletionTimestamp"].is_string() {
+            return;
+        }
+        if has_finalizers(&object) || pods::ends_gracefully(kind, &object) {
             object["metadata"]["deletionTimestamp"] =
                 Timestamp::from_second(self.now).to_string().into();
             self.store(at, Some(object));
@@ -267,8 +274,9 @@ impl Cluster {
         self.revision += 1;
         let object = object.and_then(|mut object| {
             object["metadata"]["resourceVersion"] = self.revision.to_string().into();
-            let gone =
-                object["metadata"]["deletionTimestamp"].is_string() && !has_finalizers(&object);
+            let gone = object["metadata"]["deletionTimestamp"].is_string()
+                && at.0 != kinds::POD.plural
+                && !has_finalizers(&object);
             (!gone).then_some(object)
         });
         match &object {
@@ -322,7 +330,7 @@ impl Cluster {
             "nodes" => put::<crate::api::core::Node>(world, key, object, now),
             "namespaces" => put::<crate::api::core::Namespace>(world, key, object, now),
             "secrets" => put::<crate::controllers::world::Secret>(world, key, object, now),
-            other => panic!("no table for {other}"),
+            other => pods::deliver(other, world, key, object, now),
         }
         true
     }
@@ -460,7 +468,9 @@ impl Cluster {
                 Ok(())
             }
             Change::Delete {
-                target, decided_on, ..
+                target,
+                decided_on,
+                grace,
             } => {
                 for other in decided_on {
                     self.still_as_seen(other)?;
@@ -469,7 +479,10 @@ impl Cluster {
                     return Ok(());
                 }
                 self.current(target)?;
-                self.user_delete(target.kind, &target.key);
+                match grace {
+                    Grace::Own => self.user_delete(target.kind, &target.key),
+                    Grace::None => self.store(place(target.kind, &target.key), None),
+                }
                 Ok(())
             }
             Change::DeleteOrphan { target, owners } => {
@@ -563,6 +576,9 @@ impl Cluster {
 
     /// One step of one operation on a node that is there; whether there was one.
     fn agents(&mut self) -> bool {
+        if self.site.is_some() {
+            return self.site_step();
+        }
         let live: Vec<Operation> = self
             .all::<Operation>()
             .into_iter()
@@ -670,7 +686,10 @@ impl Cluster {
 
     /// Everybody takes turns until nobody has anything to do, or `until` holds.
     pub(crate) fn run_until(&mut self, until: impl Fn(&Cluster) -> bool) {
-        let controllers = controllers();
+        let controllers = match self.site {
+            None => controllers(),
+            Some(_) => pods::controllers(),
+        };
         for turn in 0..20_000 {
             if until(self) {
                 return;
@@ -742,11 +761,17 @@ impl Cluster {
                 operation.metadata.name, operation.status.phase
             ));
         }
+        if self.site.is_some() {
+            return self.site_picture();
+        }
         lines.push(format!("disk {:?}", self.disk));
         lines.join("\n")
     }
 
     fn check_invariants(&self) {
+        if let Some(site) = &self.site {
+            return self.check_site(site);
+        }
         let mut live: BTreeMap<String, String> = BTreeMap::new();
         for operation in self.all::<Operation>() {
             if operation.status.phase.is_final() {
@@ -837,5 +862,6 @@ fn survives(nodes: &[&str], settings: &Value, story: impl Fn(&mut Cluster)) -> S
     calm
 }
 
+mod pods;
 #[cfg(test)]
 mod tests;

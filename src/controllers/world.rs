@@ -512,7 +512,7 @@ tabled! {
     Secret = secrets;
     ConfigMap = config_maps;
     Service = services;
-    EndpointSlice = endpoint_slices;
+    EndpointSlice = endpoint_slices, observe_endpoint_slice;
     Endpoints = endpoints;
     Route = routes, observe_route;
     Router = routers;
@@ -612,6 +612,12 @@ impl World {
 
     fn observe_pod(&mut self, key: &Key, object: Option<&Pod>, now: Timestamp) {
         self.sightings.pod(key, object, now);
+    }
+
+    fn observe_endpoint_slice(&mut self, key: &Key, slice: Option<&EndpointSlice>, _: Timestamp) {
+        let before = self.endpoint_slices.find(key).cloned();
+        let before = before.as_deref();
+        self.sightings.slice(key, before, slice);
     }
 
     fn observe_replication_controller(
