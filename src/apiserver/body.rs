@@ -40,6 +40,16 @@ pub(crate) async fn read(body: Body) -> Result<Bytes, Status> {
     }
 }
 
+/// The body of a request to a subresource, JSON or YAML; null for none.
+pub(crate) async fn read_json(request: http::Request<Body>) -> Result<Value, Status> {
+    let (parts, body) = request.into_parts();
+    let bytes = read(body).await?;
+    if bytes.is_empty() {
+        return Ok(Value::Null);
+    }
+    Ok(parse_plain(&media_type(&parts.headers), &bytes)?.value)
+}
+
 /// The refusal of an object that is too large.
 pub(crate) fn too_large() -> Status {
     Status::too_large(format!(

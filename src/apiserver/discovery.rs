@@ -107,20 +107,58 @@ fn lines(kind: &Kind) -> Vec<Value> {
     }
     let mut lines = vec![main];
     for (subresource, verbs) in Subresource::of_kind(kind) {
-        lines.push(json!({
+        let mut line = json!({
             "name": format!("{}/{}", kind.plural, subresource.name()),
             "singularName": "",
             "namespaced": kind.scope == Scope::Namespaced,
-            "kind": kind.kind,
+            "kind": kind_of(kind, subresource),
             "verbs": names(verbs),
-        }));
+        });
+        if subresource == Subresource::Scale {
+            // Clients send what is said here, and read it as that.
+            line["group"] = "autoscaling".into();
+            line["version"] = "v1".into();
+        }
+        lines.push(line);
     }
     lines
+}
+
+/// What is sent to a subresource, or read from it.
+fn kind_of(kind: &Kind, subresource: Subresource) -> &'static str {
+    let is_build_config = kind == &kinds::BUILD_CONFIG;
+    match subresource {
+        Subresource::Scale => "Scale",
+        Subresource::Instantiate if is_build_config => "BuildRequest",
+        Subresource::Instantiate => "DeploymentRequest",
+        Subresource::InstantiateBinary => "BinaryBuildRequestOptions",
+        Subresource::Webhooks => "Build",
+        Subresource::Clone => "BuildRequest",
+        Subresource::Rollback => "DeploymentConfigRollback",
+        Subresource::Log if kind == &kinds::BUILD => "BuildLog",
+        Subresource::Log if kind == &kinds::DEPLOYMENT_CONFIG => "DeploymentLog",
+        _ => kind.kind,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_can_be_scaled_says_in_which_form() {
+        let list = resources("", "v1").unwrap();
+        let lines = list["resources"].as_array().unwrap();
+        let scale = lines
+            .iter()
+            .find(|line| line["name"] == "replicationcontrollers/scale")
+            .unwrap();
+        assert_eq!(
+            (&scale["group"], &scale["version"], &scale["kind"]),
+            (&"autoscaling".into(), &"v1".into(), &"Scale".into())
+        );
+        assert!(lines.iter().any(|line| line["name"] == "pods/log"));
+    }
 
     #[test]
     fn every_kind_is_found_where_discovery_says() {

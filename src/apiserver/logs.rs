@@ -45,7 +45,7 @@ pub(crate) async fn log(call: &Call) -> Result<Response, Status> {
 }
 
 /// What the node answered instead of a log: a Status, or at least its text.
-async fn refusal_of(answer: http::Response<hyper::body::Incoming>) -> Status {
+pub(super) async fn refusal_of(answer: http::Response<hyper::body::Incoming>) -> Status {
     let code = answer.status();
     let bytes = match crate::apiserver::body::read(Body::new(answer.into_body())).await {
         Ok(bytes) => bytes,
@@ -90,8 +90,8 @@ fn kept(call: &Call, operation: &Operation) -> Result<Option<Body>, Status> {
     ))))
 }
 
-/// A step's name in a query: names are letters and digits, everything else is taken out of harm's way.
-fn encode(text: &str) -> String {
+/// A name in a query: names are letters and digits, everything else is taken out of harm's way.
+pub(super) fn encode(text: &str) -> String {
     text.bytes()
         .map(|byte| match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' => {

@@ -264,11 +264,16 @@ pub(crate) fn update(kind: &Kind, old: &Value, mut new: Value) -> Result<Value, 
     if is_deleting(old) {
         refuse_new_finalizers(kind, old, &new)?;
     }
-    if has_generation(kind) && body_of(old) != body_of(&new) {
+    count_generation(kind, old, &mut new);
+    Ok(new)
+}
+
+/// Counts the generation up when anything beside metadata and status differs.
+pub(crate) fn count_generation(kind: &Kind, old: &Value, new: &mut Value) {
+    if has_generation(kind) && body_of(old) != body_of(new) {
         let generation = old["metadata"]["generation"].as_u64().unwrap_or(0) + 1;
         new["metadata"]["generation"] = generation.into();
     }
-    Ok(new)
 }
 
 /// What stands after a write of the status over `old`: everything else stays.

@@ -59,6 +59,8 @@ pub(crate) struct Target {
     /// Empty for a collection.
     pub(crate) name: String,
     pub(crate) subresource: Subresource,
+    /// What stands in the path after the subresource: of a webhook `SECRET/TYPE`.
+    pub(crate) tail: Vec<String>,
     pub(crate) query: Query,
 }
 
@@ -68,8 +70,20 @@ pub(crate) enum Subresource {
     /// The object itself.
     None,
     Status,
-    /// The output of an Operation's step.
+    /// The output of an Operation's step, of a pod, of a build or a rollout.
     Log,
+    /// How many pods something is to have.
+    Scale,
+    /// Starts a build or a rollout by hand.
+    Instantiate,
+    /// Starts a build of the source in the body.
+    InstantiateBinary,
+    /// Starts a build for whoever knows the secret.
+    Webhooks,
+    /// Repeats a build.
+    Clone,
+    /// What a deployment config would be with an earlier version.
+    Rollback,
     /// A one-time token for a node of that name.
     Token,
     /// A node's exchange of its token for a certificate.
@@ -85,6 +99,12 @@ impl Subresource {
             Subresource::None => "",
             Subresource::Status => "status",
             Subresource::Log => "log",
+            Subresource::Scale => "scale",
+            Subresource::Instantiate => "instantiate",
+            Subresource::InstantiateBinary => "instantiatebinary",
+            Subresource::Webhooks => "webhooks",
+            Subresource::Clone => "clone",
+            Subresource::Rollback => "rollback",
             Subresource::Token => "token",
             Subresource::Join => "join",
             Subresource::Tunnel => "tunnel",
@@ -97,8 +117,23 @@ impl Subresource {
         if kind.has_status {
             all.push((Subresource::Status, &[Verb::Get, Verb::Patch, Verb::Update]));
         }
-        if kind == &kinds::OPERATION {
+        if kinds_with_logs().contains(&kind) {
             all.push((Subresource::Log, &[Verb::Get]));
+        }
+        if kinds_with_scale().contains(&kind) {
+            all.push((Subresource::Scale, &[Verb::Get, Verb::Patch, Verb::Update]));
+        }
+        if kind == &kinds::BUILD_CONFIG {
+            all.push((Subresource::Instantiate, &[Verb::Create]));
+            all.push((Subresource::InstantiateBinary, &[Verb::Create]));
+            all.push((Subresource::Webhooks, &[Verb::Create]));
+        }
+        if kind == &kinds::BUILD {
+            all.push((Subresource::Clone, &[Verb::Create]));
+        }
+        if kind == &kinds::DEPLOYMENT_CONFIG {
+            all.push((Subresource::Instantiate, &[Verb::Create]));
+            all.push((Subresource::Rollback, &[Verb::Create]));
         }
         if kind == &kinds::NODE {
             all.push((Subresource::Join, &[Verb::Create]));
@@ -107,6 +142,24 @@ impl Subresource {
         }
         all
     }
+}
+
+fn kinds_with_logs() -> [&'static Kind; 4] {
+    [
+        &kinds::OPERATION,
+        &kinds::POD,
+        &kinds::BUILD,
+        &kinds::DEPLOYMENT_CONFIG,
+    ]
+}
+
+fn kinds_with_scale() -> [&'static Kind; 4] {
+    [
+        &kinds::REPLICATION_CONTROLLER,
+        &kinds::REPLICA_SET,
+        &kinds::DEPLOYMENT,
+        &kinds::DEPLOYMENT_CONFIG,
+    ]
 }
 
 /// What the query says; every option of every verb.
@@ -133,6 +186,8 @@ pub(crate) struct Query {
     /// Of a log: whose output.
     pub(crate) step: String,
     pub(crate) follow: bool,
+    /// What only one subresource asks, as it stands there: `container`, `asFile` …
+    pub(crate) others: Vec<(String, String)>,
 }
 
 /// What happens to fields that the kind does not have.
@@ -243,10 +298,14 @@ fn objects(
         ["namespaces", namespace, rest @ ..] if !rest.is_empty() => (*namespace, rest),
         _ => ("", path),
     };
-    let (plural, name, subresource) = match path {
-        [plural] => (*plural, "", ""),
-        [plural, name] => (*plural, *name, ""),
-        [plural, name, subresource] => (*plural, *name, *subresource),
+    let none: &[&str] = &[];
+    let (plural, name, subresource, tail) = match path {
+        [plural] => (*plural, "", "", none),
+        [plural, name] => (*plural, *name, "", none),
+        [plural, name, subresource] => (*plural, *name, *subresource, none),
+        [plural, name, "webhooks", tail @ ..] if tail.len() == 2 => {
+            (*plural, *name, "webhooks", tail)
+        }
         _ => return Err(Status::no_such_path()),
     };
     let kind = kinds::at(group, version, plural).ok_or_else(Status::no_such_path)?;
@@ -275,6 +334,7 @@ fn objects(
         namespace: namespace.to_owned(),
         name: name.to_owned(),
         subresource,
+        tail: tail.iter().map(|&part| part.to_owned()).collect(),
         query,
     })
 }
@@ -356,10 +416,33 @@ impl Query {
                 "gracePeriodSeconds" => query.grace_period = Some(number()?),
                 "step" => query.step = value,
                 "follow" => query.follow = is_true(&value),
-                _ => {}
+                _ => query.others.push((key, value)),
             }
         }
         Ok(query)
+    }
+
+    /// One of the other parameters; empty when it is not there.
+    pub(crate) fn other(&self, name: &str) -> &str {
+        let found = self.others.iter().find(|(key, _)| key == name);
+        found.map_or("", |(_, value)| value)
+    }
+
+    /// Whether one of the other parameters says yes.
+    pub(crate) fn wants(&self, name: &str) -> bool {
+        self.others
+            .iter()
+            .any(|(key, value)| key == name && is_true(value))
+    }
+
+    /// One of the other parameters as a number; none when it is not there.
+    pub(crate) fn number(&self, name: &str) -> Result<Option<u64>, Status> {
+        match self.other(name) {
+            "" => Ok(None),
+            text => text.parse().map(Some).map_err(|_| {
+                Status::bad_request(format!("{name}: {text:?} is not a whole number"))
+            }),
+        }
     }
 }
 
@@ -466,6 +549,23 @@ mod tests {
                 "get nodes [] [a] [tunnel]",
             ),
             (Method::POST, "/api/v1/nodes/a/tunnel", "405"),
+            (
+                Method::PUT,
+                "/apis/apps.openshift.io/v1/namespaces/demo/deploymentconfigs/a/scale",
+                "update deploymentconfigs [demo] [a] [scale]",
+            ),
+            (
+                Method::POST,
+                "/apis/build.openshift.io/v1/namespaces/demo/buildconfigs/a/webhooks/s/github",
+                "create buildconfigs [demo] [a] [webhooks]",
+            ),
+            (
+                Method::GET,
+                "/api/v1/namespaces/demo/pods/a/log?container=c",
+                "get pods [demo] [a] [log]",
+            ),
+            (Method::POST, "/api/v1/namespaces/demo/pods/a/log", "405"),
+            (Method::GET, "/api/v1/namespaces/demo/pods/a/log/b", "404"),
             (Method::GET, "/api/v1/nosuch", "404"),
             (Method::GET, "/", "404"),
             (Method::GET, "/api", "Discovery(Core)"),

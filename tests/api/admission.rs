@@ -129,6 +129,8 @@ async fn an_address_stays_and_is_free_again_afterwards() {
 #[tokio::test]
 async fn a_pod_that_runs_is_marked_and_goes_when_its_node_says_so() {
     let world = World::start().await;
+    let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n"}});
+    world.create(&node).await.unwrap();
     let made = world.create(&pod("a")).await.unwrap();
     assert_eq!(made["status"]["phase"], "Pending");
     let namespace = world

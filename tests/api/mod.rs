@@ -7,6 +7,7 @@ mod places;
 mod registry;
 mod rights;
 mod starting;
+mod subresources;
 mod watching;
 
 use std::path::Path;

@@ -10,6 +10,7 @@ mod images;
 mod manifests;
 mod repositories;
 mod seeding;
+mod sources;
 mod uploads;
 
 use axum::body::Body;
@@ -30,6 +31,7 @@ use crate::content::blobs::Digest;
 
 pub(super) use repositories::Repositories;
 pub(super) use seeding::seed;
+pub(super) use sources::keep_source;
 pub(super) use uploads::Uploads;
 
 const DIGEST_HEADER: &str = "docker-content-digest";
@@ -307,7 +309,7 @@ impl Call<'_> {
     ) -> Result<Response, Refusal> {
         let uploads = self.api.uploads();
         uploads
-            .commit(id, repository, digest, self.api.repositories())
+            .commit(id, repository, Some(digest), self.api.repositories())
             .await?;
         Ok(created(repository, "blobs", digest.as_str(), digest))
     }

@@ -142,34 +142,34 @@ impl Uploads {
         }
     }
 
-    /// Keeps an upload as a blob of its repository, durably.
+    /// Keeps an upload as a blob of its repository, durably; refuses one that has not the expected digest.
     pub(super) async fn commit(
         &self,
         id: &str,
         repository: &Repository,
-        digest: &Digest,
+        expected: Option<&Digest>,
         repositories: &Repositories,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Digest, Refusal> {
         let upload = self.find(id, repository)?;
         let gate = self.gate.clone().read_owned().await;
         let (repositories, repository) = (repositories.clone(), repository.clone());
-        let expected = digest.clone();
+        let expected = expected.cloned();
         let committed = tokio::task::spawn_blocking(move || {
             let _gate = gate;
             let Some(writer) = held(&upload.sink).writer.take() else {
-                return Ok(false);
+                return Ok(None);
             };
-            writer.commit(Some(&expected))?;
-            repositories.link(&repository, &expected)?;
-            Ok(true)
+            let (digest, _) = writer.commit(expected.as_ref())?;
+            repositories.link(&repository, &digest)?;
+            Ok(Some(digest))
         });
         let committed = committed
             .await
             .unwrap_or_else(|error| Err(blobs::Error::Disk(io::Error::other(error))));
         held(&self.open).remove(id);
         match committed {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(unknown(id)),
+            Ok(Some(digest)) => Ok(digest),
+            Ok(None) => Err(unknown(id)),
             Err(blobs::Error::Disk(error)) => Err(disk(&error)),
             Err(mismatch) => {
                 let message = format!("{mismatch}; nothing of it was kept");

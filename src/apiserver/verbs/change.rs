@@ -103,6 +103,34 @@ async fn change(
     Err(modified(call.stored_kind(), &call.target.name))
 }
 
+/// Makes a new state from the whole of the one that stands there, status included, for subresources that the server
+/// itself performs; the answer is what stands afterwards.
+pub(crate) async fn rewrite(
+    call: &Call,
+    make: impl Fn(&Value) -> Result<Value, Status>,
+) -> Result<Value, Status> {
+    let kind = call.stored_kind();
+    for _ in 0..TRIES {
+        let entry = call.entry()?;
+        let old = entry.object();
+        let mut next = make(&old)?;
+        if next == old {
+            return Ok(old);
+        }
+        object::count_generation(kind, &old, &mut next);
+        admit(kind, &next, Some(&old))?;
+        if call.target.query.dry_run {
+            return Ok(next);
+        }
+        match write(call, &entry, next).await {
+            Ok(entry) => return Ok(entry.object()),
+            Err(store::Error::Stale { .. }) => {}
+            Err(error) => return Err(refuse(&error, &entry.place)),
+        }
+    }
+    Err(modified(kind, &call.target.name))
+}
+
 /// The state after the change, with what the server owns put right; and warnings.
 fn next_state(
     call: &Call,

@@ -35,6 +35,7 @@ use crate::store;
 use crate::store::Entry;
 use crate::store::Place;
 
+pub(crate) use change::rewrite;
 pub(crate) use create::bear;
 pub(crate) use create::bear_stream;
 pub(crate) use create::create_namespace;
@@ -144,7 +145,7 @@ impl Call {
 }
 
 /// Refuses what must not be stored: wrong fields, or too much of them.
-fn admit(kind: &Kind, new: &Value, old: Option<&Value>) -> Result<(), Status> {
+pub(crate) fn admit(kind: &Kind, new: &Value, old: Option<&Value>) -> Result<(), Status> {
     let causes = validate::admit(kind, new, old);
     if !causes.is_empty() {
         return Err(Status::invalid(kind, object::name(new), causes));
@@ -156,7 +157,7 @@ fn admit(kind: &Kind, new: &Value, old: Option<&Value>) -> Result<(), Status> {
 }
 
 /// The one border between the store's errors and the API's.
-fn refuse(error: &store::Error, place: &Place) -> Status {
+pub(crate) fn refuse(error: &store::Error, place: &Place) -> Status {
     let name = &place.key.name;
     match error {
         store::Error::Exists => Status::already_exists(place.kind, name),
@@ -171,7 +172,7 @@ fn refuse(error: &store::Error, place: &Place) -> Status {
 }
 
 /// 409 in the words that clients know.
-fn modified(kind: &Kind, name: &str) -> Status {
+pub(crate) fn modified(kind: &Kind, name: &str) -> Status {
     Status::conflict(
         kind,
         name,
