@@ -184,7 +184,7 @@ fn bash_completes_commands_and_flags() {
         let (loaded, said) = load("bash", &["--norc", "--noprofile"], &script);
         assert!(loaded, "{said}");
         assert_eq!(
-            said, "new-project\n--all-namespaces\nuse-context\n",
+            said, "new-project new-app new-build\n--all-namespaces\nuse-context\n",
             "{name}"
         );
     }

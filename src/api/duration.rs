@@ -11,7 +11,7 @@ use serde::Serializer;
 use serde::de;
 
 /// A length of time in Go's form: `300s`, `1h30m`, `1.5s`, `250ms`; never negative.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span(pub Duration);
 
 impl Span {

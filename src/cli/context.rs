@@ -91,6 +91,19 @@ impl Context {
         Ok(connection)
     }
 
+    /// The same, named on stderr unless silence was asked for.
+    pub async fn connect_as(&self, purpose: Purpose, silent: bool) -> Result<Connection, Failure> {
+        if !silent {
+            return self.connect(purpose).await;
+        }
+        let (streams, _) = Streams::captured();
+        let silent = Context {
+            streams,
+            ..self.clone()
+        };
+        silent.connect(purpose).await
+    }
+
     /// Starts the embedded server in the background if that is what was chosen; whether this call did.
     async fn start(&self, choice: &Choice) -> Result<bool, Failure> {
         let Target::Embedded { data_dir } = &choice.target else {

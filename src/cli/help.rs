@@ -12,16 +12,23 @@ use crate::cli::tree;
 pub const GROUPS: &[(&str, &[&str])] = &[
     (
         "Basic Commands",
-        &["new-project", "status", "project", "projects"],
+        &["new-project", "new-app", "status", "project", "projects"],
     ),
     (
         "Build and Deploy Commands",
-        &["deploy", "rollback", "rollout"],
+        &[
+            "deploy",
+            "rollback",
+            "rollout",
+            "new-build",
+            "start-build",
+            "cancel-build",
+        ],
     ),
     (
         "Application Management Commands",
         &[
-            "create", "apply", "get", "describe", "label", "annotate", "delete",
+            "create", "apply", "get", "describe", "label", "annotate", "expose", "delete", "scale",
         ],
     ),
     ("Troubleshooting and Debugging Commands", &["logs", "wait"]),

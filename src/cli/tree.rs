@@ -24,15 +24,20 @@ use crate::cli::apps::apply;
 use crate::cli::apps::create;
 use crate::cli::apps::delete;
 use crate::cli::apps::describe;
+use crate::cli::apps::expose;
 use crate::cli::apps::get;
 use crate::cli::apps::label;
+use crate::cli::apps::scale;
 use crate::cli::basic::new_project;
 use crate::cli::basic::project;
 use crate::cli::basic::projects;
+use crate::cli::builds::cancel;
+use crate::cli::builds::start;
 use crate::cli::deploy;
 use crate::cli::flags::Flags;
 use crate::cli::help;
 use crate::cli::logs;
+use crate::cli::new_app;
 use crate::cli::program::Program;
 use crate::cli::rollback;
 use crate::cli::rollout;
@@ -63,6 +68,10 @@ enum Command {
     Project(project::Args),
     Projects(projects::Args),
     Status(status::Args),
+    NewApp(new_app::AppArgs),
+    NewBuild(new_app::BuildArgs),
+    StartBuild(start::Args),
+    CancelBuild(cancel::Args),
     Deploy(deploy::Args),
     Rollback(rollback::Args),
     Rollout(rollout::Args),
@@ -72,6 +81,8 @@ enum Command {
     Describe(describe::Args),
     Label(label::Args),
     Annotate(annotate::Args),
+    Expose(expose::Args),
+    Scale(scale::Args),
     Delete(delete::Args),
     Logs(logs::Args),
     Wait(wait::Args),
@@ -117,6 +128,8 @@ impl Command {
             Command::Project(args) => project::run(args, context).await,
             Command::Projects(args) => projects::run(args, context).await,
             Command::Status(args) => status::run(args, context).await,
+            Command::NewApp(args) => new_app::run(args.into(), context).await,
+            Command::NewBuild(args) => new_app::run(args.into(), context).await,
             Command::Deploy(args) => deploy::run(args, context).await,
             Command::Rollback(args) => rollback::run(args, context).await,
             Command::Rollout(args) => rollout::run(args, context).await,
@@ -126,6 +139,10 @@ impl Command {
             Command::Describe(args) => describe::run(args, context).await,
             Command::Label(args) => label::run(args, context).await,
             Command::Annotate(args) => annotate::run(args, context).await,
+            Command::StartBuild(args) => start::run(args, context).await,
+            Command::CancelBuild(args) => cancel::run(args, context).await,
+            Command::Expose(args) => expose::run(args, context).await,
+            Command::Scale(args) => scale::run(args, context).await,
             Command::Delete(args) => delete::run(args, context).await,
             Command::Logs(args) => logs::run(args, context).await,
             Command::Wait(args) => wait::run(args, context).await,

@@ -23,7 +23,6 @@ use crate::api::upshift::RevisionSpec;
 use crate::api::upshift::Rollout;
 use crate::api::upshift::RolloutSpec;
 use crate::api::upshift::Settings;
-use crate::base::streams::Streams;
 use crate::cli::Context;
 use crate::cli::Exit;
 use crate::cli::Failure;
@@ -159,15 +158,7 @@ impl Command<'_> {
 
     /// The server; named on stderr unless silence was asked for.
     async fn connect(&self, purpose: Purpose) -> Result<Connection, Failure> {
-        if !self.chosen.silent {
-            return self.context.connect(purpose).await;
-        }
-        let (streams, _) = Streams::captured();
-        let silent = Context {
-            streams,
-            ..self.context.clone()
-        };
-        silent.connect(purpose).await
+        self.context.connect_as(purpose, self.chosen.silent).await
     }
 
     /// A bundle without an appspec needs an application that says what goes where; none is started to find that out.

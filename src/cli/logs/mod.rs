@@ -17,6 +17,7 @@ use crate::cli::context::Purpose;
 use crate::cli::logs::target::Target;
 use crate::cli::progress::interrupt::Interrupts;
 use crate::cli::usage;
+use crate::client::connection::Connection;
 
 /// Print the logs for a resource
 #[derive(Clone, Debug, clap::Args)]
@@ -39,6 +40,7 @@ Examples:
   # One hook of a certain rollout, while it runs
   upshift logs rollout/shop-3 --hook ApplicationStart -f"
 )]
+#[derive(Default)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is a flag that oc has, and says what it means where it stands"
@@ -139,6 +141,28 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
         return printing.await;
     }
     let mut interrupts = Interrupts::listen()?;
+    tokio::select! {
+        exit = interrupts.next() => Ok(exit),
+        printed = printing => printed,
+    }
+}
+
+/// Prints a build's log until the build is over.
+pub async fn follow_build(
+    name: &str,
+    context: &Context,
+    connection: &Connection,
+) -> Result<Exit, Failure> {
+    let args = Args {
+        follow: true,
+        ..Args::default()
+    };
+    let target = Target::Object("build".to_owned(), name.to_owned());
+    let mut interrupts = Interrupts::listen()?;
+    let printing = async {
+        let found = sources::find(&target, &args, context, connection).await?;
+        streaming::copy(found, &args, context, &connection.client).await
+    };
     tokio::select! {
         exit = interrupts.next() => Ok(exit),
         printed = printing => printed,

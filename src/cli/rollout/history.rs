@@ -12,6 +12,7 @@ use crate::cli::context::Purpose;
 use crate::cli::output::Format;
 use crate::cli::progress::screen;
 use crate::cli::progress::summary;
+use crate::cli::rollout::config;
 use crate::cli::rollouts::known::Known;
 use crate::cli::rollouts::output;
 use crate::cli::rollouts::target;
@@ -19,8 +20,8 @@ use crate::cli::rollouts::target;
 /// Show the rollouts of an application, oldest first
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Args {
-    /// The application
-    #[arg(value_name = "app/NAME")]
+    /// The application, or a deployment config
+    #[arg(value_name = "app/NAME|dc/NAME")]
     target: String,
     /// Only the rollout of this number
     #[arg(long, value_name = "NUMBER")]
@@ -32,6 +33,9 @@ pub(super) struct Args {
 
 /// Runs `rollout history`.
 pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
+    if config::named(&args.target).is_some() {
+        return config::history(&args.target, args.revision, context).await;
+    }
     let format = Format::parse(args.output.as_deref(), &output::FORMATS)?;
     let name = target::application(&args.target)?;
     let connection = context.connect(Purpose::Reading).await?;

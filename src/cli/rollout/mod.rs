@@ -1,5 +1,8 @@
 //! `rollout`: how rollouts stand and stood, and what is wanted of the one under way.
+//!
+//! Of applications here; what is said of dc/NAME goes to `config`.
 
+mod config;
 mod history;
 mod steer;
 
@@ -23,7 +26,7 @@ use crate::cli::rollouts::target;
 use crate::cli::rollouts::target::Target;
 use crate::client::Client;
 
-/// Follow and steer the rollouts of an application
+/// Follow and steer the rollouts of an application or a deployment config
 #[derive(Clone, Debug, clap::Args)]
 #[command(subcommand_required = true, arg_required_else_help = true)]
 pub struct Args {
@@ -39,6 +42,8 @@ enum Command {
     Resume(steer::Args),
     Cancel(steer::Args),
     Retry(steer::RetryArgs),
+    Latest(config::LatestArgs),
+    Undo(config::UndoArgs),
 }
 
 /// Show how a rollout stands, and follow it to its end
@@ -53,8 +58,8 @@ Examples:
   # Only look
   upshift rollout status app/shop --watch=false")]
 struct StatusArgs {
-    /// The application, or one of its rollouts
-    #[arg(value_name = "app/NAME|rollout/NAME")]
+    /// The application, one of its rollouts, or a deployment config
+    #[arg(value_name = "app/NAME|rollout/NAME|dc/NAME")]
     target: String,
     /// Whether to follow it to its end
     #[arg(short = 'w', long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
@@ -78,10 +83,15 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
         Command::Resume(args) => steer::resume(&args, context).await,
         Command::Cancel(args) => steer::cancel(&args, context).await,
         Command::Retry(args) => steer::retry(&args, context).await,
+        Command::Latest(args) => config::latest(&args, context).await,
+        Command::Undo(args) => config::undo(&args, context).await,
     }
 }
 
 async fn status(args: &StatusArgs, context: &Context) -> Result<Exit, Failure> {
+    if config::named(&args.target).is_some() {
+        return config::status(&args.target, args.revision, args.watch, context).await;
+    }
     let format = Format::parse(args.output.as_deref(), &output::FORMATS)?;
     let chosen = args.progress.choose(context, !format.is_table())?;
     let command = async {

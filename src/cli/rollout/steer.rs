@@ -17,6 +17,7 @@ use crate::cli::progress::flags::Chosen;
 use crate::cli::progress::flags::Flags;
 use crate::cli::progress::outcome;
 use crate::cli::rollout::Found;
+use crate::cli::rollout::config;
 use crate::cli::rollout::find;
 use crate::cli::rollouts::known;
 use crate::cli::rollouts::output;
@@ -28,8 +29,8 @@ use crate::client::WriteOptions;
 /// Change what is wanted of the rollout under way
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Args {
-    /// The application, or one of its rollouts
-    #[arg(value_name = "app/NAME|rollout/NAME")]
+    /// The application, one of its rollouts, or a deployment config
+    #[arg(value_name = "app/NAME|rollout/NAME|dc/NAME")]
     target: String,
     /// Print the rollout instead of a line: json, yaml, name, jsonpath=TEMPLATE
     #[arg(short = 'o', long, value_name = "FORMAT")]
@@ -54,6 +55,9 @@ pub(super) struct RetryArgs {
 
 /// Runs `rollout pause`: nothing new begins.
 pub(super) async fn pause(args: &Args, context: &Context) -> Result<Exit, Failure> {
+    if config::named(&args.target).is_some() {
+        return config::pause(&args.target, true, context).await;
+    }
     let (client, found) = located(args, context).await?;
     let rollout = under_way(&found)?;
     match rollout.spec.desired {
@@ -66,6 +70,9 @@ pub(super) async fn pause(args: &Args, context: &Context) -> Result<Exit, Failur
 
 /// Runs `rollout resume`: a paused rollout goes on.
 pub(super) async fn resume(args: &Args, context: &Context) -> Result<Exit, Failure> {
+    if config::named(&args.target).is_some() {
+        return config::pause(&args.target, false, context).await;
+    }
     let (client, found) = located(args, context).await?;
     let rollout = under_way(&found)?;
     if rollout.spec.desired != Desired::Pause {
@@ -76,6 +83,9 @@ pub(super) async fn resume(args: &Args, context: &Context) -> Result<Exit, Failu
 
 /// Runs `rollout cancel`: what runs ends with its step, and the rollout is over.
 pub(super) async fn cancel(args: &Args, context: &Context) -> Result<Exit, Failure> {
+    if config::named(&args.target).is_some() {
+        return config::cancel(&args.target, context).await;
+    }
     let (client, found) = located(args, context).await?;
     if outcome::is_over(&found.rollout) {
         let rollout = &found.rollout;
