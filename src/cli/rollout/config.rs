@@ -332,7 +332,7 @@ pub(super) async fn history(
         let Some(one) = one else {
             return Err(Failure::not_found("unable to find the specified revision"));
         };
-        let containers = one.spec.template.spec["containers"].as_array();
+        let containers = one.spec.template["spec"]["containers"].as_array();
         let containers: Vec<String> = containers
             .into_iter()
             .flatten()
