@@ -46,15 +46,21 @@ complete -c upshift -n "__fish_upshift_needs_command" -f -a "new-project" -d 'Re
 complete -c upshift -n "__fish_upshift_needs_command" -f -a "project" -d 'Switch to another project'
 complete -c upshift -n "__fish_upshift_needs_command" -f -a "projects" -d 'Display existing projects'
 complete -c upshift -n "__fish_upshift_needs_command" -f -a "status" -d 'Show an overview of the current project'
+complete -c upshift -n "__fish_upshift_needs_command" -f -a "new-app" -d 'Create a new application from source code or an image'
+complete -c upshift -n "__fish_upshift_needs_command" -f -a "new-build" -d 'Create a new build configuration from source code'
+complete -c upshift -n "__fish_upshift_needs_command" -f -a "start-build" -d 'Start a new build'
+complete -c upshift -n "__fish_upshift_needs_command" -f -a "cancel-build" -d 'Cancel running, pending, or new builds'
 complete -c upshift -n "__fish_upshift_needs_command" -f -a "deploy" -d 'Deploy a directory or an archive to the hosts of an application'
 complete -c upshift -n "__fish_upshift_needs_command" -f -a "rollback" -d 'Bring back the revision before'
-complete -c upshift -n "__fish_upshift_needs_command" -f -a "rollout" -d 'Follow and steer the rollouts of an application'
+complete -c upshift -n "__fish_upshift_needs_command" -f -a "rollout" -d 'Follow and steer the rollouts of an application or a deployment config'
 complete -c upshift -n "__fish_upshift_needs_command" -f -a "create" -d 'Create a resource from a file or from stdin'
 complete -c upshift -n "__fish_upshift_needs_command" -f -a "apply" -d 'Apply a configuration to a resource by file name or stdin'
 complete -c upshift -n "__fish_upshift_needs_command" -f -a "get" -d 'Display one or many resources'
 complete -c upshift -n "__fish_upshift_needs_command" -f -a "describe" -d 'Show details of a specific resource or group of resources'
 complete -c upshift -n "__fish_upshift_needs_command" -f -a "label" -d 'Update the labels on a resource'
 complete -c upshift -n "__fish_upshift_needs_command" -f -a "annotate" -d 'Update the annotations on a resource'
+complete -c upshift -n "__fish_upshift_needs_command" -f -a "expose" -d 'Expose a replicated application as a service or route'
+complete -c upshift -n "__fish_upshift_needs_command" -f -a "scale" -d 'Set a new size for a deployment, replica set, or replication controller'
 complete -c upshift -n "__fish_upshift_needs_command" -f -a "delete" -d 'Delete resources by file names, names, or label selectors'
 complete -c upshift -n "__fish_upshift_needs_command" -f -a "logs" -d 'Print the logs for a resource'
 complete -c upshift -n "__fish_upshift_needs_command" -f -a "wait" -d 'Wait for a specific condition on one or many resources'
@@ -145,6 +151,146 @@ complete -c upshift -n "__fish_upshift_using_subcommand status" -l suggest -d 'E
 complete -c upshift -n "__fish_upshift_using_subcommand status" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
 complete -c upshift -n "__fish_upshift_using_subcommand status" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
 complete -c upshift -n "__fish_upshift_using_subcommand status" -s h -l help -d 'Print help'
+complete -c upshift -n "__fish_upshift_using_subcommand new-app" -l image -l docker-image -d 'An image that is part of the application (can be repeated)' -r
+complete -c upshift -n "__fish_upshift_using_subcommand new-app" -s i -l image-stream -d 'An image stream that is part of the application (can be repeated)' -r
+complete -c upshift -n "__fish_upshift_using_subcommand new-app" -l code -d 'A source that is part of the application (can be repeated)' -r
+complete -c upshift -n "__fish_upshift_using_subcommand new-app" -l name -d 'The name of everything that is made, instead of the source\'s or the image\'s' -r
+complete -c upshift -n "__fish_upshift_using_subcommand new-app" -l strategy -d 'How it is built: source; docker and pipeline are not there yet' -r
+complete -c upshift -n "__fish_upshift_using_subcommand new-app" -l context-dir -d 'The folder of the source that is built' -r
+complete -c upshift -n "__fish_upshift_using_subcommand new-app" -s e -l env -d 'A variable of the application (can be repeated)' -r
+complete -c upshift -n "__fish_upshift_using_subcommand new-app" -l env-file -d 'A file with a variable on each line; `-` is standard input' -r
+complete -c upshift -n "__fish_upshift_using_subcommand new-app" -l build-env -d 'A variable of the build (can be repeated)' -r
+complete -c upshift -n "__fish_upshift_using_subcommand new-app" -l build-env-file -d 'A file with variables of the build; `-` is standard input' -r
+complete -c upshift -n "__fish_upshift_using_subcommand new-app" -s l -l labels -d 'Labels of everything that is made' -r
+complete -c upshift -n "__fish_upshift_using_subcommand new-app" -l source-secret -d 'The secret with the credentials for the repository' -r
+complete -c upshift -n "__fish_upshift_using_subcommand new-app" -l dry-run -d 'Only show what would be made' -r
+complete -c upshift -n "__fish_upshift_using_subcommand new-app" -s o -l output -d 'Print the objects instead of making them: json, yaml, name' -r
+complete -c upshift -n "__fish_upshift_using_subcommand new-app" -l as-deployment-config -d 'Whether a deployment config runs the application; a Kubernetes Deployment otherwise' -r -f -a "true\t''
+false\t''"
+complete -c upshift -n "__fish_upshift_using_subcommand new-app" -l progress -d 'How progress is shown: auto, tty, plain, json (NDJSON on stdout) or quiet; also `$UPSHIFT_PROGRESS`' -r -f -a "auto\t''
+tty\t''
+plain\t''
+json\t''
+quiet\t''"
+complete -c upshift -n "__fish_upshift_using_subcommand new-app" -l color -d 'Whether to use colours: auto, always or never' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c upshift -n "__fish_upshift_using_subcommand new-app" -l timeout -d 'Stop watching after this time (90s, 10m, 1h30m), with exit code 4; the work goes on' -r
+complete -c upshift -n "__fish_upshift_using_subcommand new-app" -s n -l namespace -d 'The project of this call, instead of the current one' -r
+complete -c upshift -n "__fish_upshift_using_subcommand new-app" -l data-dir -d 'The folder of the embedded server' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand new-app" -s s -l server -d 'The address of the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand new-app" -l token -d 'Bearer token for the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand new-app" -l kubeconfig -d 'The kubeconfig file to use' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand new-app" -l context -d 'The context of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand new-app" -l cluster -d 'The cluster of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand new-app" -l user -d 'The user of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand new-app" -l certificate-authority -d 'File with the authorities that may have signed the server\'s certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand new-app" -l client-certificate -d 'File with the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand new-app" -l client-key -d 'File with the key of the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand new-app" -l tls-server-name -d 'The name to expect in the server\'s certificate' -r
+complete -c upshift -n "__fish_upshift_using_subcommand new-app" -l request-timeout -d 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever' -r
+complete -c upshift -n "__fish_upshift_using_subcommand new-app" -s v -l v -l loglevel -d 'How much to tell about requests, 0 to 10' -r
+complete -c upshift -n "__fish_upshift_using_subcommand new-app" -l binary -d 'The source comes later, with start-build'
+complete -c upshift -n "__fish_upshift_using_subcommand new-app" -l git -d 'Take a directory\'s remote repository instead of the directory as it is'
+complete -c upshift -n "__fish_upshift_using_subcommand new-app" -l allow-missing-images -d 'Accept images that nobody knows yet'
+complete -c upshift -n "__fish_upshift_using_subcommand new-app" -l allow-missing-imagestream-tags -d 'Accept image streams that have no such tag yet'
+complete -c upshift -n "__fish_upshift_using_subcommand new-app" -s L -l list -d 'Only list what an application can be made of'
+complete -c upshift -n "__fish_upshift_using_subcommand new-app" -s S -l search -d 'Only search what an application can be made of, by the names typed'
+complete -c upshift -n "__fish_upshift_using_subcommand new-app" -l no-route -d 'Make no route: the application is reached from within only, until `expose`'
+complete -c upshift -n "__fish_upshift_using_subcommand new-app" -s w -l wait -d 'Follow the application from its objects to the first answered request'
+complete -c upshift -n "__fish_upshift_using_subcommand new-app" -s q -l quiet -d 'Say nothing unless something failed'
+complete -c upshift -n "__fish_upshift_using_subcommand new-app" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
+complete -c upshift -n "__fish_upshift_using_subcommand new-app" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
+complete -c upshift -n "__fish_upshift_using_subcommand new-app" -s h -l help -d 'Print help'
+complete -c upshift -n "__fish_upshift_using_subcommand new-build" -l image -l docker-image -d 'An image that is part of the application (can be repeated)' -r
+complete -c upshift -n "__fish_upshift_using_subcommand new-build" -s i -l image-stream -d 'An image stream that is part of the application (can be repeated)' -r
+complete -c upshift -n "__fish_upshift_using_subcommand new-build" -l code -d 'A source that is part of the application (can be repeated)' -r
+complete -c upshift -n "__fish_upshift_using_subcommand new-build" -l name -d 'The name of everything that is made, instead of the source\'s or the image\'s' -r
+complete -c upshift -n "__fish_upshift_using_subcommand new-build" -l strategy -d 'How it is built: source; docker and pipeline are not there yet' -r
+complete -c upshift -n "__fish_upshift_using_subcommand new-build" -l context-dir -d 'The folder of the source that is built' -r
+complete -c upshift -n "__fish_upshift_using_subcommand new-build" -s e -l env -d 'A variable of the application (can be repeated)' -r
+complete -c upshift -n "__fish_upshift_using_subcommand new-build" -l env-file -d 'A file with a variable on each line; `-` is standard input' -r
+complete -c upshift -n "__fish_upshift_using_subcommand new-build" -l build-env -d 'A variable of the build (can be repeated)' -r
+complete -c upshift -n "__fish_upshift_using_subcommand new-build" -l build-env-file -d 'A file with variables of the build; `-` is standard input' -r
+complete -c upshift -n "__fish_upshift_using_subcommand new-build" -s l -l labels -d 'Labels of everything that is made' -r
+complete -c upshift -n "__fish_upshift_using_subcommand new-build" -l source-secret -d 'The secret with the credentials for the repository' -r
+complete -c upshift -n "__fish_upshift_using_subcommand new-build" -l dry-run -d 'Only show what would be made' -r
+complete -c upshift -n "__fish_upshift_using_subcommand new-build" -s o -l output -d 'Print the objects instead of making them: json, yaml, name' -r
+complete -c upshift -n "__fish_upshift_using_subcommand new-build" -l to -d 'The image stream tag that the image goes to, instead of NAME:latest' -r
+complete -c upshift -n "__fish_upshift_using_subcommand new-build" -s n -l namespace -d 'The project of this call, instead of the current one' -r
+complete -c upshift -n "__fish_upshift_using_subcommand new-build" -l data-dir -d 'The folder of the embedded server' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand new-build" -s s -l server -d 'The address of the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand new-build" -l token -d 'Bearer token for the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand new-build" -l kubeconfig -d 'The kubeconfig file to use' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand new-build" -l context -d 'The context of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand new-build" -l cluster -d 'The cluster of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand new-build" -l user -d 'The user of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand new-build" -l certificate-authority -d 'File with the authorities that may have signed the server\'s certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand new-build" -l client-certificate -d 'File with the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand new-build" -l client-key -d 'File with the key of the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand new-build" -l tls-server-name -d 'The name to expect in the server\'s certificate' -r
+complete -c upshift -n "__fish_upshift_using_subcommand new-build" -l request-timeout -d 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever' -r
+complete -c upshift -n "__fish_upshift_using_subcommand new-build" -s v -l v -l loglevel -d 'How much to tell about requests, 0 to 10' -r
+complete -c upshift -n "__fish_upshift_using_subcommand new-build" -l binary -d 'The source comes later, with start-build'
+complete -c upshift -n "__fish_upshift_using_subcommand new-build" -l git -d 'Take a directory\'s remote repository instead of the directory as it is'
+complete -c upshift -n "__fish_upshift_using_subcommand new-build" -l allow-missing-images -d 'Accept images that nobody knows yet'
+complete -c upshift -n "__fish_upshift_using_subcommand new-build" -l allow-missing-imagestream-tags -d 'Accept image streams that have no such tag yet'
+complete -c upshift -n "__fish_upshift_using_subcommand new-build" -s L -l list -d 'Only list what an application can be made of'
+complete -c upshift -n "__fish_upshift_using_subcommand new-build" -s S -l search -d 'Only search what an application can be made of, by the names typed'
+complete -c upshift -n "__fish_upshift_using_subcommand new-build" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
+complete -c upshift -n "__fish_upshift_using_subcommand new-build" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
+complete -c upshift -n "__fish_upshift_using_subcommand new-build" -s h -l help -d 'Print help'
+complete -c upshift -n "__fish_upshift_using_subcommand start-build" -l from-dir -d 'Build this directory as it is' -r
+complete -c upshift -n "__fish_upshift_using_subcommand start-build" -l from-file -d 'Build this file alone' -r
+complete -c upshift -n "__fish_upshift_using_subcommand start-build" -l from-repo -d 'Build the commit of this repository (--commit names another than what is checked out)' -r
+complete -c upshift -n "__fish_upshift_using_subcommand start-build" -l from-archive -d 'Build what is in this archive (tar, tar.gz, zip)' -r
+complete -c upshift -n "__fish_upshift_using_subcommand start-build" -l from-build -d 'Repeat this build' -r
+complete -c upshift -n "__fish_upshift_using_subcommand start-build" -l commit -d 'The commit to build' -r
+complete -c upshift -n "__fish_upshift_using_subcommand start-build" -s e -l env -d 'A variable of this build (can be repeated)' -r
+complete -c upshift -n "__fish_upshift_using_subcommand start-build" -l incremental -d 'Whether to take over what the build before left' -r -f -a "true\t''
+false\t''"
+complete -c upshift -n "__fish_upshift_using_subcommand start-build" -s o -l output -d 'name: print only the build\'s' -r
+complete -c upshift -n "__fish_upshift_using_subcommand start-build" -s n -l namespace -d 'The project of this call, instead of the current one' -r
+complete -c upshift -n "__fish_upshift_using_subcommand start-build" -l data-dir -d 'The folder of the embedded server' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand start-build" -s s -l server -d 'The address of the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand start-build" -l token -d 'Bearer token for the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand start-build" -l kubeconfig -d 'The kubeconfig file to use' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand start-build" -l context -d 'The context of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand start-build" -l cluster -d 'The cluster of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand start-build" -l user -d 'The user of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand start-build" -l certificate-authority -d 'File with the authorities that may have signed the server\'s certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand start-build" -l client-certificate -d 'File with the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand start-build" -l client-key -d 'File with the key of the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand start-build" -l tls-server-name -d 'The name to expect in the server\'s certificate' -r
+complete -c upshift -n "__fish_upshift_using_subcommand start-build" -l request-timeout -d 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever' -r
+complete -c upshift -n "__fish_upshift_using_subcommand start-build" -s v -l v -l loglevel -d 'How much to tell about requests, 0 to 10' -r
+complete -c upshift -n "__fish_upshift_using_subcommand start-build" -s F -l follow -d 'Print the build\'s log until it is over'
+complete -c upshift -n "__fish_upshift_using_subcommand start-build" -s w -l wait -d 'Wait until the build is over; a failed one fails'
+complete -c upshift -n "__fish_upshift_using_subcommand start-build" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
+complete -c upshift -n "__fish_upshift_using_subcommand start-build" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
+complete -c upshift -n "__fish_upshift_using_subcommand start-build" -s h -l help -d 'Print help'
+complete -c upshift -n "__fish_upshift_using_subcommand cancel-build" -l state -d 'Only builds in this state: new, pending or running (can be repeated)' -r -f -a "new\t''
+pending\t''
+running\t''"
+complete -c upshift -n "__fish_upshift_using_subcommand cancel-build" -s n -l namespace -d 'The project of this call, instead of the current one' -r
+complete -c upshift -n "__fish_upshift_using_subcommand cancel-build" -l data-dir -d 'The folder of the embedded server' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand cancel-build" -s s -l server -d 'The address of the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand cancel-build" -l token -d 'Bearer token for the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand cancel-build" -l kubeconfig -d 'The kubeconfig file to use' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand cancel-build" -l context -d 'The context of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand cancel-build" -l cluster -d 'The cluster of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand cancel-build" -l user -d 'The user of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand cancel-build" -l certificate-authority -d 'File with the authorities that may have signed the server\'s certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand cancel-build" -l client-certificate -d 'File with the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand cancel-build" -l client-key -d 'File with the key of the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand cancel-build" -l tls-server-name -d 'The name to expect in the server\'s certificate' -r
+complete -c upshift -n "__fish_upshift_using_subcommand cancel-build" -l request-timeout -d 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever' -r
+complete -c upshift -n "__fish_upshift_using_subcommand cancel-build" -s v -l v -l loglevel -d 'How much to tell about requests, 0 to 10' -r
+complete -c upshift -n "__fish_upshift_using_subcommand cancel-build" -l dump-logs -d 'Print each build\'s log first'
+complete -c upshift -n "__fish_upshift_using_subcommand cancel-build" -l restart -d 'Begin each build anew'
+complete -c upshift -n "__fish_upshift_using_subcommand cancel-build" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
+complete -c upshift -n "__fish_upshift_using_subcommand cancel-build" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
+complete -c upshift -n "__fish_upshift_using_subcommand cancel-build" -s h -l help -d 'Print help'
 complete -c upshift -n "__fish_upshift_using_subcommand deploy" -l name -d 'The application\'s name, instead of the directory\'s' -r
 complete -c upshift -n "__fish_upshift_using_subcommand deploy" -l port -d 'What the application listens on; scripts get it as PORT [default: 8080 for a new application]' -r
 complete -c upshift -n "__fish_upshift_using_subcommand deploy" -l revision -d 'With app/NAME: the number of the revision, instead of the one in place' -r
@@ -224,29 +370,31 @@ complete -c upshift -n "__fish_upshift_using_subcommand rollback" -s q -l quiet 
 complete -c upshift -n "__fish_upshift_using_subcommand rollback" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
 complete -c upshift -n "__fish_upshift_using_subcommand rollback" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
 complete -c upshift -n "__fish_upshift_using_subcommand rollback" -s h -l help -d 'Print help'
-complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry" -s n -l namespace -d 'The project of this call, instead of the current one' -r
-complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry" -l data-dir -d 'The folder of the embedded server' -r -F
-complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry" -s s -l server -d 'The address of the API server' -r
-complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry" -l token -d 'Bearer token for the API server' -r
-complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry" -l kubeconfig -d 'The kubeconfig file to use' -r -F
-complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry" -l context -d 'The context of the kubeconfig to use' -r
-complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry" -l cluster -d 'The cluster of the kubeconfig to use' -r
-complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry" -l user -d 'The user of the kubeconfig to use' -r
-complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry" -l certificate-authority -d 'File with the authorities that may have signed the server\'s certificate' -r -F
-complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry" -l client-certificate -d 'File with the client certificate' -r -F
-complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry" -l client-key -d 'File with the key of the client certificate' -r -F
-complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry" -l tls-server-name -d 'The name to expect in the server\'s certificate' -r
-complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry" -l request-timeout -d 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever' -r
-complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry" -s v -l v -l loglevel -d 'How much to tell about requests, 0 to 10' -r
-complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
-complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
-complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry" -s h -l help -d 'Print help'
-complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry" -f -a "status" -d 'Show how a rollout stands, and follow it to its end'
-complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry" -f -a "history" -d 'Show the rollouts of an application, oldest first'
-complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry" -f -a "pause" -d 'Change what is wanted of the rollout under way'
-complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry" -f -a "resume" -d 'Change what is wanted of the rollout under way'
-complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry" -f -a "cancel" -d 'Change what is wanted of the rollout under way'
-complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry" -f -a "retry" -d 'Try the gears again that failed in the last rollout, and follow it'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry latest undo" -s n -l namespace -d 'The project of this call, instead of the current one' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry latest undo" -l data-dir -d 'The folder of the embedded server' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry latest undo" -s s -l server -d 'The address of the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry latest undo" -l token -d 'Bearer token for the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry latest undo" -l kubeconfig -d 'The kubeconfig file to use' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry latest undo" -l context -d 'The context of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry latest undo" -l cluster -d 'The cluster of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry latest undo" -l user -d 'The user of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry latest undo" -l certificate-authority -d 'File with the authorities that may have signed the server\'s certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry latest undo" -l client-certificate -d 'File with the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry latest undo" -l client-key -d 'File with the key of the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry latest undo" -l tls-server-name -d 'The name to expect in the server\'s certificate' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry latest undo" -l request-timeout -d 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry latest undo" -s v -l v -l loglevel -d 'How much to tell about requests, 0 to 10' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry latest undo" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry latest undo" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry latest undo" -s h -l help -d 'Print help'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry latest undo" -f -a "status" -d 'Show how a rollout stands, and follow it to its end'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry latest undo" -f -a "history" -d 'Show the rollouts of an application, oldest first'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry latest undo" -f -a "pause" -d 'Change what is wanted of the rollout under way'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry latest undo" -f -a "resume" -d 'Change what is wanted of the rollout under way'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry latest undo" -f -a "cancel" -d 'Change what is wanted of the rollout under way'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry latest undo" -f -a "retry" -d 'Try the gears again that failed in the last rollout, and follow it'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry latest undo" -f -a "latest" -d 'Start a new rollout of a deployment config with its latest images'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry latest undo" -f -a "undo" -d 'Bring back an earlier version of a deployment config'
 complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from status" -s w -l watch -d 'Whether to follow it to its end' -r -f -a "true\t''
 false\t''"
 complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from status" -l revision -d 'The number of the rollout, instead of the last' -r
@@ -381,6 +529,45 @@ complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen
 complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from retry" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
 complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from retry" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
 complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from retry" -s h -l help -d 'Print help'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from latest" -s o -l output -d 'Print the deployment config instead of a line: json, yaml, name, jsonpath=TEMPLATE' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from latest" -s n -l namespace -d 'The project of this call, instead of the current one' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from latest" -l data-dir -d 'The folder of the embedded server' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from latest" -s s -l server -d 'The address of the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from latest" -l token -d 'Bearer token for the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from latest" -l kubeconfig -d 'The kubeconfig file to use' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from latest" -l context -d 'The context of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from latest" -l cluster -d 'The cluster of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from latest" -l user -d 'The user of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from latest" -l certificate-authority -d 'File with the authorities that may have signed the server\'s certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from latest" -l client-certificate -d 'File with the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from latest" -l client-key -d 'File with the key of the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from latest" -l tls-server-name -d 'The name to expect in the server\'s certificate' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from latest" -l request-timeout -d 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from latest" -s v -l v -l loglevel -d 'How much to tell about requests, 0 to 10' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from latest" -l again -d 'Keep the images that run, instead of the latest'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from latest" -l dry-run -d 'Only show what would be done'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from latest" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from latest" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from latest" -s h -l help -d 'Print help'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from undo" -l to-revision -d 'The number of the version, instead of the last complete one' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from undo" -s n -l namespace -d 'The project of this call, instead of the current one' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from undo" -l data-dir -d 'The folder of the embedded server' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from undo" -s s -l server -d 'The address of the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from undo" -l token -d 'Bearer token for the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from undo" -l kubeconfig -d 'The kubeconfig file to use' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from undo" -l context -d 'The context of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from undo" -l cluster -d 'The cluster of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from undo" -l user -d 'The user of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from undo" -l certificate-authority -d 'File with the authorities that may have signed the server\'s certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from undo" -l client-certificate -d 'File with the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from undo" -l client-key -d 'File with the key of the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from undo" -l tls-server-name -d 'The name to expect in the server\'s certificate' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from undo" -l request-timeout -d 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from undo" -s v -l v -l loglevel -d 'How much to tell about requests, 0 to 10' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from undo" -l dry-run -d 'Only show what would be done'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from undo" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from undo" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from undo" -s h -l help -d 'Print help'
 complete -c upshift -n "__fish_upshift_using_subcommand create" -s f -l filename -d 'File, folder or - for stdin, with the objects in YAML or JSON' -r
 complete -c upshift -n "__fish_upshift_using_subcommand create" -l dry-run -d 'Only show what would be done: none, client (nothing is sent) or server (checked there, not kept)' -r
 complete -c upshift -n "__fish_upshift_using_subcommand create" -s o -l output -d 'Print the object instead of a line: json, yaml, name, jsonpath=TEMPLATE' -r
@@ -539,6 +726,58 @@ complete -c upshift -n "__fish_upshift_using_subcommand annotate" -l list -d 'Pr
 complete -c upshift -n "__fish_upshift_using_subcommand annotate" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
 complete -c upshift -n "__fish_upshift_using_subcommand annotate" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
 complete -c upshift -n "__fish_upshift_using_subcommand annotate" -s h -l help -d 'Print help'
+complete -c upshift -n "__fish_upshift_using_subcommand expose" -l name -d 'The new object\'s name, instead of the old one\'s' -r
+complete -c upshift -n "__fish_upshift_using_subcommand expose" -l hostname -d 'The route\'s host name' -r
+complete -c upshift -n "__fish_upshift_using_subcommand expose" -l path -d 'Only paths below this one lead through the route' -r
+complete -c upshift -n "__fish_upshift_using_subcommand expose" -l port -d 'The port that is exposed: a number, or of a service a name' -r
+complete -c upshift -n "__fish_upshift_using_subcommand expose" -l target-port -d 'The pods\' port, if it is another' -r
+complete -c upshift -n "__fish_upshift_using_subcommand expose" -l protocol -d 'TCP or UDP' -r -f -a "TCP\t''
+UDP\t''"
+complete -c upshift -n "__fish_upshift_using_subcommand expose" -l wildcard-policy -d 'The route\'s policy for the names below its host: None or Subdomain' -r
+complete -c upshift -n "__fish_upshift_using_subcommand expose" -s l -l labels -d 'Labels of the new object, instead of the old one\'s' -r
+complete -c upshift -n "__fish_upshift_using_subcommand expose" -l dry-run -d 'Only show what would be done: none, client (nothing is sent) or server (checked there, not kept)' -r
+complete -c upshift -n "__fish_upshift_using_subcommand expose" -s o -l output -d 'Print the object instead of a line: json, yaml, name, jsonpath=TEMPLATE' -r
+complete -c upshift -n "__fish_upshift_using_subcommand expose" -s n -l namespace -d 'The project of this call, instead of the current one' -r
+complete -c upshift -n "__fish_upshift_using_subcommand expose" -l data-dir -d 'The folder of the embedded server' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand expose" -s s -l server -d 'The address of the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand expose" -l token -d 'Bearer token for the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand expose" -l kubeconfig -d 'The kubeconfig file to use' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand expose" -l context -d 'The context of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand expose" -l cluster -d 'The cluster of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand expose" -l user -d 'The user of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand expose" -l certificate-authority -d 'File with the authorities that may have signed the server\'s certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand expose" -l client-certificate -d 'File with the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand expose" -l client-key -d 'File with the key of the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand expose" -l tls-server-name -d 'The name to expect in the server\'s certificate' -r
+complete -c upshift -n "__fish_upshift_using_subcommand expose" -l request-timeout -d 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever' -r
+complete -c upshift -n "__fish_upshift_using_subcommand expose" -s v -l v -l loglevel -d 'How much to tell about requests, 0 to 10' -r
+complete -c upshift -n "__fish_upshift_using_subcommand expose" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
+complete -c upshift -n "__fish_upshift_using_subcommand expose" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
+complete -c upshift -n "__fish_upshift_using_subcommand expose" -s h -l help -d 'Print help'
+complete -c upshift -n "__fish_upshift_using_subcommand scale" -l replicas -d 'How many pods' -r
+complete -c upshift -n "__fish_upshift_using_subcommand scale" -l current-replicas -d 'Only if it is to have so many now' -r
+complete -c upshift -n "__fish_upshift_using_subcommand scale" -l resource-version -d 'Only if the object still has this version' -r
+complete -c upshift -n "__fish_upshift_using_subcommand scale" -s l -l selector -d 'Only objects with these labels' -r
+complete -c upshift -n "__fish_upshift_using_subcommand scale" -l dry-run -d 'Only show what would be done: none, client (nothing is sent) or server (checked there, not kept)' -r
+complete -c upshift -n "__fish_upshift_using_subcommand scale" -s o -l output -d 'Print the object instead of a line: json, yaml, name, jsonpath=TEMPLATE' -r
+complete -c upshift -n "__fish_upshift_using_subcommand scale" -s n -l namespace -d 'The project of this call, instead of the current one' -r
+complete -c upshift -n "__fish_upshift_using_subcommand scale" -l data-dir -d 'The folder of the embedded server' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand scale" -s s -l server -d 'The address of the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand scale" -l token -d 'Bearer token for the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand scale" -l kubeconfig -d 'The kubeconfig file to use' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand scale" -l context -d 'The context of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand scale" -l cluster -d 'The cluster of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand scale" -l user -d 'The user of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand scale" -l certificate-authority -d 'File with the authorities that may have signed the server\'s certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand scale" -l client-certificate -d 'File with the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand scale" -l client-key -d 'File with the key of the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand scale" -l tls-server-name -d 'The name to expect in the server\'s certificate' -r
+complete -c upshift -n "__fish_upshift_using_subcommand scale" -l request-timeout -d 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever' -r
+complete -c upshift -n "__fish_upshift_using_subcommand scale" -s v -l v -l loglevel -d 'How much to tell about requests, 0 to 10' -r
+complete -c upshift -n "__fish_upshift_using_subcommand scale" -l all -d 'All objects of the type'
+complete -c upshift -n "__fish_upshift_using_subcommand scale" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
+complete -c upshift -n "__fish_upshift_using_subcommand scale" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
+complete -c upshift -n "__fish_upshift_using_subcommand scale" -s h -l help -d 'Print help'
 complete -c upshift -n "__fish_upshift_using_subcommand delete" -s f -l filename -d 'File, folder or - for stdin, with the objects in YAML or JSON' -r
 complete -c upshift -n "__fish_upshift_using_subcommand delete" -s l -l selector -d 'Only objects with these labels' -r
 complete -c upshift -n "__fish_upshift_using_subcommand delete" -l field-selector -d 'Only objects with these fields' -r
@@ -920,39 +1159,47 @@ complete -c upshift -n "__fish_upshift_using_subcommand options" -s v -l v -l lo
 complete -c upshift -n "__fish_upshift_using_subcommand options" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
 complete -c upshift -n "__fish_upshift_using_subcommand options" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
 complete -c upshift -n "__fish_upshift_using_subcommand options" -s h -l help -d 'Print help'
-complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "new-project" -d 'Request a new project'
-complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "project" -d 'Switch to another project'
-complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "projects" -d 'Display existing projects'
-complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "status" -d 'Show an overview of the current project'
-complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "deploy" -d 'Deploy a directory or an archive to the hosts of an application'
-complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "rollback" -d 'Bring back the revision before'
-complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "rollout" -d 'Follow and steer the rollouts of an application'
-complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "create" -d 'Create a resource from a file or from stdin'
-complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "apply" -d 'Apply a configuration to a resource by file name or stdin'
-complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "get" -d 'Display one or many resources'
-complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "describe" -d 'Show details of a specific resource or group of resources'
-complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "label" -d 'Update the labels on a resource'
-complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "annotate" -d 'Update the annotations on a resource'
-complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "delete" -d 'Delete resources by file names, names, or label selectors'
-complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "logs" -d 'Print the logs for a resource'
-complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "wait" -d 'Wait for a specific condition on one or many resources'
-complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "patch" -d 'Update fields of a resource'
-complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "api-resources" -d 'Print the supported API resources on the server'
-complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "api-versions" -d 'Print the supported API versions on the server, in the form of "group/version"'
-complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "serve" -d 'Run the embedded server: API, registry, controllers, a router and a node'
-complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "node" -d 'Run a node agent on this machine, or let other machines in'
-complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "config" -d 'Show the kubeconfig and change the context in use'
-complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "whoami" -d 'Return information about the current session'
-complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "completion" -d 'Output shell completion code for the specified shell (bash, zsh, fish, powershell, elvish)'
-complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "version" -d 'Print the client and server version information'
-complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "options" -d 'List the global command-line options'
-complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status deploy rollback rollout create apply get describe label annotate delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status new-app new-build start-build cancel-build deploy rollback rollout create apply get describe label annotate expose scale delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "new-project" -d 'Request a new project'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status new-app new-build start-build cancel-build deploy rollback rollout create apply get describe label annotate expose scale delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "project" -d 'Switch to another project'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status new-app new-build start-build cancel-build deploy rollback rollout create apply get describe label annotate expose scale delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "projects" -d 'Display existing projects'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status new-app new-build start-build cancel-build deploy rollback rollout create apply get describe label annotate expose scale delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "status" -d 'Show an overview of the current project'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status new-app new-build start-build cancel-build deploy rollback rollout create apply get describe label annotate expose scale delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "new-app" -d 'Create a new application from source code or an image'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status new-app new-build start-build cancel-build deploy rollback rollout create apply get describe label annotate expose scale delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "new-build" -d 'Create a new build configuration from source code'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status new-app new-build start-build cancel-build deploy rollback rollout create apply get describe label annotate expose scale delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "start-build" -d 'Start a new build'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status new-app new-build start-build cancel-build deploy rollback rollout create apply get describe label annotate expose scale delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "cancel-build" -d 'Cancel running, pending, or new builds'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status new-app new-build start-build cancel-build deploy rollback rollout create apply get describe label annotate expose scale delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "deploy" -d 'Deploy a directory or an archive to the hosts of an application'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status new-app new-build start-build cancel-build deploy rollback rollout create apply get describe label annotate expose scale delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "rollback" -d 'Bring back the revision before'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status new-app new-build start-build cancel-build deploy rollback rollout create apply get describe label annotate expose scale delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "rollout" -d 'Follow and steer the rollouts of an application or a deployment config'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status new-app new-build start-build cancel-build deploy rollback rollout create apply get describe label annotate expose scale delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "create" -d 'Create a resource from a file or from stdin'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status new-app new-build start-build cancel-build deploy rollback rollout create apply get describe label annotate expose scale delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "apply" -d 'Apply a configuration to a resource by file name or stdin'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status new-app new-build start-build cancel-build deploy rollback rollout create apply get describe label annotate expose scale delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "get" -d 'Display one or many resources'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status new-app new-build start-build cancel-build deploy rollback rollout create apply get describe label annotate expose scale delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "describe" -d 'Show details of a specific resource or group of resources'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status new-app new-build start-build cancel-build deploy rollback rollout create apply get describe label annotate expose scale delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "label" -d 'Update the labels on a resource'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status new-app new-build start-build cancel-build deploy rollback rollout create apply get describe label annotate expose scale delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "annotate" -d 'Update the annotations on a resource'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status new-app new-build start-build cancel-build deploy rollback rollout create apply get describe label annotate expose scale delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "expose" -d 'Expose a replicated application as a service or route'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status new-app new-build start-build cancel-build deploy rollback rollout create apply get describe label annotate expose scale delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "scale" -d 'Set a new size for a deployment, replica set, or replication controller'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status new-app new-build start-build cancel-build deploy rollback rollout create apply get describe label annotate expose scale delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "delete" -d 'Delete resources by file names, names, or label selectors'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status new-app new-build start-build cancel-build deploy rollback rollout create apply get describe label annotate expose scale delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "logs" -d 'Print the logs for a resource'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status new-app new-build start-build cancel-build deploy rollback rollout create apply get describe label annotate expose scale delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "wait" -d 'Wait for a specific condition on one or many resources'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status new-app new-build start-build cancel-build deploy rollback rollout create apply get describe label annotate expose scale delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "patch" -d 'Update fields of a resource'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status new-app new-build start-build cancel-build deploy rollback rollout create apply get describe label annotate expose scale delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "api-resources" -d 'Print the supported API resources on the server'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status new-app new-build start-build cancel-build deploy rollback rollout create apply get describe label annotate expose scale delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "api-versions" -d 'Print the supported API versions on the server, in the form of "group/version"'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status new-app new-build start-build cancel-build deploy rollback rollout create apply get describe label annotate expose scale delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "serve" -d 'Run the embedded server: API, registry, controllers and a node'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status new-app new-build start-build cancel-build deploy rollback rollout create apply get describe label annotate expose scale delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "node" -d 'Run a node agent on this machine, or let other machines in'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status new-app new-build start-build cancel-build deploy rollback rollout create apply get describe label annotate expose scale delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "config" -d 'Show the kubeconfig and change the context in use'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status new-app new-build start-build cancel-build deploy rollback rollout create apply get describe label annotate expose scale delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "whoami" -d 'Return information about the current session'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status new-app new-build start-build cancel-build deploy rollback rollout create apply get describe label annotate expose scale delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "completion" -d 'Output shell completion code for the specified shell (bash, zsh, fish, powershell, elvish)'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status new-app new-build start-build cancel-build deploy rollback rollout create apply get describe label annotate expose scale delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "version" -d 'Print the client and server version information'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status new-app new-build start-build cancel-build deploy rollback rollout create apply get describe label annotate expose scale delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "options" -d 'List the global command-line options'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status new-app new-build start-build cancel-build deploy rollback rollout create apply get describe label annotate expose scale delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c upshift -n "__fish_upshift_using_subcommand help; and __fish_seen_subcommand_from rollout" -f -a "status" -d 'Show how a rollout stands, and follow it to its end'
 complete -c upshift -n "__fish_upshift_using_subcommand help; and __fish_seen_subcommand_from rollout" -f -a "history" -d 'Show the rollouts of an application, oldest first'
 complete -c upshift -n "__fish_upshift_using_subcommand help; and __fish_seen_subcommand_from rollout" -f -a "pause" -d 'Change what is wanted of the rollout under way'
 complete -c upshift -n "__fish_upshift_using_subcommand help; and __fish_seen_subcommand_from rollout" -f -a "resume" -d 'Change what is wanted of the rollout under way'
 complete -c upshift -n "__fish_upshift_using_subcommand help; and __fish_seen_subcommand_from rollout" -f -a "cancel" -d 'Change what is wanted of the rollout under way'
 complete -c upshift -n "__fish_upshift_using_subcommand help; and __fish_seen_subcommand_from rollout" -f -a "retry" -d 'Try the gears again that failed in the last rollout, and follow it'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and __fish_seen_subcommand_from rollout" -f -a "latest" -d 'Start a new rollout of a deployment config with its latest images'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and __fish_seen_subcommand_from rollout" -f -a "undo" -d 'Bring back an earlier version of a deployment config'
 complete -c upshift -n "__fish_upshift_using_subcommand help; and __fish_seen_subcommand_from node" -f -a "token" -d 'Tokens that let machines in'
 complete -c upshift -n "__fish_upshift_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "view" -d 'Display merged kubeconfig settings; secrets are left out'
 complete -c upshift -n "__fish_upshift_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "current-context" -d 'Display the current context'
