@@ -72,7 +72,7 @@ fn page(streams: &[&ImageStream], program: &str, command: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::new_app::reference::tests::stream;
+    use crate::cli::new_app::example::stream;
 
     #[test]
     fn streams_are_listed_with_their_tags() {

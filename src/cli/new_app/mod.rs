@@ -17,6 +17,8 @@ pub mod blueprint;
 pub mod catalogue;
 mod creating;
 pub mod detect;
+#[cfg(test)]
+mod example;
 pub mod grammar;
 pub mod images;
 pub mod naming;

@@ -204,9 +204,8 @@ pub fn tags(stream: &ImageStream) -> Vec<&str> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
+    use crate::cli::new_app::example::stream;
 
     fn check(typed: &str, expect: &str) {
         let streams = [
