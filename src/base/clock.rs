@@ -32,6 +32,11 @@ impl Timestamp {
         Duration::try_from(self.0.duration_since(earlier.0)).unwrap_or(Duration::ZERO)
     }
 
+    /// This moment as mails and kubectl write it: `Fri, 20 Nov 2026 20:44:04 +0000`.
+    pub fn mail(self) -> String {
+        self.0.strftime("%a, %d %b %Y %H:%M:%S +0000").to_string()
+    }
+
     /// This moment with microseconds, as Lease and Event carry it: `2026-11-20T20:44:04.000000Z`.
     pub fn micro(self) -> String {
         format!("{:.6}", self.0)
@@ -92,6 +97,7 @@ mod tests {
     fn prints_whole_seconds_and_reads_its_own_text() {
         let moment = Timestamp::from_second(1_800_000_000);
         assert_eq!(moment.to_string(), "2027-01-15T08:00:00Z");
+        assert_eq!(moment.mail(), "Fri, 15 Jan 2027 08:00:00 +0000");
         assert_eq!(moment.micro(), "2027-01-15T08:00:00.000000Z");
         assert_eq!(moment.to_string().parse::<Timestamp>().unwrap(), moment);
         assert_eq!(

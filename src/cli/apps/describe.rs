@@ -2,10 +2,14 @@
 
 use serde_json::Value;
 
+use crate::api::build::BUILD_CONFIG_NAME;
+use crate::api::deployment::ANNOTATION_CONFIG;
+use crate::api::deployment::LABEL_CONFIG;
 use crate::api::kinds;
 use crate::api::kinds::Kind;
 use crate::api::meta::Key;
 use crate::api::meta::Typed;
+use crate::api::network::Endpoints;
 use crate::api::upshift::LABEL_APPLICATION;
 use crate::api::upshift::LABEL_GEAR;
 use crate::api::upshift::LABEL_NODE;
@@ -22,6 +26,7 @@ use crate::cli::objects::selection;
 use crate::cli::objects::selection::Meant;
 use crate::cli::objects::words;
 use crate::cli::objects::words::Words;
+use crate::cli::status::objects::Objects;
 use crate::client::Client;
 use crate::client::ListOptions;
 
@@ -196,13 +201,56 @@ async fn related(
         "Gear" => {
             related.operations = list(client, &namespace, &format!("{LABEL_GEAR}={name}")).await?;
         }
-        "Node" => related.gears = list(client, "", &format!("{LABEL_NODE}={name}")).await?,
+        "Node" => {
+            related.gears = list(client, "", &format!("{LABEL_NODE}={name}")).await?;
+            let options = ListOptions {
+                field_selector: format!("spec.nodeName={name}"),
+                ..ListOptions::default()
+            };
+            related.pods = client.list("", &options).await?.items;
+        }
+        "BuildConfig" => {
+            let selector = format!("{BUILD_CONFIG_NAME}={name}");
+            related.builds = list(client, &namespace, &selector).await?;
+            client.server().clone_into(&mut related.server);
+        }
+        "DeploymentConfig" => {
+            let selector = format!("{ANNOTATION_CONFIG}={name}");
+            related.controllers = list(client, &namespace, &selector).await?;
+            let selector = format!("{LABEL_CONFIG}={name}");
+            related.pods = list(client, &namespace, &selector).await?;
+        }
+        "ReplicationController" | "ReplicaSet" => {
+            if let Some(selector) = selection::pods(object) {
+                related.pods = list(client, &namespace, &selector).await?;
+            }
+        }
+        "Deployment" => {
+            if let Some(selector) = selection::pods(object) {
+                related.replica_sets = list(client, &namespace, &selector).await?;
+            }
+        }
+        "Service" => related.endpoints = endpoints(client, &namespace, [name.as_str()]).await?,
+        "Route" => {
+            let spec = &object["spec"];
+            let others = spec["alternateBackends"].as_array().into_iter().flatten();
+            let targets = std::iter::once(&spec["to"]).chain(others);
+            let names = targets.filter_map(|target| target["name"].as_str());
+            related.endpoints = endpoints(client, &namespace, names).await?;
+            related.router_port = Objects::router_port(client).await?;
+        }
         _ => {}
     }
     if with_events {
+        // What happened to another object that had the name before is not told. A node's events may know it by its name
+        // only.
+        let uid = match object["metadata"]["uid"].as_str() {
+            Some(uid) if kind != &kinds::NODE => format!(",involvedObject.uid={uid}"),
+            _ => String::new(),
+        };
         let options = ListOptions {
             field_selector: format!(
-                "involvedObject.name={name},involvedObject.kind={}",
+                "involvedObject.name={name},involvedObject.kind={}{uid}",
                 kind.kind
             ),
             ..ListOptions::default()
@@ -216,6 +264,23 @@ async fn related(
         }
     }
     Ok(related)
+}
+
+/// The endpoints of these services, of those that have some.
+async fn endpoints<'a>(
+    client: &Client,
+    namespace: &str,
+    names: impl IntoIterator<Item = &'a str>,
+) -> Result<Vec<Endpoints>, Failure> {
+    let mut found = Vec::new();
+    for name in names {
+        match client.get(&Key::new(namespace, name)).await {
+            Ok(endpoints) => found.push(endpoints),
+            Err(error) if error.is_not_found() => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(found)
 }
 
 async fn list<T: Typed>(

@@ -20,10 +20,15 @@ pub fn write(events: &[Value], now: Timestamp, page: &mut Page) {
         page.field("Events", "");
         return;
     }
-    let rows = events.iter().map(|event| row(event, now)).collect();
-    page.section("Events", |page| {
-        page.table(&["Type", "Reason", "Age", "From", "Message"], rows);
-    });
+    let titles = ["Type", "Reason", "Age", "From", "Message"];
+    // kubectl's line under "Age" is one longer than the word.
+    let dashes = ["----", "------", "----", "----", "-------"];
+    let mut rows = vec![
+        titles.map(str::to_owned).to_vec(),
+        dashes.map(str::to_owned).to_vec(),
+    ];
+    rows.extend(events.iter().map(|event| row(event, now)));
+    page.section("Events", |page| page.rows(&rows));
 }
 
 fn row(event: &Event, now: Timestamp) -> Vec<String> {

@@ -98,7 +98,7 @@ mod tests {
         for line in [
             "Name:",
             "Namespace:",
-            "user:   5 bytes",
+            "user:     5 bytes",
             "Type:",
             "Some List:",
         ] {

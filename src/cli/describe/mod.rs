@@ -4,17 +4,31 @@
 //! field.
 
 pub mod application;
+pub mod build;
+pub mod deployment_config;
 pub mod events;
 pub mod gear;
 pub mod generic;
+pub mod image;
+pub mod network;
 pub mod node;
 pub mod operation;
 pub mod page;
+pub mod pod;
+pub mod project;
+pub mod replicas;
 pub mod rollout;
+#[cfg(test)]
+mod tests;
 
 use serde_json::Value;
 
+use crate::api::build::Build;
 use crate::api::kinds::Kind;
+use crate::api::network::Endpoints;
+use crate::api::pod::Pod;
+use crate::api::pod::ReplicaSet;
+use crate::api::pod::ReplicationController;
 use crate::api::upshift::Gear;
 use crate::api::upshift::Operation;
 use crate::api::upshift::Revision;
@@ -29,19 +43,57 @@ pub struct Related {
     pub rollouts: Vec<Rollout>,
     pub gears: Vec<Gear>,
     pub operations: Vec<Operation>,
+    pub builds: Vec<Build>,
+    pub controllers: Vec<ReplicationController>,
+    pub replica_sets: Vec<ReplicaSet>,
+    pub pods: Vec<Pod>,
+    pub endpoints: Vec<Endpoints>,
+    /// Where the built-in router listens; 0 if there is none.
+    pub router_port: u16,
+    /// The API server's URL.
+    pub server: String,
     pub events: Vec<Value>,
 }
 
 /// The text for one object.
 pub fn text(kind: &Kind, object: &Value, related: &Related, now: Timestamp) -> String {
-    let mut page = Page::default();
+    let mut page = match kind.group {
+        group if group.ends_with(".openshift.io") => Page::openshift(),
+        _ => Page::default(),
+    };
+    let write = &mut page;
     match kind.kind {
-        "Application" => application::write(&view(object), related, now, &mut page),
-        "Rollout" => rollout::write(&view(object), related, &mut page),
-        "Gear" => gear::write(&view(object), related, now, &mut page),
-        "Operation" => operation::write(&view(object), &mut page),
-        "Node" => node::write(&view(object), related, &mut page),
-        _ => generic::write(object, &mut page),
+        "Application" => application::write(&view(object), related, now, write),
+        "Rollout" => rollout::write(&view(object), related, write),
+        "Gear" => gear::write(&view(object), related, now, write),
+        "Operation" => operation::write(&view(object), write),
+        "Node" => node::write(&view(object), related, now, write),
+        "Pod" => pod::write(&view(object), write),
+        "ReplicationController" => replicas::controller(&view(object), related, write),
+        "ReplicaSet" => replicas::set(&view(object), related, write),
+        "Deployment" => replicas::deployment(&view(object), related, write),
+        "Service" => network::service(&view(object), object, related, write),
+        "Endpoints" => network::endpoints(&view(object), write),
+        "ServiceAccount" => network::account(&view(object), object, write),
+        "Route" => network::route(&view(object), related, now, write),
+        "BuildConfig" => build::config(&view(object), related, now, write),
+        "Build" => build::build(&view(object), now, write),
+        "DeploymentConfig" => deployment_config::write(&view(object), related, now, write),
+        "ImageStream" => image::stream(&view(object), object, now, write),
+        "ImageStreamTag" | "ImageStreamImage" => image::tag(object, now, write),
+        "Image" => image::image(&view(object), now, write),
+        "Project" => project::write(object, now, write),
+        "Namespace" => project::namespace(object, write),
+        _ => generic::write(object, write),
+    }
+    if matches!(
+        kind.kind,
+        "Namespace" | "Project" | "Image" | "ImageStreamTag" | "ImageStreamImage"
+    ) {
+        return page.text();
+    }
+    if kind.group.ends_with(".openshift.io") {
+        page.gap();
     }
     events::write(&related.events, now, &mut page);
     page.text()

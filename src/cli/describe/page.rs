@@ -1,59 +1,85 @@
-//! A page of `describe`: `Name:  value` lines with aligned values, tables, and sections, indented by two.
+//! A page of `describe`: rows `Name:  value`, tables, and sections, indented by two.
+//!
+//! Rows are written with tabs and aligned at the end ([`tabs`]), so that what stands in one column is what kubectl and oc
+//! put there. What several kinds show alike is written here once.
 
 use std::collections::BTreeMap;
 
 use crate::api::meta::Metadata;
-use crate::cli::output::summary;
+use crate::base::clock::Timestamp;
+use crate::base::text;
+use crate::cli::output::tabs;
+use crate::cli::output::tabs::Style;
 
-/// Lines under way; values are aligned per run of fields.
+/// Lines under way.
 #[derive(Clone, Debug, Default)]
 pub struct Page {
-    done: String,
-    fields: Vec<(String, String)>,
+    text: String,
     indent: usize,
+    style: Style,
 }
 
 impl Page {
-    /// A line `NAME:  VALUE`; a value of several lines goes on under itself.
+    /// A page whose columns stand as oc's own kinds have them.
+    pub fn openshift() -> Page {
+        Page {
+            style: Style::Tabs,
+            ..Page::default()
+        }
+    }
+
+    /// A row `NAME:  VALUE`; a value of several lines goes on under itself, an empty one is `<none>`.
     pub fn field(&mut self, name: &str, value: impl AsRef<str>) {
         let value = match value.as_ref() {
             "" => "<none>",
             value => value,
         };
-        self.fields.push((format!("{name}:"), value.to_owned()));
+        let mut head = format!("{name}:");
+        for line in value.lines() {
+            self.line(&format!("{head}\t{}", line.replace('\t', " ")));
+            head.clear();
+        }
     }
 
-    /// A line `NAME:  VALUE` unless the value is empty.
+    /// A row `NAME:  VALUE` unless the value is empty.
     pub fn field_if(&mut self, name: &str, value: impl AsRef<str>) {
         if !value.as_ref().is_empty() {
             self.field(name, value);
         }
     }
 
-    /// `k=v` lines, as labels and annotations are shown.
+    /// `k=v` rows, as labels are shown.
     pub fn map(&mut self, name: &str, map: &BTreeMap<String, String>) {
+        self.pairs(name, map, "=");
+    }
+
+    /// `k: v` rows, as kubectl shows annotations; what `apply` keeps for itself is left out.
+    pub fn annotations(&mut self, metadata: &Metadata) {
+        self.pairs("Annotations", &shown(metadata), ": ");
+    }
+
+    fn pairs(&mut self, name: &str, map: &BTreeMap<String, String>, between: &str) {
         let lines: Vec<String> = map
             .iter()
-            .map(|(key, value)| format!("{key}={value}"))
+            .map(|(key, value)| {
+                let value: String = value
+                    .lines()
+                    .next()
+                    .unwrap_or_default()
+                    .chars()
+                    .take(140)
+                    .collect();
+                format!("{key}{between}{value}")
+            })
             .collect();
         self.field(name, lines.join("\n"));
     }
 
-    /// Name, namespace, labels, annotations and age: what every object has.
+    /// Name, namespace, labels, annotations and age: what our own objects have.
     pub fn metadata(&mut self, metadata: &Metadata) {
-        self.field("Name", &metadata.name);
-        self.field_if("Namespace", &metadata.namespace);
+        self.name(metadata);
         self.map("Labels", &metadata.labels);
-        let annotations = metadata
-            .annotations
-            .iter()
-            .filter(|(key, _)| !key.contains("last-applied"));
-        self.map(
-            "Annotations",
-            &annotations
-                .map(|(key, value)| (key.clone(), value.clone()))
-                .collect(),
-        );
+        self.map("Annotations", &shown(metadata));
         if let Some(created) = metadata.creation_timestamp {
             self.field("Created", created.to_string());
         }
@@ -62,19 +88,37 @@ impl Page {
         }
     }
 
+    /// Name and namespace.
+    pub fn name(&mut self, metadata: &Metadata) {
+        self.field("Name", &metadata.name);
+        self.field_if("Namespace", &metadata.namespace);
+    }
+
+    /// What oc's own kinds begin with.
+    pub fn openshift_metadata(&mut self, metadata: &Metadata, now: Timestamp) {
+        self.name(metadata);
+        if let Some(created) = metadata.creation_timestamp {
+            self.field("Created", ago(created, now));
+        }
+        self.map("Labels", &metadata.labels);
+        self.map("Annotations", &shown(metadata));
+    }
+
     /// A heading; what `write` adds stands under it, indented.
     pub fn section(&mut self, name: &str, write: impl FnOnce(&mut Page)) {
-        self.flush();
         self.line(&format!("{name}:"));
-        self.indent += 2;
+        self.indented(2, write);
+    }
+
+    /// What `write` adds, so many spaces further in.
+    pub fn indented(&mut self, by: usize, write: impl FnOnce(&mut Page)) {
+        self.indent += by;
         write(self);
-        self.flush();
-        self.indent -= 2;
+        self.indent -= by;
     }
 
     /// Rows with a header, or `<none>`.
     pub fn table(&mut self, header: &[&str], rows: Vec<Vec<String>>) {
-        self.flush();
         if rows.is_empty() {
             self.line("<none>");
             return;
@@ -85,37 +129,68 @@ impl Page {
             dashes,
         ];
         all.extend(rows);
-        for line in summary::aligned(&all, 6).lines() {
-            self.line(line.trim_end());
+        self.end_columns();
+        self.rows(&all);
+        self.end_columns();
+    }
+
+    /// Rows as they are; their cells stand under each other.
+    pub fn rows(&mut self, rows: &[Vec<String>]) {
+        for row in rows {
+            self.line(&row.join("\t"));
         }
     }
 
-    /// A line as it is.
+    /// A line as it is; tabs end cells.
     pub fn line(&mut self, text: &str) {
-        self.flush();
-        self.done.extend(std::iter::repeat_n(' ', self.indent));
-        self.done.push_str(text);
-        self.done.push('\n');
+        self.text.extend(std::iter::repeat_n(' ', self.indent));
+        self.text.push_str(text);
+        self.text.push('\n');
     }
 
-    fn flush(&mut self) {
-        let fields = std::mem::take(&mut self.fields);
-        let width = fields.iter().map(|(name, _)| name.len()).max().unwrap_or(0) + 3;
-        for (name, value) in fields {
-            for (index, line) in value.lines().enumerate() {
-                let name = if index == 0 { name.as_str() } else { "" };
-                let text = format!("{:indent$}{name:width$}{line}", "", indent = self.indent);
-                self.done.push_str(text.trim_end());
-                self.done.push('\n');
-            }
+    /// An empty line.
+    pub fn gap(&mut self) {
+        self.text.push('\n');
+    }
+
+    /// What follows is aligned anew.
+    fn end_columns(&mut self) {
+        if self.text.ends_with('\n') {
+            self.text.pop();
+            self.text.push('\u{c}');
         }
     }
 
     /// The whole page.
-    pub fn text(mut self) -> String {
-        self.flush();
-        self.done
+    pub fn text(self) -> String {
+        tabs::aligned(&self.text, self.style)
     }
+}
+
+/// `2 hours ago`.
+pub fn ago(moment: Timestamp, now: Timestamp) -> String {
+    format!("{} ago", text::about(now.since(moment)).to_lowercase())
+}
+
+/// `a=b,c=d`, or `<none>`.
+pub fn joined(labels: &BTreeMap<String, String>) -> String {
+    let pairs: Vec<String> = labels
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
+    match pairs.as_slice() {
+        [] => "<none>".to_owned(),
+        pairs => pairs.join(","),
+    }
+}
+
+/// The annotations that are for people.
+fn shown(metadata: &Metadata) -> BTreeMap<String, String> {
+    let annotations = metadata.annotations.iter();
+    annotations
+        .filter(|(key, _)| !key.contains("last-applied"))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect()
 }
 
 #[cfg(test)]
@@ -136,7 +211,7 @@ mod tests {
         });
         assert_eq!(
             page.text(),
-            "Name:     a\nLabels:   x=1\n          y=2\nSteps:\n  STEP      PHASE\n  ----      -----\n  Install   Done\n  Reason:   <none>\n"
+            "Name:    a\nLabels:  x=1\n         y=2\nSteps:\n  STEP     PHASE\n  ----     -----\n  Install  Done\n  Reason:  <none>\n"
         );
     }
 }

@@ -129,14 +129,14 @@ mod tests {
         assert_eq!(
             &text[from..],
             "Gear shop-a on a:\n  \
-               Operation:   shop-2-shop-a-1\n  \
-               Phase:       Failed (HookFailed)\n  \
-               STEP              PHASE     TIME    REASON       MESSAGE\n  \
-               ----              -----     ----    ------       -------\n  \
-               DownloadBundle    Done      850ms\n  \
-               ApplicationStop   Failed    12.3s   HookFailed   exit code 3\n  \
-               \u{20} bin/stop        Failed                         exit code 3\n  \
-               BeforeInstall     Waiting\n"
+               Operation:  shop-2-shop-a-1\n  \
+               Phase:      Failed (HookFailed)\n  \
+               STEP             PHASE    TIME   REASON      MESSAGE\n  \
+               ----             -----    ----   ------      -------\n  \
+               DownloadBundle   Done     850ms\n  \
+               ApplicationStop  Failed   12.3s  HookFailed  exit code 3\n  \
+               \u{20} bin/stop       Failed                      exit code 3\n  \
+               BeforeInstall    Waiting\n"
         );
     }
 }

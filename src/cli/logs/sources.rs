@@ -3,7 +3,6 @@
 //! A pod's containers are chosen as kubectl chooses them; of a workload one pod, of a selector all. A build that is
 //! followed is waited for until it has a pod.
 
-use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use serde_json::Value;
@@ -26,6 +25,7 @@ use crate::cli::logs::Args;
 use crate::cli::logs::target::Target;
 use crate::cli::objects::follow::follow;
 use crate::cli::objects::resolve;
+use crate::cli::objects::selection;
 use crate::cli::objects::selection::Meant;
 use crate::client::Client;
 use crate::client::ListOptions;
@@ -93,7 +93,7 @@ impl Finding<'_> {
             return Ok(vec![self.source(kind, name, "", self.args.version)]);
         }
         let object = self.client.read(kind, &self.key(name)).await?;
-        let selector = pods_of(&object).ok_or_else(|| {
+        let selector = selection::pods(&object).ok_or_else(|| {
             Failure::usage(format!(
                 "cannot get the logs from {}/{name}: it selects no pods",
                 kind.singular
@@ -326,38 +326,9 @@ fn rank(pod: &Pod) -> (bool, bool, std::cmp::Reverse<(i64, String)>) {
     )
 }
 
-/// The label selector of the pods that an object keeps or leads to; none if it has nothing to do with pods.
-fn pods_of(object: &Value) -> Option<String> {
-    let selector = &object["spec"]["selector"];
-    let labels = match &selector["matchLabels"] {
-        Value::Null => selector,
-        labels => labels,
-    };
-    let labels: BTreeMap<String, String> = serde_json::from_value(labels.clone()).ok()?;
-    if labels.is_empty() {
-        return None;
-    }
-    let terms: Vec<String> = labels
-        .iter()
-        .map(|(key, value)| format!("{key}={value}"))
-        .collect();
-    Some(terms.join(","))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_workload_names_its_pods() {
-        let selector = serde_json::json!({"app": "x", "deployment": "x-1"});
-        let rc = serde_json::json!({"spec": {"selector": selector}});
-        assert_eq!(pods_of(&rc).unwrap(), "app=x,deployment=x-1");
-        let rs = serde_json::json!({"spec": {"selector": {"matchLabels": {"app": "x"}}}});
-        assert_eq!(pods_of(&rs).unwrap(), "app=x");
-        assert_eq!(pods_of(&serde_json::json!({"data": {}})), None);
-        assert_eq!(pods_of(&serde_json::json!({"spec": {}})), None);
-    }
 
     #[test]
     fn the_pod_that_runs_is_asked_first() {

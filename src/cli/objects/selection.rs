@@ -1,5 +1,7 @@
 //! Which objects a command that changes things is about: words, selectors, `--all`, or files.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use crate::api::kinds::Kind;
@@ -145,4 +147,38 @@ pub fn place(kind: &Kind, namespace: &str, name: &str) -> Key {
 pub fn key(object: &Value) -> Key {
     let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default();
     Key::new(text("namespace"), text("name"))
+}
+
+/// The label selector of the pods that an object keeps or leads to; none if it has nothing to do with pods.
+pub fn pods(object: &Value) -> Option<String> {
+    let selector = &object["spec"]["selector"];
+    let labels = match &selector["matchLabels"] {
+        Value::Null => selector,
+        labels => labels,
+    };
+    let labels: BTreeMap<String, String> = serde_json::from_value(labels.clone()).ok()?;
+    if labels.is_empty() {
+        return None;
+    }
+    let terms: Vec<String> = labels
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
+    Some(terms.join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_workload_names_its_pods() {
+        let selector = serde_json::json!({"app": "x", "deployment": "x-1"});
+        let rc = serde_json::json!({"spec": {"selector": selector}});
+        assert_eq!(pods(&rc).unwrap(), "app=x,deployment=x-1");
+        let rs = serde_json::json!({"spec": {"selector": {"matchLabels": {"app": "x"}}}});
+        assert_eq!(pods(&rs).unwrap(), "app=x");
+        assert_eq!(pods(&serde_json::json!({"data": {}})), None);
+        assert_eq!(pods(&serde_json::json!({"spec": {}})), None);
+    }
 }

@@ -6,6 +6,7 @@
 pub mod columns;
 pub mod structured;
 pub mod summary;
+pub mod tabs;
 
 use crate::api::jsonpath::JsonPath;
 use crate::cli::Failure;

@@ -80,8 +80,12 @@ impl Objects {
                 all(client, namespace),
             )
         };
-        let (workloads, images, applications, router_port) =
-            tokio::try_join!(workloads, images, applications, router_port(client))?;
+        let (workloads, images, applications, router_port) = tokio::try_join!(
+            workloads,
+            images,
+            applications,
+            Objects::router_port(client)
+        )?;
         let (services, controllers, pods, deployments, replica_sets, configs) = workloads;
         let (build_configs, builds, streams, routes) = images;
         let (applications, rollouts, gears) = applications;
@@ -104,6 +108,15 @@ impl Objects {
         };
         objects.missing_secrets = missing(client, objects.secrets()).await;
         Ok(objects)
+    }
+
+    /// Where the built-in router listens; 0 if there is none.
+    pub async fn router_port(client: &Client) -> Result<u16, Failure> {
+        match client.get::<Router>(&Key::new("", BUILT_IN_ROUTER)).await {
+            Ok(router) => Ok(port_of(&router.spec.address)),
+            Err(error) if is_hidden(&error) => Ok(0),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// The secrets that pods mount.
@@ -174,14 +187,6 @@ fn is_hidden(error: &client::Error) -> bool {
     error
         .status()
         .is_some_and(|status| matches!(status.code, 403 | 404))
-}
-
-async fn router_port(client: &Client) -> Result<u16, Failure> {
-    match client.get::<Router>(&Key::new("", BUILT_IN_ROUTER)).await {
-        Ok(router) => Ok(port_of(&router.spec.address)),
-        Err(error) if is_hidden(&error) => Ok(0),
-        Err(error) => Err(error.into()),
-    }
 }
 
 /// `8880` of `127.0.0.1:8880` and of `[::1]:8880`; 0 of anything else.
