@@ -13,6 +13,8 @@ mod faults;
 mod following;
 mod generated;
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod pods;
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod router;
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod shim;

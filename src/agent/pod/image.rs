@@ -23,6 +23,7 @@ use crate::client::registry::Registry;
 use crate::content::blobs::Blobs;
 use crate::content::blobs::Digest;
 use crate::content::image::Limits;
+use crate::content::image::Settings;
 use crate::content::image::unpack_layer;
 
 /// How long a blob stays that no pod names.
@@ -97,20 +98,10 @@ impl Reference {
 pub(crate) struct Image {
     /// Of the manifest.
     pub(crate) digest: Digest,
-    pub(crate) config: Config,
+    pub(crate) config: Settings,
     pub(crate) layers: Vec<Digest>,
     /// Every blob it needs, its manifest and configuration too.
     pub(crate) blobs: Vec<Digest>,
-}
-
-/// What an image says about running it: `config` of its configuration.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub(crate) struct Config {
-    pub(crate) entrypoint: Option<Vec<String>>,
-    pub(crate) cmd: Option<Vec<String>>,
-    pub(crate) env: Option<Vec<String>>,
-    pub(crate) working_dir: String,
 }
 
 #[derive(Deserialize)]
@@ -140,7 +131,7 @@ struct Platform {
 #[derive(Deserialize)]
 struct Configuration {
     #[serde(default)]
-    config: Option<Config>,
+    config: Option<Settings>,
 }
 
 /// The images of one node.

@@ -14,10 +14,10 @@ use std::path::PathBuf;
 
 use crate::agent::pod::Trouble;
 use crate::agent::pod::environment;
-use crate::agent::pod::image::Config;
 use crate::agent::shim::Spec;
 use crate::agent::shim::User;
 use crate::api::pod::Container;
+use crate::content::image::Settings;
 
 /// One of the files that a container's log is kept in.
 pub(crate) const LOG_LIMIT: u64 = 10 << 20;
@@ -26,7 +26,7 @@ pub(crate) const LOG_FILES: u32 = 3;
 /// What is run, where.
 pub(crate) struct Process<'a> {
     pub(crate) container: &'a Container,
-    pub(crate) image: &'a Config,
+    pub(crate) image: &'a Settings,
     pub(crate) rootfs: &'a Path,
     pub(crate) env: BTreeMap<String, String>,
     pub(crate) user: Option<User>,
@@ -160,9 +160,9 @@ impl Around<'_> {
 }
 
 /// The pod's command replaces the image's whole command line, its arguments only the image's arguments.
-fn command(container: &Container, image: &Config) -> Vec<String> {
-    let entrypoint = image.entrypoint.clone().unwrap_or_default();
-    let cmd = image.cmd.clone().unwrap_or_default();
+fn command(container: &Container, image: &Settings) -> Vec<String> {
+    let entrypoint = image.entrypoint.clone();
+    let cmd = image.cmd.clone();
     let (mut command, rest) = if container.command.is_empty() {
         let rest = if container.args.is_empty() {
             cmd
@@ -209,10 +209,10 @@ mod tests {
 
     #[test]
     fn the_pod_s_words_replace_the_image_s() {
-        let image = Config {
-            entrypoint: Some(words("e 1")),
-            cmd: Some(words("c 2")),
-            ..Config::default()
+        let image = Settings {
+            entrypoint: words("e 1"),
+            cmd: words("c 2"),
+            ..Settings::default()
         };
         for (own, args, expect) in [
             ("", "", "e 1 c 2"),
@@ -246,7 +246,7 @@ mod tests {
             let env = [("PATH", "/usr/bin:/bin"), ("WHAT", "run")];
             let spec = Process {
                 container: &container,
-                image: &Config::default(),
+                image: &Settings::default(),
                 rootfs: root,
                 env: env
                     .map(|(name, value)| (name.to_owned(), value.to_owned()))

@@ -244,7 +244,7 @@ impl Worker {
             pod,
             container,
             rootfs: &rootfs,
-            image: image.config.env.as_deref().unwrap_or_default(),
+            image: &image.config.env,
             services: &services,
             sources: &sources,
             pod_ip: &pod_ip,
