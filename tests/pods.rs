@@ -180,7 +180,10 @@ impl Place {
 
     /// Reasons of what happened to a pod.
     fn events(&self, name: &str) -> Vec<String> {
-        let events = self.site.objects("events");
+        let client = self.client();
+        let all = upshift::client::ListOptions::default();
+        let events = client.list_objects(&kinds::EVENT, "shop", &all);
+        let events = self.runtime.block_on(events).unwrap().items;
         let about = |event: &&Value| event["involvedObject"]["name"] == name;
         let reasons = events.iter().filter(about);
         reasons
