@@ -68,6 +68,9 @@ pub struct ImageStreamStatus {
 pub struct TagHistory {
     pub tag: String,
     pub items: Vec<TagItem>,
+    /// What we do not interpret, kept when the status is written.
+    #[serde(flatten)]
+    pub other: BTreeMap<String, Value>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -80,6 +83,9 @@ pub struct TagItem {
     /// `sha256:…`: the name of the Image, the digest of its manifest.
     pub image: String,
     pub generation: u64,
+    /// What we do not interpret, kept when the status is written.
+    #[serde(flatten)]
+    pub other: BTreeMap<String, Value>,
 }
 
 impl ImageStream {

@@ -365,6 +365,7 @@ mod tests {
                     docker_image_reference: image.to_owned(),
                     ..TagItem::default()
                 }],
+                ..TagHistory::default()
             }];
             world.put(
                 &Key::new(SHARED_NAMESPACE, "python"),

@@ -26,7 +26,6 @@ use crate::api::deployment::RolloutPhase;
 use crate::api::kinds;
 use crate::api::meta::Key;
 use crate::api::meta::Typed;
-use crate::api::pod::Pod;
 use crate::api::pod::Replicated;
 use crate::api::pod::ReplicationController;
 use crate::base::clock::Timestamp;
@@ -38,6 +37,7 @@ use crate::controllers::queue::Touched;
 use crate::controllers::queue::Watch;
 use crate::controllers::replicas::Census;
 use crate::controllers::replicas::count;
+use crate::controllers::replicas::trouble;
 use crate::controllers::world::World;
 use crate::plan::deployment_config as plan;
 use crate::plan::deployment_config::Cause;
@@ -680,27 +680,4 @@ impl<'w> Scene<'w> {
             self.decision.changes.push(Change::delete(controller));
         }
     }
-}
-
-/// Why pods do not come up: the first cause that one of them names, as reason and text.
-pub(crate) fn trouble(pods: &[&Arc<Pod>]) -> Option<(String, String)> {
-    pods.iter().find_map(|pod| {
-        let name = &pod.metadata.name;
-        let containers = pod.status.container_statuses.iter();
-        let waiting = containers.filter_map(|one| one.state.waiting.as_ref());
-        let stuck = waiting
-            .filter(|one| !matches!(&*one.reason, "" | "ContainerCreating" | "PodInitializing"))
-            .map(|one| (&one.reason, &one.message));
-        let unscheduled = pod.status.conditions.iter();
-        let unscheduled = unscheduled
-            .filter(|one| one.kind == "PodScheduled" && one.status == "False")
-            .filter(|_| pod.spec.node_name.is_empty())
-            .map(|one| (&one.reason, &one.message));
-        let (reason, message) = stuck.chain(unscheduled).next()?;
-        let text = match message.as_str() {
-            "" => format!("pod {name}: {reason}"),
-            message => format!("pod {name}: {reason}: {message}"),
-        };
-        Some((reason.clone(), text))
-    })
 }

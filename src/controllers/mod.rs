@@ -16,11 +16,13 @@ mod application;
 mod build;
 mod build_config;
 mod deployment;
+mod deployment_apps;
 mod deployment_config;
 mod endpoints;
 mod garbage;
 mod gears;
 mod history;
+mod image_pruning;
 mod image_trigger;
 mod namespace;
 mod nodes;
@@ -67,12 +69,15 @@ impl Controllers {
             Line::new(image_trigger::ConfigImages),
             Line::new(image_trigger::DeploymentImages),
             Line::new(deployment_config::DeploymentConfigs),
+            Line::new(deployment_apps::Deployments),
             Line::new(replicas::ReplicationControllers),
             Line::new(replicas::ReplicaSets),
             Line::new(scheduling::Scheduling),
             Line::new(endpoints::EndpointSlices),
             Line::new(rotation::Rotation),
             Line::new(service_accounts::ServiceAccounts),
+            Line::new(image_pruning::Tags),
+            Line::new(image_pruning::Images),
             Line::new(build_config::BuildConfigs),
             Line::new(build::Builds),
             Line::new(garbage::Garbage),

@@ -419,6 +419,29 @@ fn report<T: Replicated>(set: &T, census: &Census<'_>, decision: &mut Decision) 
     }
 }
 
+/// Why pods do not come up: the first cause that one of them names, as reason and text.
+pub(crate) fn trouble(pods: &[&Arc<Pod>]) -> Option<(String, String)> {
+    pods.iter().find_map(|pod| {
+        let name = &pod.metadata.name;
+        let containers = pod.status.container_statuses.iter();
+        let waiting = containers.filter_map(|one| one.state.waiting.as_ref());
+        let stuck = waiting
+            .filter(|one| !matches!(&*one.reason, "" | "ContainerCreating" | "PodInitializing"))
+            .map(|one| (&one.reason, &one.message));
+        let unscheduled = pod.status.conditions.iter();
+        let unscheduled = unscheduled
+            .filter(|one| one.kind == "PodScheduled" && one.status == "False")
+            .filter(|_| pod.spec.node_name.is_empty())
+            .map(|one| (&one.reason, &one.message));
+        let (reason, message) = stuck.chain(unscheduled).next()?;
+        let text = match message.as_str() {
+            "" => format!("pod {name}: {reason}"),
+            message => format!("pod {name}: {reason}: {message}"),
+        };
+        Some((reason.clone(), text))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

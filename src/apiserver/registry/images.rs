@@ -211,6 +211,7 @@ pub(super) fn pushed(repository: &Repository, digest: &Digest, now: Timestamp) -
         ),
         image: digest.as_str().to_owned(),
         generation: 0,
+        ..TagItem::default()
     }
 }
 

@@ -94,6 +94,7 @@ fn streams(world: &mut World) {
                 docker_image_reference: BUILDER.to_owned(),
                 ..TagItem::default()
             }],
+            ..TagHistory::default()
         }];
         world.put(&Key::new(namespace, name), Some(Arc::new(stream)), now());
     }
