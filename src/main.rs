@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use upshift::agent::build;
+use upshift::agent::files;
 use upshift::agent::shim;
 use upshift::base::environment::Environment;
 use upshift::base::streams::Streams;
@@ -22,6 +23,12 @@ fn main() -> ExitCode {
     {
         let streams = Streams::of_process();
         return build::inside::main(Path::new(folder), &environment, &streams);
+    }
+    // Of a pod that serves files.
+    if let [_, word] = environment.arguments.as_slice()
+        && word == files::SUBCOMMAND
+    {
+        return files::main(&environment, &Streams::of_process());
     }
     ExitCode::from(upshift::cli::run(environment, &Streams::of_process()))
 }

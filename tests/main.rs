@@ -4,6 +4,8 @@
 mod agent;
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod api;
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod builds;
 mod cli;
 mod controllers;
 mod crash;
@@ -12,6 +14,8 @@ mod durability;
 mod faults;
 mod following;
 mod generated;
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod git_server;
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod pods;
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]

@@ -12,6 +12,7 @@
 
 pub mod build;
 pub mod cache;
+pub mod files;
 mod hooks;
 pub mod install;
 pub mod join;

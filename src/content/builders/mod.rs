@@ -6,8 +6,8 @@
 //!
 //! # Decided
 //!
-//! * `static` serves with this program itself (`$UPSHIFT_PROGRAM`, the hidden subcommand `__static`), or with python3
-//!   or busybox where that variable is not given: a folder of files needs no toolchain at all.
+//! * `static` serves with this program itself: its command is `/proc/self/exe __static`, which in a pod's shim is this
+//!   program under whatever path and user. A folder of files needs no toolchain at all. The script `run` is for others.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -31,6 +31,8 @@ pub const APP_ROOT: &str = "/opt/app-root";
 /// The tag of every builder.
 pub const TAG: &str = "latest";
 
+/// The hidden subcommand that serves files, where the shim executes it.
+const SERVER: &[&str] = &["/proc/self/exe", "__static"];
 /// Of everything in these images: they say nothing about when this program was built.
 const CREATED: &str = "1970-01-01T00:00:00Z";
 
@@ -54,6 +56,8 @@ struct Kind {
     packages: &'static str,
     supports: &'static str,
     env: &'static [&'static str],
+    /// What runs the application; empty: the script `run`.
+    cmd: &'static [&'static str],
     scripts: &'static [(&'static str, &'static str)],
 }
 
@@ -71,6 +75,7 @@ static KINDS: &[Kind] = &[
         packages: "nodejs npm",
         supports: "nodejs",
         env: &["NODE_ENV=production", "NPM_RUN=start"],
+        cmd: &[],
         scripts: scripts!("nodejs": "assemble", "run", "save-artifacts", "usage"),
     },
     Kind {
@@ -80,6 +85,7 @@ static KINDS: &[Kind] = &[
         packages: "perl",
         supports: "perl",
         env: &[],
+        cmd: &[],
         scripts: scripts!("perl": "assemble", "run", "usage"),
     },
     Kind {
@@ -89,6 +95,7 @@ static KINDS: &[Kind] = &[
         packages: "php-cli",
         supports: "php",
         env: &["DOCUMENTROOT=/"],
+        cmd: &[],
         scripts: scripts!("php": "assemble", "run", "save-artifacts", "usage"),
     },
     Kind {
@@ -98,6 +105,7 @@ static KINDS: &[Kind] = &[
         packages: "python3 python3-pip",
         supports: "python",
         env: &["PYTHONUNBUFFERED=1", "PYTHONIOENCODING=UTF-8"],
+        cmd: &[],
         scripts: scripts!("python": "assemble", "run", "usage"),
     },
     Kind {
@@ -107,6 +115,7 @@ static KINDS: &[Kind] = &[
         packages: "ruby ruby-bundler",
         supports: "ruby",
         env: &["RACK_ENV=production", "RAILS_ENV=production"],
+        cmd: &[],
         scripts: scripts!("ruby": "assemble", "run", "save-artifacts", "usage"),
     },
     Kind {
@@ -116,6 +125,7 @@ static KINDS: &[Kind] = &[
         packages: "",
         supports: "static,html",
         env: &[],
+        cmd: SERVER,
         scripts: scripts!("static": "assemble", "run", "usage"),
     },
 ];
@@ -186,7 +196,10 @@ fn settings(kind: &Kind) -> Settings {
             .chain(kind.env)
             .map(|&one| one.to_owned())
             .collect(),
-        cmd: vec![format!("{SCRIPTS}/run")],
+        cmd: match kind.cmd {
+            [] => vec![format!("{SCRIPTS}/run")],
+            cmd => cmd.iter().map(|&word| word.to_owned()).collect(),
+        },
         working_dir: format!("{APP_ROOT}/src"),
         labels: labels
             .into_iter()
