@@ -101,6 +101,24 @@ impl Cause {
         }
     }
 
+    /// A value that stands twice where it must be unique.
+    pub fn duplicate(field: impl Into<String>, value: &serde_json::Value) -> Cause {
+        Cause {
+            reason: "FieldValueDuplicate".to_owned(),
+            message: format!("Duplicate value: {value}"),
+            field: field.into(),
+        }
+    }
+
+    /// A name of something that is not there.
+    pub fn unknown(field: impl Into<String>, value: &serde_json::Value) -> Cause {
+        Cause {
+            reason: "FieldValueNotFound".to_owned(),
+            message: format!("Not found: {value}"),
+            field: field.into(),
+        }
+    }
+
     /// A field that must not be there, or must not change.
     pub fn forbidden(field: impl Into<String>, why: impl fmt::Display) -> Cause {
         Cause {

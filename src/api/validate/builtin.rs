@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::change;
 use super::names;
+use super::pods;
 use super::text;
 use crate::api::status::Cause;
 
@@ -32,12 +33,11 @@ pub(super) fn service(new: &Value) -> Vec<Cause> {
         } else if let Some(why) = names::dns_label(name) {
             causes.push(Cause::invalid(field, &name.into(), why));
         } else if !names_seen.insert(name) {
-            causes.push(Cause {
-                reason: "FieldValueDuplicate".to_owned(),
-                message: format!("Duplicate value: {name:?}"),
-                field,
-            });
+            causes.push(Cause::duplicate(field, &name.into()));
         }
+        let target = &port["targetPort"];
+        let field = format!("spec.ports[{n}].targetPort");
+        causes.extend(pods::port_reference(&field, target).filter(|_| !target.is_null()));
     }
     causes
 }

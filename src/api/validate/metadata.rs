@@ -45,6 +45,8 @@ fn name_rule(kind: &Kind) -> fn(&str) -> Option<String> {
         "Namespace" | "Project" | "ProjectRequest" => names::dns_label,
         "Service" => names::dns_1035,
         "Application" => application_name,
+        // Named by digests and tags.
+        "Image" | "ImageStreamTag" | "ImageStreamImage" => names::path_segment,
         _ => names::dns_subdomain,
     }
 }
@@ -215,6 +217,7 @@ mod tests {
             (&kinds::NODE, "a.b", "A"),
             (&kinds::APPLICATION, "shop", long.as_str()),
             (&kinds::SERVICE, "web", "0web"),
+            (&kinds::IMAGE, "sha256:0", "a/b"),
         ] {
             let metadata = |name: &str| match kind.scope {
                 Scope::Cluster => json!({"name": name}),

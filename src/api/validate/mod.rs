@@ -8,6 +8,9 @@ mod builtin;
 mod change;
 mod metadata;
 pub mod names;
+mod openshift;
+mod pods;
+mod replicas;
 mod work;
 
 use serde_json::Value;
@@ -32,6 +35,15 @@ pub fn admit(kind: &Kind, new: &Value, old: Option<&Value>) -> Vec<Cause> {
         "Secret" => builtin::secret(new, old),
         "ConfigMap" => builtin::config_map(new, old),
         "EndpointSlice" => builtin::endpoint_slice(new, old),
+        "Pod" => pods::pod(new, old),
+        "ReplicationController" => replicas::replication_controller(new, old),
+        "ReplicaSet" => replicas::replica_set(new, old),
+        "Deployment" => replicas::deployment(new, old),
+        "DeploymentConfig" => replicas::deployment_config(new, old),
+        "BuildConfig" => openshift::build_config(new, old),
+        "Build" => openshift::build(new, old),
+        "ImageStream" => openshift::image_stream(new, old),
+        "Route" => openshift::route(new, old),
         _ => Vec::new(),
     };
     for rule in rules {
@@ -48,6 +60,28 @@ fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
         .pointer(pointer)
         .and_then(Value::as_str)
         .unwrap_or("")
+}
+
+/// The entries of a list in a field, with their paths.
+fn entries<'a>(
+    object: &'a Value,
+    path: &str,
+    field: &str,
+) -> impl Iterator<Item = (String, &'a Value)> {
+    let list = object[field].as_array().into_iter().flatten();
+    let path = join(path, field);
+    list.enumerate()
+        .map(move |(n, entry)| (format!("{path}[{n}]"), entry))
+}
+
+/// `spec.template`.
+fn join(path: &str, field: &str) -> String {
+    format!("{path}.{field}")
+}
+
+/// Whether the specs are the same: what was stored once may be stored again, whatever rules came since.
+fn is_same_spec(new: &Value, old: Option<&Value>) -> bool {
+    old.is_some_and(|old| old["spec"] == new["spec"])
 }
 
 /// The value at a JSON pointer, unless it is missing or null.

@@ -8,6 +8,7 @@ const DNS_1035: &str = "a DNS-1035 label must consist of lower case alphanumeric
 const LABEL_VALUE: &str = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
 const NAME_PART: &str = "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
 const QUALIFIED: &str = "a qualified name must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]') with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')";
+const VARIABLE: &str = "a valid environment variable name must consist of alphabetic characters, digits, '_', '-', or '.', and must not start with a digit (e.g. 'my.env-name',  or 'MY_ENV.NAME',  or 'MyEnvName1', regex used for validation is '[-._a-zA-Z][-._a-zA-Z0-9]*')";
 const CONFIG_KEY: &str = "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')";
 
 fn is_dns_part(text: &str) -> bool {
@@ -78,6 +79,46 @@ pub fn label_value(text: &str) -> Option<String> {
     (!text.is_empty() && !is_word(text)).then(|| LABEL_VALUE.to_owned())
 }
 
+/// What is wrong with a name that stands in paths as it is: `sha256:…`.
+pub fn path_segment(text: &str) -> Option<String> {
+    match text {
+        "." | ".." => Some(format!("may not be '{text}'")),
+        _ => text
+            .chars()
+            .find(|c| "/%".contains(*c))
+            .map(|c| format!("may not contain '{c}'")),
+    }
+}
+
+/// What is wrong with the name of a port: `http`, `8080-tcp`.
+pub fn port_name(text: &str) -> Option<String> {
+    let fits = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
+    let why = match text {
+        _ if text.len() > 15 => return Some(too_long(15)),
+        _ if text.is_empty() || !text.bytes().all(fits) => {
+            "must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)"
+        }
+        _ if !text.contains(|c: char| c.is_ascii_lowercase()) => {
+            "must contain at least one letter (a-z)"
+        }
+        _ if text.contains("--") => "must not contain consecutive hyphens",
+        _ if text.starts_with('-') || text.ends_with('-') => "must not begin or end with a hyphen",
+        _ => return None,
+    };
+    Some(why.to_owned())
+}
+
+/// What is wrong with the name of an environment variable.
+pub fn variable(text: &str) -> Option<String> {
+    let fits = |c: u8| c.is_ascii_alphanumeric() || b"-_.".contains(&c);
+    let good = !text.is_empty()
+        && text.bytes().all(fits)
+        && !text.starts_with(|c: char| c.is_ascii_digit())
+        && text != "."
+        && !text.starts_with("..");
+    (!good).then(|| VARIABLE.to_owned())
+}
+
 /// What is wrong with a key of a `ConfigMap`'s or Secret's data.
 pub fn config_key(text: &str) -> Option<String> {
     let fits = |c: u8| c.is_ascii_alphanumeric() || b"-_.".contains(&c);
@@ -128,6 +169,21 @@ mod tests {
             label_value,
             &["", "a", "A_b.c"],
             &["-", "a b", "a/b", &long],
+        );
+        check(
+            path_segment,
+            &["sha256:0", "x:latest"],
+            &["a/b", "a%b", ".", ".."],
+        );
+        check(
+            port_name,
+            &["http", "8080-tcp"],
+            &["", "80", "-a", "a-", "a--b", "A", "more-than-15-chr"],
+        );
+        check(
+            variable,
+            &["A", "_a.b-c1"],
+            &["", "1A", "A B", "A=B", "..", "é"],
         );
         check(
             config_key,
