@@ -13,6 +13,8 @@ use super::names;
 use super::pods;
 use super::present;
 use super::text;
+use crate::api::defaults;
+use crate::api::kinds;
 use crate::api::status::Cause;
 
 const STRATEGIES: [&str; 4] = [
@@ -39,6 +41,9 @@ pub(super) fn build(new: &Value, old: Option<&Value>) -> Vec<Cause> {
     let Some(old) = old else {
         return common_spec(&new["spec"]);
     };
+    let mut filled = old.clone();
+    defaults::fill(&kinds::BUILD, &mut filled);
+    let old = &filled;
     let mut causes = Vec::new();
     let (before, now) = (text(old, "/status/phase"), text(new, "/status/phase"));
     let is_over = matches!(before, "Complete" | "Failed" | "Error" | "Cancelled");
@@ -314,8 +319,6 @@ mod tests {
     use super::super::admit;
     use super::super::fields;
     use super::*;
-    use crate::api::defaults;
-    use crate::api::kinds;
     use crate::api::kinds::Kind;
     use serde_json::json;
 

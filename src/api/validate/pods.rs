@@ -15,6 +15,8 @@ use super::metadata;
 use super::names;
 use super::present;
 use super::text;
+use crate::api::defaults;
+use crate::api::kinds;
 use crate::api::status::Cause;
 
 /// What may change in a pod that exists.
@@ -61,6 +63,9 @@ pub(super) fn pod(new: &Value, old: Option<&Value>) -> Vec<Cause> {
         }
     }
     if let Some(old) = old {
+        // What is filled in today may not have been when the pod was made.
+        let mut old = old.clone();
+        defaults::fill(&kinds::POD, &mut old);
         causes.extend(steady(&new["spec"], &old["spec"]));
     }
     causes
@@ -389,7 +394,6 @@ mod tests {
     use super::super::admit;
     use super::super::fields;
     use super::*;
-    use crate::api::kinds;
 
     fn pod_of(spec: &Value) -> Value {
         json!({"metadata": {"name": "a", "namespace": "d"}, "spec": spec})
@@ -497,7 +501,9 @@ mod tests {
     fn little_changes_in_a_pod_that_exists() {
         let old = container(&json!({}));
         let change = |pointer: &str, value: Value| {
-            let mut new = old.clone();
+            let mut filled = pod_of(&old);
+            defaults::fill(&kinds::POD, &mut filled);
+            let mut new = filled["spec"].take();
             match pointer.rsplit_once('/') {
                 Some((above, field)) => new.pointer_mut(above).unwrap()[field] = value,
                 None => new[pointer] = value,
@@ -511,9 +517,10 @@ mod tests {
         let refused = change("/containers/0/command", json!(["x"]));
         assert!(refused[0].starts_with("spec: Forbidden: pod updates may not change"));
         let placed = json!({"nodeName": "a", "containers": [{"name": "c", "image": "x"}]});
-        let mut moved = placed.clone();
-        moved["nodeName"] = "b".into();
-        let refused = admit(&kinds::POD, &pod_of(&moved), Some(&pod_of(&placed)));
+        let mut moved = pod_of(&placed);
+        defaults::fill(&kinds::POD, &mut moved);
+        moved["spec"]["nodeName"] = "b".into();
+        let refused = admit(&kinds::POD, &moved, Some(&pod_of(&placed)));
         assert_eq!(refused.len(), 1);
     }
 }
