@@ -276,6 +276,33 @@ pub const IMAGE: Kind = Kind {
     group: "image.openshift.io",
     ..core("Image", "images", "image", C)
 };
+pub const IMAGE_STREAM_TAG: Kind = Kind {
+    group: "image.openshift.io",
+    short_names: &["istag"],
+    storage: Storage::Virtual,
+    ..core("ImageStreamTag", "imagestreamtags", "imagestreamtag", N)
+};
+pub const IMAGE_STREAM_IMAGE: Kind = Kind {
+    group: "image.openshift.io",
+    short_names: &["isimage"],
+    storage: Storage::Virtual,
+    ..core(
+        "ImageStreamImage",
+        "imagestreamimages",
+        "imagestreamimage",
+        N,
+    )
+};
+pub const IMAGE_STREAM_IMPORT: Kind = Kind {
+    group: "image.openshift.io",
+    storage: Storage::Virtual,
+    ..core(
+        "ImageStreamImport",
+        "imagestreamimports",
+        "imagestreamimport",
+        N,
+    )
+};
 pub const BUILD_CONFIG: Kind = Kind {
     group: "build.openshift.io",
     short_names: &["bc"],
@@ -328,6 +355,9 @@ pub static ALL: &[&Kind] = &[
     &USER,
     &IMAGE_STREAM,
     &IMAGE,
+    &IMAGE_STREAM_TAG,
+    &IMAGE_STREAM_IMAGE,
+    &IMAGE_STREAM_IMPORT,
     &BUILD_CONFIG,
     &BUILD,
     &DEPLOYMENT_CONFIG,

@@ -24,6 +24,7 @@ use crate::api::status::Cause;
 use crate::api::status::Status;
 use crate::apiserver::Api;
 use crate::apiserver::object;
+use crate::apiserver::tags;
 use crate::store;
 use crate::store::Expect;
 use crate::store::Place;
@@ -101,6 +102,7 @@ pub(super) async fn create(api: &Api, kind: &Kind, object: &mut Value) -> Result
         fill_route(object);
     } else if kind == &kinds::IMAGE_STREAM {
         fill_image_stream(object);
+        tags::resolve(api, object);
     }
     Ok(None)
 }
@@ -120,6 +122,8 @@ pub(super) async fn change(
         if old["spec"] != new["spec"] {
             check_pod(api, new, range_of(api, new))?;
         }
+    } else if kind == &kinds::IMAGE_STREAM && old["spec"] != new["spec"] {
+        tags::resolve(api, new);
     } else if kind == &kinds::SERVICE {
         return change_service(api, old, new).await;
     }

@@ -42,8 +42,18 @@ pub(crate) fn verbs(kind: &Kind) -> &'static [Verb] {
         &[Verb::Create]
     } else if kind == &kinds::PROJECT_REQUEST {
         &[Verb::Create, Verb::List]
-    } else if kind == &kinds::USER {
+    } else if kind == &kinds::USER || kind == &kinds::IMAGE_STREAM_IMAGE {
         &[Verb::Get]
+    } else if kind == &kinds::IMAGE_STREAM_IMPORT {
+        &[Verb::Create]
+    } else if kind == &kinds::IMAGE_STREAM_TAG {
+        &[
+            Verb::Create,
+            Verb::Delete,
+            Verb::Get,
+            Verb::List,
+            Verb::Update,
+        ]
     } else {
         &Verb::ALL
     }

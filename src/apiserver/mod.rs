@@ -27,6 +27,7 @@ mod request;
 mod response;
 mod reviews;
 mod scale;
+mod tags;
 pub mod tunnel;
 mod verbs;
 mod view;

@@ -36,6 +36,7 @@ use crate::apiserver::response::Form;
 use crate::apiserver::response::Response;
 use crate::apiserver::reviews;
 use crate::apiserver::scale;
+use crate::apiserver::tags;
 use crate::apiserver::tunnel;
 use crate::apiserver::verbs;
 use crate::apiserver::verbs::Call;
@@ -216,6 +217,7 @@ async fn objects(
         form,
     };
     match call.target.subresource {
+        Subresource::None if tags::is_view(call.target.kind) => tags::serve(&call, request).await,
         Subresource::None | Subresource::Status if is_answered(&call) => {
             answer_virtual(&call, request).await
         }

@@ -8,6 +8,7 @@ mod registry;
 mod rights;
 mod starting;
 mod subresources;
+mod tags;
 mod watching;
 
 use std::path::Path;

@@ -11,6 +11,7 @@ use super::Repository;
 use super::disk;
 use super::manifests;
 use super::manifests::Manifest;
+use crate::api::build::ObjectRef;
 use crate::api::image::Image;
 use crate::api::image::ImageStream;
 use crate::api::image::REGISTRY;
@@ -142,8 +143,11 @@ pub(in crate::apiserver) async fn change_stream(
             return Err(Status::conflict(&kinds::IMAGE_STREAM, stream, why));
         }
         change(&mut object)?;
-        if old.is_some_and(|old| old.object() == object) {
-            return Ok(object);
+        if let Some(old) = old.map(|old| old.object()) {
+            if old == object {
+                return Ok(object);
+            }
+            object::count_generation(&kinds::IMAGE_STREAM, &old, &mut object);
         }
         let write = Write {
             place: place.clone(),
@@ -170,8 +174,14 @@ fn new_stream(api: &Api, namespace: &str, name: &str) -> Result<Value, Status> {
     verbs::bear_stream(api, namespace, name)
 }
 
-/// Makes an image what a tag of a stream is now, unless it is that already.
-pub(in crate::apiserver) fn set_tag(object: &mut Value, tag: &str, mut item: TagItem) {
+/// Makes an image what a tag of a stream is now, and what every tag is that follows it.
+pub(in crate::apiserver) fn set_tag(object: &mut Value, tag: &str, item: TagItem) {
+    put_first(object, tag, item);
+    follow_own_tags(object);
+}
+
+/// Makes an item the first of a tag, unless it is that already.
+fn put_first(object: &mut Value, tag: &str, mut item: TagItem) {
     let stream: ImageStream = serde_json::from_value(object.clone()).unwrap_or_default();
     if stream.latest(tag).is_some_and(|now| {
         now.image == item.image && now.docker_image_reference == item.docker_image_reference
@@ -198,6 +208,80 @@ pub(in crate::apiserver) fn set_tag(object: &mut Value, tag: &str, mut item: Tag
             None => object["status"]["tags"] = json!([added]),
         }
     }
+}
+
+/// The tag that a tag of a stream follows, when it is one of the same stream.
+pub(in crate::apiserver) fn own_tag<'a>(
+    stream: &str,
+    namespace: &str,
+    from: &'a ObjectRef,
+) -> Option<&'a str> {
+    let is_here = from.namespace.is_empty() || from.namespace == namespace;
+    if from.kind != "ImageStreamTag" || !is_here {
+        return None;
+    }
+    match from.name.split_once(':') {
+        Some((name, tag)) => (name == stream).then_some(tag),
+        None => Some(&from.name),
+    }
+}
+
+/// Makes the tags that follow another tag of the same stream what that is now.
+pub(in crate::apiserver) fn follow_own_tags(object: &mut Value) {
+    let stream: ImageStream = serde_json::from_value(object.clone()).unwrap_or_default();
+    let (name, namespace) = (&stream.metadata.name, &stream.metadata.namespace);
+    for spec in &stream.spec.tags {
+        let Some(from) = &spec.from else { continue };
+        let followed = own_tag(name, namespace, from).filter(|followed| *followed != spec.name);
+        let item = followed.and_then(|followed| stream.latest(followed));
+        if let Some(item) = item {
+            put_first(object, &spec.name, item.clone());
+        }
+    }
+}
+
+/// Notes why a tag is not what its spec says, unless it is noted.
+pub(in crate::apiserver) fn set_condition(object: &mut Value, tag: &str, condition: &Value) {
+    if !object["status"].is_object() {
+        object["status"] = json!({});
+    }
+    if !object["status"]["tags"].is_array() {
+        object["status"]["tags"] = json!([]);
+    }
+    let Some(tags) = object["status"]["tags"].as_array_mut() else {
+        return;
+    };
+    if !tags.iter().any(|one| one["tag"] == tag) {
+        tags.push(json!({"tag": tag, "items": []}));
+    }
+    for one in tags.iter_mut().filter(|one| one["tag"] == tag) {
+        if one["conditions"][0]["message"] != condition["message"] {
+            one["conditions"] = json!([condition]);
+        }
+    }
+}
+
+/// Links an image that is here, with everything it is made of, into another repository; false when it is not here.
+pub(in crate::apiserver) fn adopt(api: &Api, namespace: &str, name: &str, image: &str) -> bool {
+    let repository = Repository {
+        namespace: namespace.to_owned(),
+        application: name.to_owned(),
+    };
+    let Ok(manifest) = image.parse::<Digest>() else {
+        return false;
+    };
+    let Ok(bytes) = std::fs::read(api.blobs().path(&manifest)) else {
+        return false;
+    };
+    let Ok(parsed) = manifests::parse("", &bytes) else {
+        return false;
+    };
+    let parts = parsed.config.iter().chain(&parsed.layers);
+    let parts = parts.chain(&parsed.images).map(|part| &part.digest);
+    parts.chain([&manifest]).all(|digest| {
+        api.repositories().has(&repository, digest)
+            || api.blobs().contains(digest) && api.repositories().link(&repository, digest).is_ok()
+    })
 }
 
 /// The item that a push makes.

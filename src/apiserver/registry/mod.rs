@@ -29,6 +29,13 @@ use crate::apiserver::request::decode;
 use crate::apiserver::response::Response;
 use crate::content::blobs::Digest;
 
+pub(super) use images::adopt;
+pub(super) use images::change_stream;
+pub(super) use images::follow_own_tags;
+pub(super) use images::own_tag;
+pub(super) use images::reference;
+pub(super) use images::set_condition;
+pub(super) use images::set_tag;
 pub(super) use repositories::Repositories;
 pub(super) use seeding::seed;
 pub(super) use sources::keep_source;
@@ -603,7 +610,8 @@ async fn off_thread<T: Send + 'static>(
         .map_err(|error| disk(&error))
 }
 
-fn is_tag(text: &str) -> bool {
+/// Whether a text may be a tag.
+pub(super) fn is_tag(text: &str) -> bool {
     let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     text.len() <= 128
         && text.bytes().next().is_some_and(is_word)

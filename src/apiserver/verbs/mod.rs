@@ -130,7 +130,7 @@ impl Call {
         }
     }
 
-    fn table<'a>(&self, items: impl IntoIterator<Item = &'a Value>) -> Value {
+    pub(crate) fn table<'a>(&self, items: impl IntoIterator<Item = &'a Value>) -> Value {
         let include = match self.target.query.include_object.as_str() {
             "None" => IncludeObject::None,
             "Object" => IncludeObject::Object,
