@@ -8,6 +8,7 @@ mod decide;
 mod disk;
 mod environment;
 mod events;
+mod hosts;
 mod image;
 mod listening;
 pub(crate) mod log;
@@ -33,8 +34,10 @@ use crate::agent::pod::events::Events;
 use crate::agent::pod::image::Images;
 use crate::agent::pod::network::Network;
 use crate::api::meta::Key;
+use crate::api::network::Service;
 use crate::api::pod::Pod;
 use crate::client::Cache;
+use crate::client::ListOptions;
 
 /// Why something does not start: a reason in one word, as `get pods` shows it, and a sentence.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -60,6 +63,7 @@ pub(crate) struct Pods {
     pub(crate) images: Images,
     pub(crate) network: Network,
     pub(crate) events: Events,
+    pub(crate) services: Cache<Service>,
     /// Where others reach this host.
     pub(crate) address: String,
 }
@@ -69,11 +73,14 @@ impl Pods {
     pub(crate) fn open(shared: Arc<Shared>, address: &str) -> io::Result<Pods> {
         let images = Images::open(&shared.folder.join("images"), &shared.client)?;
         let events = Events::start(shared.client.clone(), shared.clock.clone(), &shared.scope);
+        let every = ListOptions::default();
+        let services = Cache::start(shared.client.clone(), "", every, &shared.scope);
         Ok(Pods {
             folder: shared.folder.join("pods"),
             images,
             network: Network::new(),
             events,
+            services,
             address: address.to_owned(),
             shared,
         })
@@ -109,6 +116,8 @@ struct Follower {
 /// Follows the node's pods until the scope is cancelled; their processes then go on without us.
 pub(crate) async fn follow(pods: Arc<Pods>, cache: Cache<Pod>) {
     cache.synced().await;
+    // A pod learns of its services when it starts.
+    pods.services.synced().await;
     let scope = pods.shared.scope.clone();
     if scope.is_cancelled() {
         // It may have seen nothing: then everything would look deleted.
@@ -119,6 +128,8 @@ pub(crate) async fn follow(pods: Arc<Pods>, cache: Cache<Pod>) {
     if let Ok(Err(error)) = swept {
         tracing::warn!(%error, "what pods left in the network stays");
     }
+    let known = hosts::follow(pods.clone(), pods.services.clone());
+    scope.spawn(known);
     let mut changes = cache.changes();
     let mut follower = Follower {
         pods,

@@ -14,6 +14,7 @@ use std::path::PathBuf;
 
 use crate::agent::pod::Trouble;
 use crate::agent::pod::environment;
+use crate::agent::shim::Mount;
 use crate::agent::shim::Spec;
 use crate::agent::shim::User;
 use crate::api::pod::Container;
@@ -31,6 +32,7 @@ pub(crate) struct Process<'a> {
     pub(crate) env: BTreeMap<String, String>,
     pub(crate) user: Option<User>,
     pub(crate) network: Option<PathBuf>,
+    pub(crate) mounts: Vec<Mount>,
     pub(crate) grace_seconds: u64,
 }
 
@@ -65,6 +67,7 @@ impl Process<'_> {
             log_limit: LOG_LIMIT,
             log_files: LOG_FILES,
             network: self.network,
+            mounts: self.mounts,
             contained: true,
         })
     }
@@ -253,6 +256,7 @@ mod tests {
                     .into(),
                 user: None,
                 network: None,
+                mounts: Vec::new(),
                 grace_seconds: 30,
             }
             .spec();

@@ -23,12 +23,15 @@ use nix::errno::Errno;
 use nix::fcntl::FcntlArg;
 use nix::fcntl::OFlag;
 use nix::fcntl::fcntl;
+use nix::mount::MsFlags;
+use nix::mount::mount;
 use nix::poll::PollFd;
 use nix::poll::PollFlags;
 use nix::poll::PollTimeout;
 use nix::poll::poll;
 use nix::sched::CloneFlags;
 use nix::sched::setns;
+use nix::sched::unshare;
 use nix::sys::inotify::AddWatchFlags;
 use nix::sys::inotify::InitFlags;
 use nix::sys::inotify::Inotify;
@@ -52,6 +55,7 @@ use nix::unistd::Pid;
 use nix::unistd::Uid;
 
 use crate::agent::shim::Exit;
+use crate::agent::shim::Mount;
 use crate::agent::shim::Reason;
 use crate::agent::shim::Spec;
 use crate::agent::shim::Started;
@@ -218,6 +222,7 @@ const STAGE_FOLDER: u8 = 2;
 const STAGE_EXEC: u8 = 3;
 const STAGE_OTHER: u8 = 4;
 const STAGE_NETWORK: u8 = 5;
+const STAGE_MOUNT: u8 = 6;
 
 impl Problem {
     fn to_bytes(self) -> [u8; 5] {
@@ -293,6 +298,7 @@ impl Image {
             if let Some(network) = &self.network {
                 setns(network, CloneFlags::CLONE_NEWNET).map_err(at(STAGE_NETWORK))?;
             }
+            mount_all(&spec.mounts).map_err(at(STAGE_MOUNT))?;
             if let Some(user) = &spec.user {
                 let groups: Vec<Gid> = user.groups.iter().map(|gid| Gid::from_raw(*gid)).collect();
                 let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
@@ -317,6 +323,21 @@ impl Image {
         }
         at(STAGE_EXEC)(errno)
     }
+}
+
+/// Puts files in the place of others, for this process and what it starts alone.
+fn mount_all(mounts: &[Mount]) -> nix::Result<()> {
+    if mounts.is_empty() {
+        return Ok(());
+    }
+    unshare(CloneFlags::CLONE_NEWNS)?;
+    let nothing: Option<&str> = None;
+    let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+    mount(nothing, "/", nothing, private, nothing)?;
+    for one in mounts {
+        mount(Some(&one.from), &one.to, nothing, MsFlags::MS_BIND, nothing)?;
+    }
+    Ok(())
 }
 
 /// Marks everything but the standard streams as not for the program, whatever the agent itself inherited.
@@ -584,6 +605,7 @@ impl Watch {
             }
             STAGE_FOLDER => format!("cannot enter {}: {why}", self.cwd),
             STAGE_EXEC => explain_exec(&self.program, errno),
+            STAGE_MOUNT => format!("cannot mount its files: {why}"),
             STAGE_NETWORK => format!("cannot enter the pod's network: {why}"),
             _ => format!("cannot prepare the process: {why}"),
         }

@@ -68,6 +68,9 @@ pub struct Spec {
     /// The file of the network namespace that the child lives in; none: the agent's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network: Option<PathBuf>,
+    /// Files that the child sees in place of others, in a mount namespace of its own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mounts: Vec<Mount>,
     /// The child's end is the end of everything below the shim, and the shim's end is the child's.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub contained: bool,
@@ -79,6 +82,14 @@ pub struct Spec {
 )]
 fn is_zero(number: &u32) -> bool {
     *number == 0
+}
+
+/// One file in the place of another, both absolute and there.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Mount {
+    pub from: PathBuf,
+    pub to: PathBuf,
 }
 
 /// Numbers of a user, looked up by the agent because the shim has no name service.

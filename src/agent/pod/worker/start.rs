@@ -14,6 +14,7 @@ use crate::agent::pod::environment;
 use crate::agent::pod::environment::Source;
 use crate::agent::pod::environment::Sources;
 use crate::agent::pod::environment::Surroundings;
+use crate::agent::pod::hosts;
 use crate::agent::pod::image;
 use crate::agent::pod::image::Image;
 use crate::agent::pod::image::Reference;
@@ -30,7 +31,6 @@ use crate::api::kinds;
 use crate::api::network::Service;
 use crate::base::crash;
 use crate::base::text;
-use crate::client::ListOptions;
 
 /// Who a container of a root agent runs as whose pod names nobody.
 const NOBODY: u32 = 65534;
@@ -102,6 +102,7 @@ impl Worker {
         pause: u64,
     ) -> Result<(), Trouble> {
         let fault = |error: io::Error| image::disk(&error);
+        refuse_volumes(pod)?;
         self.take_place(pod).await?;
         let user = user(pod);
         let image = self.image(pod, container).await?;
@@ -238,7 +239,12 @@ impl Worker {
             Some(place) => place.address.to_string(),
             None => self.pods.address.clone(),
         };
-        let services = self.services().await;
+        let all_services = self.pods.services.all();
+        let services: Vec<Service> = all_services
+            .iter()
+            .filter(|service| service.metadata.namespace == self.key.namespace)
+            .map(|service| Service::clone(service))
+            .collect();
         let sources = self.sources(container).await?;
         let env = environment::make(&Surroundings {
             pod,
@@ -252,6 +258,14 @@ impl Worker {
             path: &toolchains::search_path(),
         })
         .map_err(wrong)?;
+        let mounts = match place {
+            Some(place) if place.has_namespace => {
+                let names = (&*self.key.namespace, &*self.key.name);
+                let made = hosts::mounts(&self.folder, names, &pod_ip, &all_services);
+                made.map_err(|error| image::disk(&error))?
+            }
+            _ => Vec::new(),
+        };
         Process {
             container,
             image: &image.config,
@@ -261,22 +275,10 @@ impl Worker {
             network: place
                 .filter(|place| place.has_namespace)
                 .map(|place| network::namespace_file(place.address)),
+            mounts,
             grace_seconds: grace(pod).as_secs(),
         }
         .spec()
-    }
-
-    /// The services of the namespace; a server that does not say is no reason not to start.
-    async fn services(&self) -> Vec<Service> {
-        let options = ListOptions::default();
-        let client = &self.pods.shared.client;
-        match client.list::<Service>(&self.key.namespace, &options).await {
-            Ok(listed) => listed.items,
-            Err(error) => {
-                tracing::warn!(pod = %self.key, %error, "a pod does not get to know its services");
-                Vec::new()
-            }
-        }
     }
 
     /// The Secrets and ConfigMaps that a container names.
@@ -387,6 +389,20 @@ impl Worker {
         crash::point("pod.finish.after");
         Ok(())
     }
+}
+
+/// Processes on the host's own file system have nowhere to mount a volume.
+fn refuse_volumes(pod: &Pod) -> Result<(), Trouble> {
+    let mut volumes = pod.spec.volumes.iter();
+    let Some(volume) = volumes.find(|volume| volume["projected"].is_null()) else {
+        return Ok(());
+    };
+    let why = format!(
+        "volume {}: this node runs pods as plain processes and mounts no volumes; give it as environment variables \
+         (envFrom) or in the image",
+        volume["name"]
+    );
+    Err(Trouble::new("CreateContainerConfigError", why))
 }
 
 /// Waits until nobody wants a pod any more.
