@@ -14,6 +14,8 @@ mod durability;
 mod faults;
 mod following;
 mod generated;
+mod new_app;
+
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod git_server;
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]

@@ -81,9 +81,9 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
     place::switch(context, &connection, name).await?;
     context.out(format_args!(
         "Now using project {name:?} on server {server:?}.\n\n\
-         You can add applications to this project with the 'deploy' command. For example, try:\n\n    \
-         {program} deploy ./shop\n\n\
-         to deploy the directory shop, with the hooks that its appspec.yml names.\n"
+         You can add applications to this project with the 'new-app' command. For example, try:\n\n    \
+         {program} new-app ruby~https://github.com/openshift/ruby-ex.git\n\n\
+         to build a new example application in Ruby.\n"
     ))?;
     Ok(Exit::Done)
 }

@@ -102,6 +102,8 @@ pub struct Input {
 pub struct Details {
     /// `sha256:…`.
     pub id: String,
+    /// `REGISTRY/NAMESPACE/NAME@sha256:…`.
+    pub reference: String,
     pub created: Option<Timestamp>,
     pub labels: BTreeMap<String, String>,
     pub ports: Vec<Port>,
@@ -196,10 +198,16 @@ impl Details {
         let has_scripts = env
             .filter_map(Value::as_str)
             .any(|variable| variable.starts_with("STI_"));
+        // What was built carries its builder's labels on.
+        let is_built = labels
+            .keys()
+            .any(|name| name.starts_with("io.openshift.s2i.build."));
+        let is_labelled = labels.contains_key("io.openshift.s2i.scripts-url") && !is_built;
         Details {
             id: id.to_owned(),
+            reference: String::new(),
             created: None,
-            is_builder: has_scripts || labels.contains_key("io.openshift.s2i.scripts-url"),
+            is_builder: is_labelled || (has_scripts && !is_built),
             labels,
             ports,
             volumes: keys("Volumes").into_iter().cloned().collect(),
@@ -253,6 +261,11 @@ mod tests {
         let names: Vec<String> = details.ports.iter().map(Port::name).collect();
         assert_eq!(names, ["53/udp", "8080/tcp", "8443/tcp"]);
         assert!(details.is_builder);
+        let built = json!({"Labels": {
+            "io.openshift.s2i.scripts-url": "image:///usr/libexec/s2i",
+            "io.openshift.s2i.build.image": "python",
+        }});
+        assert!(!Details::of(&image(built), "").is_builder);
         let labelled = Details::of(
             &image(json!({"Labels": {"io.openshift.expose-services": "8080:http"}})),
             "",

@@ -126,6 +126,9 @@ impl<'a> Images<'a> {
             Err(error) => return Err(error.into()),
         };
         details.created = one.item.created;
+        details
+            .reference
+            .clone_from(&one.item.docker_image_reference);
         details.is_builder |= one.has_word("builder");
         Ok(Input {
             tag: Tag {

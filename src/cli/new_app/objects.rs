@@ -156,7 +156,7 @@ impl Maker<'_> {
                 "resources": {},
                 "source": source(build),
                 "strategy": {"sourceStrategy": strategy, "type": "Source"},
-                "triggers": triggers(build),
+                "triggers": triggers(build, &member.image.details.reference),
             },
             "status": {"lastVersion": 0},
         });
@@ -375,20 +375,22 @@ fn source(build: &Build) -> Value {
 }
 
 /// A source that comes with each request cannot be built by itself; one that is here is built when the image changes, from
-/// what came last.
-fn triggers(build: &Build) -> Vec<Value> {
+/// what came last. `known` is the builder that its first build is sent for.
+fn triggers(build: &Build, known: &str) -> Vec<Value> {
     let [github, generic] = &build.webhooks;
     let hooks = [
         json!({"github": {"secret": github}, "type": "GitHub"}),
         json!({"generic": {"secret": generic}, "type": "Generic"}),
     ];
-    let config = json!({"type": "ConfigChange"});
-    let image = json!({"imageChange": {}, "type": "ImageChange"});
+    let image = |change: Value| json!({"imageChange": change, "type": "ImageChange"});
     match build.source {
         Source::Binary => hooks.to_vec(),
         Source::Directory(_) => Vec::new(),
-        Source::LocalGit { .. } => vec![image],
-        Source::Git { .. } => [hooks.to_vec(), vec![config, image]].concat(),
+        Source::LocalGit { .. } => vec![image(json!({"lastTriggeredImageID": known}))],
+        Source::Git { .. } => {
+            let config = json!({"type": "ConfigChange"});
+            [hooks.to_vec(), vec![config, image(json!({}))]].concat()
+        }
     }
 }
 

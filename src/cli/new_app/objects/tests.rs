@@ -134,7 +134,7 @@ fn triggers_fit_where_the_source_is() {
             source,
             ..Build::default()
         };
-        let kinds = triggers(&build);
+        let kinds = triggers(&build, "python");
         let kinds: Vec<&str> = kinds
             .iter()
             .filter_map(|one| one["type"].as_str())
