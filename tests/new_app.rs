@@ -213,7 +213,9 @@ fn a_repository_over_http_gives_the_seed_s_words() {
         "{said}"
     );
     assert!(
-        said.contains("    service \"other\" created (dry run)\n--> Success (dry run)\n"),
+        said.contains(
+            "    route.route.openshift.io \"other\" created (dry run)\n--> Success (dry run)\n"
+        ),
         "{said}"
     );
     let (code, why) = stage.fails(&["new-app", &format!("python~{url}#nosuch"), "--name=x"]);
