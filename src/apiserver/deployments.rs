@@ -3,6 +3,7 @@
 
 use axum::body::Body;
 use http::StatusCode;
+use serde_json::Value;
 
 use crate::api::deployment::replication_controller_name;
 use crate::api::image::ImageStream;
@@ -57,6 +58,17 @@ pub(super) async fn rollback(
     Ok(response::value(StatusCode::CREATED, &back))
 }
 
+/// A client that puts the answer of a rollback begins the next version with it, and may count only that one up
+/// (openshift-apiserver pkg/apps/apiserver/registry/deployconfig/strategy.go, PrepareForUpdate).
+pub(super) fn count_version(old: &Value, wanted: &Value, next: &mut Value) {
+    let version = |status: &Value| status["latestVersion"].as_u64().unwrap_or(0);
+    if version(wanted) == version(&old["status"]) + 1 {
+        for field in ["latestVersion", "details"] {
+            next["status"][field] = wanted[field].clone();
+        }
+    }
+}
+
 fn controller(call: &Call, name: &str) -> Option<ReplicationController> {
     let namespace = &call.target.namespace;
     view(&call.api, &kinds::REPLICATION_CONTROLLER, namespace, name)
@@ -79,5 +91,24 @@ fn refuse(call: &Call, refusal: &Refusal) -> Status {
             Status::conflict(&kinds::DEPLOYMENT_CONFIG, &call.target.name, refusal)
         }
         _ => Status::unprocessable(refusal),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_version_is_counted_by_one_and_no_more() {
+        let old = json!({"status": {"latestVersion": 3, "replicas": 1}});
+        for (wanted, expect) in [(3, 3), (4, 4), (5, 3), (2, 3)] {
+            let mut next = old.clone();
+            let status = json!({"latestVersion": wanted, "replicas": 9});
+            count_version(&old, &status, &mut next);
+            assert_eq!(next["status"]["latestVersion"], expect);
+            assert_eq!(next["status"]["replicas"], 1);
+        }
     }
 }

@@ -5,11 +5,13 @@ use http::StatusCode;
 use serde_json::Value;
 
 use crate::api::defaults;
+use crate::api::kinds;
 use crate::api::patch;
 use crate::api::patch::Patch;
 use crate::api::status::Status;
 use crate::apiserver::admission;
 use crate::apiserver::body;
+use crate::apiserver::deployments;
 use crate::apiserver::object;
 use crate::apiserver::response::Response;
 use crate::apiserver::verbs::Call;
@@ -156,7 +158,12 @@ fn next_state(
     let next = if call.is_status() {
         object::update_status(kind, old, &wanted)?
     } else {
-        object::update(kind, old, wanted)?
+        let status = wanted["status"].clone();
+        let mut next = object::update(kind, old, wanted)?;
+        if *kind == kinds::DEPLOYMENT_CONFIG {
+            deployments::count_version(old, &status, &mut next);
+        }
+        next
     };
     Ok((next, warnings))
 }
