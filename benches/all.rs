@@ -9,6 +9,8 @@
 mod deployment;
 #[path = "all/fixture.rs"]
 mod fixture;
+#[path = "all/new_app.rs"]
+mod new_app;
 #[path = "all/server.rs"]
 mod server;
 
@@ -33,6 +35,7 @@ fn main() {
     let mut rows = vec![client_start()];
     rows.extend(server::rows());
     rows.extend(deployment::rows());
+    rows.extend(new_app::rows());
     println!("| what | Upshift | beside it | |");
     println!("|---|---|---|---|");
     for Row {

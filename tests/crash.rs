@@ -278,10 +278,7 @@ fn disturbed(victim: Victim, point: u64, end: &End, record: &BTreeMap<String, us
 }
 
 fn sample(victim: Victim, size: u64) {
-    let seed = std::env::var("UPSHIFT_SEED")
-        .ok()
-        .and_then(|seed| seed.parse().ok())
-        .unwrap_or_else(rand_seed);
+    let seed = seed();
     let (points, end, record) = undisturbed(victim);
     assert!(points > 20, "only {points} crash points were passed");
     assert_eq!(record.len(), expected_runs(), "{record:?}");
@@ -297,12 +294,16 @@ fn expected_runs() -> usize {
     (HOOKS.len() - 1) + HOOKS.len() + HOOKS.len() + HOOKS.len() + HOOKS.len()
 }
 
-fn rand_seed() -> u64 {
-    u64::from(std::process::id()) * 1_000_003
+/// `UPSHIFT_SEED`, or one by chance.
+pub(crate) fn seed() -> u64 {
+    let asked = std::env::var("UPSHIFT_SEED").ok();
+    asked
+        .and_then(|seed| seed.parse().ok())
+        .unwrap_or_else(|| u64::from(std::process::id()) * 1_000_003)
 }
 
 /// Spreads neighbouring numbers widely (the finaliser of `SplitMix64`).
-fn scatter(number: u64) -> u64 {
+pub(crate) fn scatter(number: u64) -> u64 {
     let mut mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -4,6 +4,7 @@
 mod agent;
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod api;
+mod application;
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod builds;
 mod cli;

@@ -242,6 +242,11 @@ impl Site {
             .expect("the program can be started")
     }
 
+    /// Starts a client command against this site's backend, its talk going to `log`.
+    pub(crate) fn start_client(&self, arguments: &[&str]) -> Process {
+        self.start(&[arguments, &["--local"]].concat(), &[])
+    }
+
     /// Runs a client command that must succeed; its standard output.
     pub(crate) fn ok(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);

@@ -1,0 +1,443 @@
+//! From source to answer and onwards: `new-app`, updates under load, what goes wrong, and `kill -9` at every write.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test fails by panicking, and says its seed or what it lacks"
+)]
+
+use std::fs;
+use std::io::Read;
+use std::io::Write;
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::Command;
+use std::process::Stdio;
+use std::time::Duration;
+use std::time::Instant;
+
+use serde_json::Value;
+
+use crate::site::PATIENCE;
+use crate::site::Process;
+use crate::site::Site;
+use crate::site::needs;
+
+/// The steps of seed 003, in its order.
+const STEPS: [&str; 11] = [
+    "CreateObjects",
+    "TriggerBuild",
+    "InstantiateBuild",
+    "PushImage",
+    "UpdateImageStream",
+    "TriggerDeployment",
+    "InstantiateDeployment",
+    "CreateReplicationController",
+    "DeployPods",
+    "RequestRoute",
+    "ReturnResponse",
+];
+
+/// A site with a backend, and a folder of source.
+struct Stage {
+    site: Site,
+    server: Process,
+}
+
+impl Stage {
+    fn start(variables: &[(&str, &str)]) -> Stage {
+        let site = Site::new();
+        let server = site.serve(&[], variables);
+        Stage { site, server }
+    }
+
+    /// The source folder `app`, a copy of one of the samples.
+    fn source(&self, sample: &str) -> String {
+        let app = self.site.path("app");
+        copy(&Path::new("tests/apps").join(sample), &app);
+        app.display().to_string()
+    }
+
+    /// Writes one file of the source.
+    fn write(&self, name: &str, text: &str) {
+        let path = self.site.path("app").join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    fn router(&self) -> String {
+        let routers = self.site.objects("routers");
+        routers[0]["spec"]["address"].as_str().unwrap().to_owned()
+    }
+
+    /// What the route `name` answers: status and body.
+    fn page(&self, name: &str) -> (u16, String) {
+        get(
+            &self.router(),
+            &format!("{name}-default.apps.localhost"),
+            "/",
+        )
+    }
+
+    fn pods(&self, label: &str) -> Vec<Value> {
+        let mut pods = self.site.objects("pods");
+        pods.retain(|pod| pod["metadata"]["labels"]["deploymentconfig"] == label);
+        pods
+    }
+}
+
+/// A page by hand: this file wants to see exactly what the router says.
+fn get(address: &str, host: &str, path: &str) -> (u16, String) {
+    let Ok(mut socket) = TcpStream::connect(address) else {
+        return (0, String::new());
+    };
+    socket
+        .set_read_timeout(Some(Duration::from_secs(10)))
+        .unwrap();
+    write!(
+        socket,
+        "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut answer = Vec::new();
+    if socket.read_to_end(&mut answer).is_err() {
+        return (0, String::new());
+    }
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    let code = answer.split(' ').nth(1).and_then(|code| code.parse().ok());
+    let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+    (code.unwrap_or(0), body.to_owned())
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn a_folder_of_source_becomes_a_page_in_eleven_steps() {
+    let stage = Stage::start(&[]);
+    let app = stage.source("python-hello");
+    let output = stage
+        .site
+        .run(&["new-app", &app, "--wait", "--progress=json"]);
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{}\n{}",
+        text(&output.stderr),
+        stage.site.log()
+    );
+    let lines: Vec<Value> = text(&output.stdout)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let done: Vec<&str> = lines
+        .iter()
+        .filter(|line| line["type"] == "step" && line["phase"] == "Done")
+        .filter_map(|line| line["step"].as_str())
+        .collect();
+    assert_eq!(done, STEPS);
+    assert_eq!(lines.last().unwrap()["exit"], 0);
+    assert_eq!(stage.page("app").0, 200);
+}
+
+#[test]
+fn the_steps_are_lines_in_a_pipe_and_the_url_comes_last() {
+    let stage = Stage::start(&[]);
+    let app = stage.source("static-hello");
+    let output = stage.site.run(&["new-app", &app, "--wait"]);
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{out}{err}{}",
+        stage.site.log()
+    );
+    let told: Vec<&str> = STEPS
+        .into_iter()
+        .filter(|step| err.contains(&format!("app {step}: done")))
+        .collect();
+    assert_eq!(told, STEPS, "{err}");
+    let url = out.lines().last().unwrap();
+    let port = stage.router().rsplit(':').next().unwrap().to_owned();
+    assert_eq!(url, format!("http://app-default.apps.localhost:{port}/"));
+}
+
+/// What a broken application says, and where its following ends.
+fn check_failure(sample: &str, file: (&str, &str), step: &str, says: &[&str]) {
+    let stage = Stage::start(&[]);
+    let app = stage.source(sample);
+    stage.write(file.0, file.1);
+    let output = stage.site.run(&["new-app", &app, "--wait"]);
+    let err = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{err}\n{}", stage.site.log());
+    assert!(err.contains(&format!("app {step}: FAILED")), "{err}");
+    for said in says {
+        assert!(err.contains(said), "{said:?} is not in\n{err}");
+    }
+}
+
+#[test]
+fn a_build_that_fails_ends_it_with_the_cause_and_its_last_lines() {
+    let assemble = "#!/bin/sh\necho looking for the moon >&2\nexit 7\n";
+    check_failure(
+        "python-hello",
+        (".s2i/bin/assemble", assemble),
+        "InstantiateBuild",
+        &["AssembleFailed", "looking for the moon", "logs bc/app"],
+    );
+}
+
+#[test]
+fn an_application_that_exits_at_once_ends_it_with_the_cause_and_its_last_lines() {
+    check_failure(
+        "python-hello",
+        (
+            "app.py",
+            "print('no configuration', flush=True)\nraise SystemExit(3)\n",
+        ),
+        "DeployPods",
+        &["CrashLoopBackOff", "exit code 3", "no configuration"],
+    );
+}
+
+/// `wrk` at a route while `work` is done; the failed requests and socket errors, and how many answers there were.
+fn under_load(stage: &Stage, work: impl FnOnce()) -> (u64, u64) {
+    let script = stage.site.path("wrk.lua");
+    let lua = "done = function(s) io.write(string.format('RESULT %d %d\\n', s.requests, \
+         s.errors.connect + s.errors.read + s.errors.write + s.errors.status + s.errors.timeout)) end";
+    fs::write(&script, lua).unwrap();
+    let mut wrk = Command::new("wrk")
+        .args([
+            "-t1",
+            "-c8",
+            "-d3600s",
+            "-H",
+            "Host: app-default.apps.localhost",
+            "-s",
+        ])
+        .arg(&script)
+        .arg(format!("http://{}/", stage.router()))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    work();
+    // wrk prints its summary when it is interrupted.
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(wrk.id()).unwrap());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
+    let mut said = String::new();
+    wrk.stdout
+        .take()
+        .unwrap()
+        .read_to_string(&mut said)
+        .unwrap();
+    wrk.wait().unwrap();
+    let result = said.lines().find_map(|line| line.strip_prefix("RESULT "));
+    let numbers: Vec<u64> = result
+        .unwrap_or_else(|| panic!("{said}"))
+        .split(' ')
+        .map(|number| number.parse().unwrap())
+        .collect();
+    (numbers[1], numbers[0])
+}
+
+/// Brings a new version of the page and waits for it.
+fn update(stage: &Stage, version: usize) {
+    stage.write("greeting.txt", &format!("version {version}\n"));
+    let app = stage.site.path("app").display().to_string();
+    stage
+        .site
+        .ok(&["start-build", "app", "--from-dir", &app, "--wait"]);
+    let wanted = format!("version {version}");
+    stage.site.wait("the new page, from every pod", || {
+        let configs = stage.site.objects("dc");
+        let status = &configs[0]["status"];
+        let rollouts = stage.site.objects("rc");
+        let complete = rollouts.iter().all(|rc| {
+            let phase = &rc["metadata"]["annotations"]["openshift.io/deployment.phase"];
+            phase == "Complete" || phase == "Failed"
+        });
+        let counted = status["updatedReplicas"] == configs[0]["spec"]["replicas"];
+        complete && counted && stage.page("app").1.contains(&wanted)
+    });
+}
+
+fn updates_under_load(replicas: &str, times: usize) {
+    if !needs("wrk") {
+        return;
+    }
+    let stage = Stage::start(&[]);
+    let app = stage.source("python-hello");
+    stage.site.ok(&["new-app", &app, "--wait"]);
+    stage.site.ok(&["scale", "dc/app", "--replicas", replicas]);
+    let expect: u64 = replicas.parse().unwrap();
+    stage.site.wait("the replicas", || {
+        stage.site.objects("dc")[0]["status"]["availableReplicas"] == expect
+    });
+    let (failed, answered) = under_load(&stage, || {
+        for version in 1..=times {
+            update(&stage, version);
+        }
+    });
+    assert_eq!(failed, 0, "of {answered} requests\n{}", stage.site.log());
+    assert!(answered > 100, "only {answered} requests were answered");
+}
+
+#[test]
+fn an_update_of_one_replica_fails_no_request() {
+    updates_under_load("1", 2);
+}
+
+#[test]
+#[ignore = "twenty updates in a row: minutes"]
+fn twenty_updates_fail_no_request() {
+    for replicas in ["1", "3"] {
+        updates_under_load(replicas, 20);
+    }
+}
+
+#[test]
+fn a_slow_request_outlives_the_pod_that_leaves() {
+    let stage = Stage::start(&[]);
+    let app = stage.source("python-hello");
+    stage.site.ok(&["new-app", &app, "--wait"]);
+    let router = stage.router();
+    let slow =
+        std::thread::spawn(move || get(&router, "app-default.apps.localhost", "/slow?seconds=6"));
+    update(&stage, 1);
+    let (code, _) = slow.join().unwrap();
+    assert_eq!(code, 200, "{}", stage.site.log());
+}
+
+#[test]
+fn pods_answer_while_the_server_is_gone_and_are_known_again() {
+    let mut stage = Stage::start(&[]);
+    let app = stage.source("python-hello");
+    stage.site.ok(&["new-app", &app, "--wait"]);
+    let pods = stage.pods("app");
+    let address = pods[0]["status"]["podIP"].as_str().unwrap().to_owned();
+    let name = pods[0]["metadata"]["name"].clone();
+    stage.server.0.kill().unwrap();
+    stage.server.0.wait().unwrap();
+    let (code, _) = get(&format!("{address}:8080"), &address, "/");
+    assert_eq!(code, 200);
+    stage.server = stage.site.serve(&[], &[]);
+    stage.site.wait("the page", || stage.page("app").0 == 200);
+    let after = stage.pods("app");
+    assert_eq!(after[0]["metadata"]["name"], name);
+    assert_eq!(
+        after[0]["status"]["containerStatuses"][0]["restartCount"],
+        0
+    );
+}
+
+/// Names and phases: what a story leaves behind, apart from names that chance gives.
+fn end(site: &Site) -> Vec<String> {
+    let mut lines = Vec::new();
+    for kind in ["bc", "builds", "is", "dc", "rc", "svc", "routes", "pods"] {
+        for object in site.objects(kind) {
+            let metadata = &object["metadata"];
+            let mut name = metadata["name"].as_str().unwrap_or_default().to_owned();
+            if let Some(rc) = metadata["labels"]["deployment"].as_str() {
+                name = format!("{rc}-?");
+            }
+            let phase = &object["status"]["phase"];
+            let replicas = &object["status"]["replicas"];
+            let rollout = &metadata["annotations"]["openshift.io/deployment.phase"];
+            lines.push(format!("{kind} {name} {phase} {replicas} {rollout}"));
+        }
+    }
+    lines.sort();
+    lines
+}
+
+/// The whole flow with a server that may die: `new-app`, then an update.
+fn story(stage: &mut Stage) {
+    let app = stage.source("static-hello");
+    let began = Instant::now();
+    let patient = |stage: &mut Stage| {
+        if !stage.server.is_alive() {
+            stage.server = stage.site.serve(&[], &[]);
+        }
+        assert!(
+            began.elapsed() < 2 * PATIENCE,
+            "it does not end\n{}",
+            stage.site.log()
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    patient(stage);
+    let mut client = stage.site.start_client(&["new-app", &app, "--name", "app"]);
+    while client.0.try_wait().unwrap().is_none() {
+        patient(stage);
+    }
+    while !stage.site.path("data/server.json").exists() || stage.page_of_live_server() != 200 {
+        patient(stage);
+    }
+    loop {
+        let done = stage.site.objects("rc").iter().any(|rc| {
+            let phase = &rc["metadata"]["annotations"]["openshift.io/deployment.phase"];
+            phase == "Complete"
+        });
+        if done {
+            return;
+        }
+        patient(stage);
+    }
+}
+
+impl Stage {
+    fn page_of_live_server(&mut self) -> u16 {
+        let alive = self.server.is_alive();
+        let routers = if alive {
+            self.site.objects("routers")
+        } else {
+            Vec::new()
+        };
+        match routers
+            .first()
+            .and_then(|one| one["spec"]["address"].as_str())
+        {
+            Some(address) => get(address, "app-default.apps.localhost", "/").0,
+            None => 0,
+        }
+    }
+}
+
+#[test]
+fn a_sample_of_crashes_on_the_way_to_a_page_ends_as_undisturbed() {
+    let counted = tempfile::tempdir().unwrap();
+    let log = counted.path().join("points").display().to_string();
+    let mut stage = Stage::start(&[("UPSHIFT_CRASH", &log)]);
+    story(&mut stage);
+    let expect = end(&stage.site);
+    drop(stage);
+    let points = fs::read_to_string(&log).unwrap().lines().count() as u64;
+    let seed = crate::crash::seed();
+    for round in 0..4 {
+        let point = 1 + crate::crash::scatter(seed.wrapping_add(round)) % points;
+        eprintln!("UPSHIFT_SEED={seed}: dies at point {point} of {points}");
+        let number = point.to_string();
+        let mut stage = Stage::start(&[("UPSHIFT_CRASH_AT", &number)]);
+        story(&mut stage);
+        assert_eq!(
+            end(&stage.site),
+            expect,
+            "killed at point {point}\n{}",
+            stage.site.log()
+        );
+    }
+}
