@@ -256,12 +256,13 @@ fn under_load(stage: &Stage, work: impl FnOnce()) -> (u64, u64) {
 
 /// Brings a new version of the page and waits for it.
 fn update(stage: &Stage, version: usize) {
-    stage.write("greeting.txt", &format!("version {version}\n"));
+    let sample = fs::read_to_string("tests/apps/python-hello/app.py").unwrap();
+    let page = format!("version {version}.");
+    stage.write("app.py", &sample.replace("Hello from Upshift!", &page));
     let app = stage.site.path("app").display().to_string();
     stage
         .site
         .ok(&["start-build", "app", "--from-dir", &app, "--wait"]);
-    let wanted = format!("version {version}");
     stage.site.wait("the new page, from every pod", || {
         let configs = stage.site.objects("dc");
         let status = &configs[0]["status"];
@@ -271,7 +272,7 @@ fn update(stage: &Stage, version: usize) {
             phase == "Complete" || phase == "Failed"
         });
         let counted = status["updatedReplicas"] == configs[0]["spec"]["replicas"];
-        complete && counted && stage.page("app").1.contains(&wanted)
+        complete && counted && stage.page("app").1.contains(&page)
     });
 }
 
