@@ -391,7 +391,7 @@ _upshift() {
             return 0
             ;;
         upshift__subcmd__annotate)
-            opts="-f -R -o -A -l -n -s -v -h --filename --recursive --dry-run --output --overwrite --all --all-namespaces --selector --field-selector --resource-version --list --namespace --local --data-dir --server --token --kubeconfig --context --cluster --user --certificate-authority --client-certificate --client-key --tls-server-name --insecure-skip-tls-verify --request-timeout --loglevel --v --help"
+            opts="-f -R -o -l -A -n -s -v -h --filename --recursive --dry-run --output --overwrite --all --selector --field-selector --all-namespaces --resource-version --list --namespace --local --data-dir --server --token --kubeconfig --context --cluster --user --certificate-authority --client-certificate --client-key --tls-server-name --insecure-skip-tls-verify --request-timeout --loglevel --v --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1551,7 +1551,7 @@ _upshift() {
             return 0
             ;;
         upshift__subcmd__delete)
-            opts="-f -R -l -A -o -n -s -v -h --filename --recursive --selector --field-selector --all --all-namespaces --wait --timeout --ignore-not-found --cascade --dry-run --output --now --force --grace-period --namespace --local --data-dir --server --token --kubeconfig --context --cluster --user --certificate-authority --client-certificate --client-key --tls-server-name --insecure-skip-tls-verify --request-timeout --loglevel --v --help"
+            opts="-f -R -l -A -o -n -s -v -h --filename --recursive --selector --field-selector --all-namespaces --all --wait --timeout --ignore-not-found --cascade --dry-run --output --now --force --grace-period --namespace --local --data-dir --server --token --kubeconfig --context --cluster --user --certificate-authority --client-certificate --client-key --tls-server-name --insecure-skip-tls-verify --request-timeout --loglevel --v --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1855,7 +1855,7 @@ _upshift() {
             return 0
             ;;
         upshift__subcmd__describe)
-            opts="-f -R -l -A -n -s -v -h --filename --recursive --selector --all-namespaces --show-events --namespace --local --data-dir --server --token --kubeconfig --context --cluster --user --certificate-authority --client-certificate --client-key --tls-server-name --insecure-skip-tls-verify --request-timeout --loglevel --v --help"
+            opts="-f -R -l -A -n -s -v -h --filename --recursive --selector --field-selector --all-namespaces --show-events --namespace --local --data-dir --server --token --kubeconfig --context --cluster --user --certificate-authority --client-certificate --client-key --tls-server-name --insecure-skip-tls-verify --request-timeout --loglevel --v --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1874,6 +1874,10 @@ _upshift() {
                     return 0
                     ;;
                 -l)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --field-selector)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2095,7 +2099,7 @@ _upshift() {
             return 0
             ;;
         upshift__subcmd__get)
-            opts="-f -R -o -w -A -l -L -n -s -v -h --filename --recursive --output --watch --watch-only --output-watch-events --all-namespaces --selector --field-selector --no-headers --show-labels --label-columns --sort-by --ignore-not-found --chunk-size --namespace --local --data-dir --server --token --kubeconfig --context --cluster --user --certificate-authority --client-certificate --client-key --tls-server-name --insecure-skip-tls-verify --request-timeout --loglevel --v --help"
+            opts="-f -R -o -w -l -A -L -n -s -v -h --filename --recursive --output --watch --watch-only --output-watch-events --selector --field-selector --all-namespaces --no-headers --show-labels --label-columns --sort-by --ignore-not-found --chunk-size --namespace --local --data-dir --server --token --kubeconfig --context --cluster --user --certificate-authority --client-certificate --client-key --tls-server-name --insecure-skip-tls-verify --request-timeout --loglevel --v --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2897,7 +2901,7 @@ _upshift() {
             return 0
             ;;
         upshift__subcmd__label)
-            opts="-f -R -o -A -l -n -s -v -h --filename --recursive --dry-run --output --overwrite --all --all-namespaces --selector --field-selector --resource-version --list --namespace --local --data-dir --server --token --kubeconfig --context --cluster --user --certificate-authority --client-certificate --client-key --tls-server-name --insecure-skip-tls-verify --request-timeout --loglevel --v --help"
+            opts="-f -R -o -l -A -n -s -v -h --filename --recursive --dry-run --output --overwrite --all --selector --field-selector --all-namespaces --resource-version --list --namespace --local --data-dir --server --token --kubeconfig --context --cluster --user --certificate-authority --client-certificate --client-key --tls-server-name --insecure-skip-tls-verify --request-timeout --loglevel --v --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5791,7 +5795,7 @@ _upshift() {
             return 0
             ;;
         upshift__subcmd__wait)
-            opts="-f -R -l -n -s -v -h --filename --recursive --for --timeout --selector --all --namespace --local --data-dir --server --token --kubeconfig --context --cluster --user --certificate-authority --client-certificate --client-key --tls-server-name --insecure-skip-tls-verify --request-timeout --loglevel --v --help"
+            opts="-f -R -l -A -n -s -v -h --filename --recursive --for --timeout --selector --field-selector --all-namespaces --all --namespace --local --data-dir --server --token --kubeconfig --context --cluster --user --certificate-authority --client-certificate --client-key --tls-server-name --insecure-skip-tls-verify --request-timeout --loglevel --v --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5818,6 +5822,10 @@ _upshift() {
                     return 0
                     ;;
                 -l)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --field-selector)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

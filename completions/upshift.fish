@@ -648,7 +648,8 @@ complete -c upshift -n "__fish_upshift_using_subcommand get" -l local -d 'Use th
 complete -c upshift -n "__fish_upshift_using_subcommand get" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
 complete -c upshift -n "__fish_upshift_using_subcommand get" -s h -l help -d 'Print help'
 complete -c upshift -n "__fish_upshift_using_subcommand describe" -s f -l filename -d 'File, folder or - for stdin, with the objects in YAML or JSON' -r
-complete -c upshift -n "__fish_upshift_using_subcommand describe" -s l -l selector -d 'Only objects with these labels' -r
+complete -c upshift -n "__fish_upshift_using_subcommand describe" -s l -l selector -d 'Only objects with these labels: a=b,c!=d,e in (x,y),!f' -r
+complete -c upshift -n "__fish_upshift_using_subcommand describe" -l field-selector -d 'Only objects with these fields: metadata.name=a,status.phase!=Running' -r
 complete -c upshift -n "__fish_upshift_using_subcommand describe" -l show-events -d 'Also what happened to it' -r -f -a "true\t''
 false\t''"
 complete -c upshift -n "__fish_upshift_using_subcommand describe" -s n -l namespace -d 'The project of this call, instead of the current one' -r
@@ -673,8 +674,8 @@ complete -c upshift -n "__fish_upshift_using_subcommand describe" -s h -l help -
 complete -c upshift -n "__fish_upshift_using_subcommand label" -s f -l filename -d 'File, folder or - for stdin, with the objects in YAML or JSON' -r
 complete -c upshift -n "__fish_upshift_using_subcommand label" -l dry-run -d 'Only show what would be done: none, client (nothing is sent) or server (checked there, not kept)' -r
 complete -c upshift -n "__fish_upshift_using_subcommand label" -s o -l output -d 'Print the object instead of a line: json, yaml, name, jsonpath=TEMPLATE' -r
-complete -c upshift -n "__fish_upshift_using_subcommand label" -s l -l selector -d 'Only objects with these labels' -r
-complete -c upshift -n "__fish_upshift_using_subcommand label" -l field-selector -d 'Only objects with these fields' -r
+complete -c upshift -n "__fish_upshift_using_subcommand label" -s l -l selector -d 'Only objects with these labels: a=b,c!=d,e in (x,y),!f' -r
+complete -c upshift -n "__fish_upshift_using_subcommand label" -l field-selector -d 'Only objects with these fields: metadata.name=a,status.phase!=Running' -r
 complete -c upshift -n "__fish_upshift_using_subcommand label" -l resource-version -d 'Only if the object still has this version' -r
 complete -c upshift -n "__fish_upshift_using_subcommand label" -s n -l namespace -d 'The project of this call, instead of the current one' -r
 complete -c upshift -n "__fish_upshift_using_subcommand label" -l data-dir -d 'The folder of the embedded server' -r -F
@@ -701,8 +702,8 @@ complete -c upshift -n "__fish_upshift_using_subcommand label" -s h -l help -d '
 complete -c upshift -n "__fish_upshift_using_subcommand annotate" -s f -l filename -d 'File, folder or - for stdin, with the objects in YAML or JSON' -r
 complete -c upshift -n "__fish_upshift_using_subcommand annotate" -l dry-run -d 'Only show what would be done: none, client (nothing is sent) or server (checked there, not kept)' -r
 complete -c upshift -n "__fish_upshift_using_subcommand annotate" -s o -l output -d 'Print the object instead of a line: json, yaml, name, jsonpath=TEMPLATE' -r
-complete -c upshift -n "__fish_upshift_using_subcommand annotate" -s l -l selector -d 'Only objects with these labels' -r
-complete -c upshift -n "__fish_upshift_using_subcommand annotate" -l field-selector -d 'Only objects with these fields' -r
+complete -c upshift -n "__fish_upshift_using_subcommand annotate" -s l -l selector -d 'Only objects with these labels: a=b,c!=d,e in (x,y),!f' -r
+complete -c upshift -n "__fish_upshift_using_subcommand annotate" -l field-selector -d 'Only objects with these fields: metadata.name=a,status.phase!=Running' -r
 complete -c upshift -n "__fish_upshift_using_subcommand annotate" -l resource-version -d 'Only if the object still has this version' -r
 complete -c upshift -n "__fish_upshift_using_subcommand annotate" -s n -l namespace -d 'The project of this call, instead of the current one' -r
 complete -c upshift -n "__fish_upshift_using_subcommand annotate" -l data-dir -d 'The folder of the embedded server' -r -F
@@ -779,8 +780,8 @@ complete -c upshift -n "__fish_upshift_using_subcommand scale" -l local -d 'Use 
 complete -c upshift -n "__fish_upshift_using_subcommand scale" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
 complete -c upshift -n "__fish_upshift_using_subcommand scale" -s h -l help -d 'Print help'
 complete -c upshift -n "__fish_upshift_using_subcommand delete" -s f -l filename -d 'File, folder or - for stdin, with the objects in YAML or JSON' -r
-complete -c upshift -n "__fish_upshift_using_subcommand delete" -s l -l selector -d 'Only objects with these labels' -r
-complete -c upshift -n "__fish_upshift_using_subcommand delete" -l field-selector -d 'Only objects with these fields' -r
+complete -c upshift -n "__fish_upshift_using_subcommand delete" -s l -l selector -d 'Only objects with these labels: a=b,c!=d,e in (x,y),!f' -r
+complete -c upshift -n "__fish_upshift_using_subcommand delete" -l field-selector -d 'Only objects with these fields: metadata.name=a,status.phase!=Running' -r
 complete -c upshift -n "__fish_upshift_using_subcommand delete" -l wait -d 'Wait until the objects are gone' -r -f -a "true\t''
 false\t''"
 complete -c upshift -n "__fish_upshift_using_subcommand delete" -l timeout -d 'How long to wait; 0 is for ever' -r
@@ -803,8 +804,8 @@ complete -c upshift -n "__fish_upshift_using_subcommand delete" -l tls-server-na
 complete -c upshift -n "__fish_upshift_using_subcommand delete" -l request-timeout -d 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever' -r
 complete -c upshift -n "__fish_upshift_using_subcommand delete" -s v -l v -l loglevel -d 'How much to tell about requests, 0 to 10' -r
 complete -c upshift -n "__fish_upshift_using_subcommand delete" -s R -l recursive -d 'Also the folders in a folder'
-complete -c upshift -n "__fish_upshift_using_subcommand delete" -l all -d 'All objects of the type'
 complete -c upshift -n "__fish_upshift_using_subcommand delete" -s A -l all-namespaces -d 'In every project'
+complete -c upshift -n "__fish_upshift_using_subcommand delete" -l all -d 'All objects of the type'
 complete -c upshift -n "__fish_upshift_using_subcommand delete" -l ignore-not-found -d 'What is not there is no failure'
 complete -c upshift -n "__fish_upshift_using_subcommand delete" -l now -d 'Do not give processes time to end by themselves'
 complete -c upshift -n "__fish_upshift_using_subcommand delete" -l force -d 'Say that it is meant; nothing is removed before it is really gone'
@@ -847,7 +848,8 @@ complete -c upshift -n "__fish_upshift_using_subcommand logs" -s h -l help -d 'P
 complete -c upshift -n "__fish_upshift_using_subcommand wait" -s f -l filename -d 'File, folder or - for stdin, with the objects in YAML or JSON' -r
 complete -c upshift -n "__fish_upshift_using_subcommand wait" -l for -d 'create, delete, condition=NAME[=STATUS] or jsonpath=\'{PATH}\'[=VALUE]' -r
 complete -c upshift -n "__fish_upshift_using_subcommand wait" -l timeout -d 'How long to wait' -r
-complete -c upshift -n "__fish_upshift_using_subcommand wait" -s l -l selector -d 'Only objects with these labels' -r
+complete -c upshift -n "__fish_upshift_using_subcommand wait" -s l -l selector -d 'Only objects with these labels: a=b,c!=d,e in (x,y),!f' -r
+complete -c upshift -n "__fish_upshift_using_subcommand wait" -l field-selector -d 'Only objects with these fields: metadata.name=a,status.phase!=Running' -r
 complete -c upshift -n "__fish_upshift_using_subcommand wait" -s n -l namespace -d 'The project of this call, instead of the current one' -r
 complete -c upshift -n "__fish_upshift_using_subcommand wait" -l data-dir -d 'The folder of the embedded server' -r -F
 complete -c upshift -n "__fish_upshift_using_subcommand wait" -s s -l server -d 'The address of the API server' -r
@@ -863,6 +865,7 @@ complete -c upshift -n "__fish_upshift_using_subcommand wait" -l tls-server-name
 complete -c upshift -n "__fish_upshift_using_subcommand wait" -l request-timeout -d 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever' -r
 complete -c upshift -n "__fish_upshift_using_subcommand wait" -s v -l v -l loglevel -d 'How much to tell about requests, 0 to 10' -r
 complete -c upshift -n "__fish_upshift_using_subcommand wait" -s R -l recursive -d 'Also the folders in a folder'
+complete -c upshift -n "__fish_upshift_using_subcommand wait" -s A -l all-namespaces -d 'In every project'
 complete -c upshift -n "__fish_upshift_using_subcommand wait" -l all -d 'All objects of the type'
 complete -c upshift -n "__fish_upshift_using_subcommand wait" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
 complete -c upshift -n "__fish_upshift_using_subcommand wait" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
@@ -1184,7 +1187,7 @@ complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_see
 complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status new-app new-build start-build cancel-build deploy rollback rollout create apply get describe label annotate expose scale delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "patch" -d 'Update fields of a resource'
 complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status new-app new-build start-build cancel-build deploy rollback rollout create apply get describe label annotate expose scale delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "api-resources" -d 'Print the supported API resources on the server'
 complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status new-app new-build start-build cancel-build deploy rollback rollout create apply get describe label annotate expose scale delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "api-versions" -d 'Print the supported API versions on the server, in the form of "group/version"'
-complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status new-app new-build start-build cancel-build deploy rollback rollout create apply get describe label annotate expose scale delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "serve" -d 'Run the embedded server: API, registry, controllers and a node'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status new-app new-build start-build cancel-build deploy rollback rollout create apply get describe label annotate expose scale delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "serve" -d 'Run the embedded server: API, registry, controllers, a router and a node'
 complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status new-app new-build start-build cancel-build deploy rollback rollout create apply get describe label annotate expose scale delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "node" -d 'Run a node agent on this machine, or let other machines in'
 complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status new-app new-build start-build cancel-build deploy rollback rollout create apply get describe label annotate expose scale delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "config" -d 'Show the kubeconfig and change the context in use'
 complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status new-app new-build start-build cancel-build deploy rollback rollout create apply get describe label annotate expose scale delete logs wait patch api-resources api-versions serve node config whoami completion version options help" -f -a "whoami" -d 'Return information about the current session'

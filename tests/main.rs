@@ -26,4 +26,5 @@ mod router;
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod shim;
 mod site;
+mod status;
 mod tidy;

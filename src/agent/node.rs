@@ -31,6 +31,9 @@ use crate::client::WriteOptions;
 const RENEWAL: Duration = Duration::from_secs(10);
 const LEASE: u32 = 40;
 
+/// How many pods a node says it takes; nothing counts them, `kubectl describe node` asks.
+const PODS: &str = "250";
+
 /// Registers the node, then renews its lease; says so when it is registered, and never ends by itself.
 pub(crate) async fn keep(shared: &Shared, address: &str, registered: watch::Sender<bool>) {
     let mut pause = Backoff::new(Duration::from_millis(100), RENEWAL);
@@ -92,6 +95,8 @@ async fn register(shared: &Shared, address: &str) -> Result<(), Error> {
             NodeAddress { kind: "Hostname".to_owned(), address: host_name() },
         ],
         "nodeInfo": system(),
+        "capacity": capacity(),
+        "allocatable": capacity(),
     }});
     patched(client, Some("status"), &key, status).await?;
     lease(shared, &made).await
@@ -184,6 +189,32 @@ fn system() -> NodeSystem {
     }
 }
 
+/// What the machine has, in Kubernetes' quantities; a part that it does not tell is left out.
+fn capacity() -> BTreeMap<&'static str, String> {
+    let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let processors = std::thread::available_parallelism().map(|count| count.to_string());
+    let known = [
+        ("cpu", processors.ok()),
+        (
+            "memory",
+            kibibytes(&memory).map(|number| format!("{number}Ki")),
+        ),
+        ("pods", Some(PODS.to_owned())),
+    ];
+    let known = known.into_iter();
+    known
+        .filter_map(|(name, amount)| Some((name, amount?)))
+        .collect()
+}
+
+/// `MemTotal` of a meminfo file.
+fn kibibytes(meminfo: &str) -> Option<u64> {
+    let total = meminfo
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))?;
+    total.trim().trim_end_matches("kB").trim().parse().ok()
+}
+
 /// `PRETTY_NAME` of an os-release file.
 fn os_image(os_release: &str) -> String {
     os_release
@@ -203,5 +234,10 @@ mod tests {
         assert_eq!(os_image(text), "Debian GNU/Linux 12 (bookworm)");
         assert_eq!(os_image(""), "Linux");
         assert!(!system().kernel_version.is_empty());
+        assert_eq!(
+            kibibytes("MemTotal:       16318424 kB\nMemFree: 1 kB\n"),
+            Some(16_318_424)
+        );
+        assert_eq!(kibibytes(""), None);
     }
 }

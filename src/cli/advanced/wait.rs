@@ -14,8 +14,8 @@ use crate::cli::context::Purpose;
 use crate::cli::failure::Kind;
 use crate::cli::objects::files::Files;
 use crate::cli::objects::follow::follow;
+use crate::cli::objects::selection::Filter;
 use crate::cli::objects::selection::Meant;
-use crate::cli::objects::selection::Selection;
 use crate::client::Client;
 
 /// Wait for a specific condition on one or many resources
@@ -50,15 +50,8 @@ pub struct Args {
     /// How long to wait
     #[arg(long, value_name = "TIME", default_value = "30s")]
     pub timeout: Span,
-    /// Only objects with these labels
-    #[arg(
-        short = 'l',
-        long,
-        value_name = "SELECTOR",
-        default_value = "",
-        hide_default_value = true
-    )]
-    pub selector: String,
+    #[command(flatten)]
+    pub filter: Filter,
     /// All objects of the type
     #[arg(long)]
     pub all: bool,
@@ -80,13 +73,7 @@ enum Condition {
 /// Runs `wait`.
 pub async fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
     let condition = Condition::parse(&args.condition)?;
-    let selection = Selection {
-        words: &args.words,
-        files: Some(&args.files),
-        selector: &args.selector,
-        all: args.all,
-        ..Selection::default()
-    };
+    let selection = args.filter.of(&args.words, &args.files, args.all);
     selection.check("wait", context)?;
     let connection = context.connect(Purpose::Reading).await?;
     let client = &connection.client;

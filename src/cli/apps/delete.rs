@@ -13,8 +13,8 @@ use crate::cli::context::Purpose;
 use crate::cli::failure::Kind;
 use crate::cli::objects::files::Files;
 use crate::cli::objects::follow::follow;
+use crate::cli::objects::selection::Filter;
 use crate::cli::objects::selection::Meant;
-use crate::cli::objects::selection::Selection;
 use crate::cli::objects::writing::DryRun;
 use crate::client::Client;
 use crate::client::DeleteOptions;
@@ -40,29 +40,11 @@ pub struct Args {
     pub words: Vec<String>,
     #[command(flatten)]
     pub files: Files,
-    /// Only objects with these labels
-    #[arg(
-        short = 'l',
-        long,
-        value_name = "SELECTOR",
-        default_value = "",
-        hide_default_value = true
-    )]
-    pub selector: String,
-    /// Only objects with these fields
-    #[arg(
-        long,
-        value_name = "SELECTOR",
-        default_value = "",
-        hide_default_value = true
-    )]
-    pub field_selector: String,
+    #[command(flatten)]
+    pub filter: Filter,
     /// All objects of the type
     #[arg(long)]
     pub all: bool,
-    /// In every project
-    #[arg(short = 'A', long)]
-    pub all_namespaces: bool,
     /// Wait until the objects are gone
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, action = clap::ArgAction::Set, default_value = "true",
           default_missing_value = "true", hide_possible_values = true)]
@@ -107,14 +89,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
         }
     };
     let options = options(&args)?;
-    let selection = Selection {
-        words: &args.words,
-        files: Some(&args.files),
-        selector: &args.selector,
-        field_selector: &args.field_selector,
-        all: args.all,
-        all_namespaces: args.all_namespaces,
-    };
+    let selection = args.filter.of(&args.words, &args.files, args.all);
     selection.check("delete", context)?;
     let connection = context.connect(Purpose::Reading).await?;
     let meant = selection

@@ -23,6 +23,7 @@ use crate::cli::describe::Related;
 use crate::cli::objects::files::Files;
 use crate::cli::objects::resolve;
 use crate::cli::objects::selection;
+use crate::cli::objects::selection::Filter;
 use crate::cli::objects::selection::Meant;
 use crate::cli::objects::words;
 use crate::cli::objects::words::Words;
@@ -51,18 +52,8 @@ pub struct Args {
     pub words: Vec<String>,
     #[command(flatten)]
     pub files: Files,
-    /// Only objects with these labels
-    #[arg(
-        short = 'l',
-        long,
-        value_name = "SELECTOR",
-        default_value = "",
-        hide_default_value = true
-    )]
-    pub selector: String,
-    /// In every project
-    #[arg(short = 'A', long)]
-    pub all_namespaces: bool,
+    #[command(flatten)]
+    pub filter: Filter,
     /// Also what happened to it
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, action = clap::ArgAction::Set, default_value = "true",
           default_missing_value = "true", hide_possible_values = true)]
@@ -150,8 +141,12 @@ async fn listed(
     client: &Client,
     namespace: &str,
 ) -> Result<Found, Failure> {
-    let options = ListOptions::labelled(args.selector.as_str());
-    let namespace = if args.all_namespaces { "" } else { namespace };
+    let options = args.filter.options();
+    let namespace = if args.filter.all_namespaces {
+        ""
+    } else {
+        namespace
+    };
     let mut found = Vec::new();
     for word in types {
         for kind in resolve::words(client, word).await? {

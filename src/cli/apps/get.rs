@@ -20,6 +20,7 @@ use crate::cli::objects::fetch::Source;
 use crate::cli::objects::files::Files;
 use crate::cli::objects::resolve;
 use crate::cli::objects::selection;
+use crate::cli::objects::selection::Filter;
 use crate::cli::objects::words;
 use crate::cli::objects::words::Words;
 use crate::cli::output::Format;
@@ -68,26 +69,8 @@ pub struct Args {
     /// With --watch: a first column that says ADDED, MODIFIED or DELETED
     #[arg(long)]
     pub output_watch_events: bool,
-    /// In every project
-    #[arg(short = 'A', long)]
-    pub all_namespaces: bool,
-    /// Only objects with these labels: a=b,c!=d,e in (x,y),!f
-    #[arg(
-        short = 'l',
-        long,
-        value_name = "SELECTOR",
-        default_value = "",
-        hide_default_value = true
-    )]
-    pub selector: String,
-    /// Only objects with these fields: metadata.name=a,status.phase!=Running
-    #[arg(
-        long,
-        value_name = "SELECTOR",
-        default_value = "",
-        hide_default_value = true
-    )]
-    pub field_selector: String,
+    #[command(flatten)]
+    pub filter: Filter,
     /// Leave out the header line
     #[arg(long)]
     pub no_headers: bool,
@@ -181,10 +164,8 @@ async fn sources(
         kind,
         key,
         options: ListOptions {
-            label_selector: args.selector.clone(),
-            field_selector: args.field_selector.clone(),
             limit: args.chunk_size,
-            ..ListOptions::default()
+            ..args.filter.options()
         },
         whole: args.sort_by.is_some(),
     };
@@ -211,7 +192,11 @@ async fn sources(
             Ok(sources)
         }
         Words::Types(types) => {
-            let namespace = if args.all_namespaces { "" } else { namespace };
+            let namespace = if args.filter.all_namespaces {
+                ""
+            } else {
+                namespace
+            };
             let mut sources = Vec::new();
             for word in types {
                 for kind in resolve::words(client, &word).await? {
@@ -224,11 +209,11 @@ async fn sources(
 }
 
 fn refuse_for_names(args: &Args, context: &Context) -> Result<(), Failure> {
-    if !args.selector.is_empty() || !args.field_selector.is_empty() {
+    if !args.filter.selector.is_empty() || !args.filter.field_selector.is_empty() {
         let message = "name cannot be provided when a selector is specified";
         return Err(usage::see(context.program, "get", message));
     }
-    if args.all_namespaces {
+    if args.filter.all_namespaces {
         let message = "a resource cannot be retrieved by name across all namespaces";
         return Err(Failure::usage(message));
     }
@@ -250,7 +235,7 @@ impl Getting<'_> {
             wide: matches!(self.format, Format::Table { wide: true }),
             no_headers: self.args.no_headers,
             prefix: prefixed.then(|| kind.prefix()),
-            namespaces: self.args.all_namespaces && kind.scope == Scope::Namespaced,
+            namespaces: self.args.filter.all_namespaces && kind.scope == Scope::Namespaced,
             show_labels: self.args.show_labels,
             label_columns: self.args.label_columns.clone(),
         }
@@ -300,7 +285,7 @@ impl Getting<'_> {
         let namespaced = sources
             .iter()
             .any(|source| source.kind.scope == Scope::Namespaced);
-        if namespaced && !self.args.all_namespaces {
+        if namespaced && !self.args.filter.all_namespaces {
             let namespace = self.namespace;
             self.context.say(format_args!(
                 "No resources found in {namespace} namespace.\n"

@@ -10,8 +10,8 @@ use crate::cli::Exit;
 use crate::cli::Failure;
 use crate::cli::context::Purpose;
 use crate::cli::objects::files::Files;
+use crate::cli::objects::selection::Filter;
 use crate::cli::objects::selection::Meant;
-use crate::cli::objects::selection::Selection;
 use crate::cli::objects::writing::DryRun;
 use crate::cli::objects::writing::Writing;
 use crate::cli::output::Format;
@@ -57,26 +57,8 @@ pub struct Change {
     /// All objects of the type
     #[arg(long)]
     pub all: bool,
-    /// In every project
-    #[arg(short = 'A', long)]
-    pub all_namespaces: bool,
-    /// Only objects with these labels
-    #[arg(
-        short = 'l',
-        long,
-        value_name = "SELECTOR",
-        default_value = "",
-        hide_default_value = true
-    )]
-    pub selector: String,
-    /// Only objects with these fields
-    #[arg(
-        long,
-        value_name = "SELECTOR",
-        default_value = "",
-        hide_default_value = true
-    )]
-    pub field_selector: String,
+    #[command(flatten)]
+    pub filter: Filter,
     /// Only if the object still has this version
     #[arg(long, value_name = "VERSION")]
     pub resource_version: Option<String>,
@@ -128,14 +110,9 @@ pub async fn change(
             map.command()
         )));
     }
-    let selection = Selection {
-        words: &words,
-        files: Some(&args.files),
-        selector: &args.selector,
-        field_selector: &args.field_selector,
-        all: args.all || (list && words.len() == 1),
-        all_namespaces: args.all_namespaces,
-    };
+    let selection = args
+        .filter
+        .of(&words, &args.files, args.all || (list && words.len() == 1));
     selection.check(map.command(), context)?;
     let connection = context.connect(Purpose::Reading).await?;
     let client = &connection.client;

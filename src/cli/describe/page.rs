@@ -11,6 +11,9 @@ use crate::base::text;
 use crate::cli::output::tabs;
 use crate::cli::output::tabs::Style;
 
+/// How long an annotation may be before it gets lines of its own, as in kubectl.
+const WIDTH: usize = 140;
+
 /// Lines under way.
 #[derive(Clone, Debug, Default)]
 pub struct Page {
@@ -59,19 +62,16 @@ impl Page {
     }
 
     fn pairs(&mut self, name: &str, map: &BTreeMap<String, String>, between: &str) {
-        let lines: Vec<String> = map
-            .iter()
-            .map(|(key, value)| {
-                let value: String = value
-                    .lines()
-                    .next()
-                    .unwrap_or_default()
-                    .chars()
-                    .take(140)
-                    .collect();
-                format!("{key}{between}{value}")
-            })
-            .collect();
+        let mut lines = Vec::new();
+        for (key, value) in map {
+            let value = value.trim_end_matches('\n');
+            if key.len() + value.len() + between.len() > WIDTH || value.contains('\n') {
+                lines.push(format!("{key}{}", between.trim_end()));
+                lines.extend(value.lines().map(|line| format!("  {}", shortened(line))));
+            } else {
+                lines.push(format!("{key}{between}{value}"));
+            }
+        }
         self.field(name, lines.join("\n"));
     }
 
@@ -164,6 +164,16 @@ impl Page {
     /// The whole page.
     pub fn text(self) -> String {
         tabs::aligned(&self.text, self.style)
+    }
+}
+
+/// A line as far as kubectl shows one of an annotation.
+fn shortened(line: &str) -> String {
+    let shown: String = line.chars().take(WIDTH - 2).collect();
+    if shown.len() < line.len() {
+        format!("{shown}...")
+    } else {
+        shown
     }
 }
 

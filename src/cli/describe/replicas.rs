@@ -16,7 +16,6 @@ pub fn controller(one: &ReplicationController, related: &Related, page: &mut Pag
     page.field("Selector", joined(&one.spec.selector));
     page.map("Labels", &one.metadata.labels);
     page.annotations(&one.metadata);
-    page.field_if("Controlled By", pod::controlled_by(&one.metadata));
     let wanted = one.spec.replicas.unwrap_or(1);
     page.field(
         "Replicas",

@@ -32,15 +32,41 @@ pub async fn words(client: &Client, word: &str) -> Result<Vec<&'static Kind>, Fa
             .take(1)
             .collect()
     } else {
-        served
+        let mut members: Vec<_> = served
             .into_iter()
             .filter(|kind| kind.categories.contains(&word))
-            .collect()
+            .collect();
+        members.sort_by_key(|kind| rank(kind));
+        members
     };
     if members.is_empty() {
         return Err(unknown(word));
     }
     Ok(members)
+}
+
+/// Where oc's `all` has a kind; what it does not know comes after, as the server lists it.
+fn rank(kind: &Kind) -> usize {
+    const ORDER: [&str; 14] = [
+        "pods",
+        "replicationcontrollers",
+        "services",
+        "daemonsets",
+        "deployments",
+        "replicasets",
+        "statefulsets",
+        "jobs",
+        "cronjobs",
+        "deploymentconfigs",
+        "buildconfigs",
+        "builds",
+        "imagestreams",
+        "routes",
+    ];
+    let mut order = ORDER.iter();
+    order
+        .position(|plural| *plural == kind.plural)
+        .unwrap_or(ORDER.len())
 }
 
 /// The one kind that a word means.

@@ -34,6 +34,54 @@ pub struct Selection<'a> {
     pub all_namespaces: bool,
 }
 
+/// The flags that narrow a type down, the same for every command that takes types.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Filter {
+    /// Only objects with these labels: a=b,c!=d,e in (x,y),!f
+    #[arg(
+        short = 'l',
+        long,
+        value_name = "SELECTOR",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub selector: String,
+    /// Only objects with these fields: metadata.name=a,status.phase!=Running
+    #[arg(
+        long,
+        value_name = "SELECTOR",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub field_selector: String,
+    /// In every project
+    #[arg(short = 'A', long)]
+    pub all_namespaces: bool,
+}
+
+impl Filter {
+    /// Words and files narrowed down by it; `all` says that whole types are meant.
+    pub fn of<'a>(&'a self, words: &'a [String], files: &'a Files, all: bool) -> Selection<'a> {
+        Selection {
+            words,
+            files: Some(files),
+            selector: &self.selector,
+            field_selector: &self.field_selector,
+            all,
+            all_namespaces: self.all_namespaces,
+        }
+    }
+
+    /// What a list is asked for.
+    pub fn options(&self) -> ListOptions {
+        ListOptions {
+            label_selector: self.selector.clone(),
+            field_selector: self.field_selector.clone(),
+            ..ListOptions::default()
+        }
+    }
+}
+
 impl Selection<'_> {
     /// What is typed wrong regardless of the server.
     pub fn check(&self, command: &str, context: &Context) -> Result<(), Failure> {
