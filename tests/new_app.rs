@@ -313,6 +313,7 @@ fn a_directory_is_packed_as_it_is() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "it is one table")]
 fn what_is_wrong_is_said_in_one_line_and_makes_nothing() {
     if !needs("git") {
         return;

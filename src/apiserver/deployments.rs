@@ -59,7 +59,7 @@ pub(super) async fn rollback(
 }
 
 /// A client that puts the answer of a rollback begins the next version with it, and may count only that one up
-/// (openshift-apiserver pkg/apps/apiserver/registry/deployconfig/strategy.go, PrepareForUpdate).
+/// (openshift-apiserver pkg/apps/apiserver/registry/deployconfig/strategy.go, `PrepareForUpdate`).
 pub(super) fn count_version(old: &Value, wanted: &Value, next: &mut Value) {
     let version = |status: &Value| status["latestVersion"].as_u64().unwrap_or(0);
     if version(wanted) == version(&old["status"]) + 1 {

@@ -294,9 +294,10 @@ fn unreadable(uri: &str, trouble: &Trouble) -> Failure {
     let message = format!("cannot read the repository {uri}: {}", trouble.why());
     match trouble {
         Trouble::NoProgram => Failure::ours(message),
-        Trouble::Slow(_) => Failure::new(Kind::Unreachable, format!("error: {message}")),
         Trouble::Said(words) if is_no_repository(words) => Failure::usage(message),
-        Trouble::Said(_) => Failure::new(Kind::Unreachable, format!("error: {message}")),
+        Trouble::Slow(_) | Trouble::Said(_) => {
+            Failure::new(Kind::Unreachable, format!("error: {message}"))
+        }
     }
 }
 
@@ -349,7 +350,7 @@ fn last_words(said: &[u8]) -> String {
     let found = lines()
         .find(|line| line.starts_with("fatal: "))
         .or(lines().find(|line| line.starts_with("error: ")))
-        .or(lines().last());
+        .or(lines().next_back());
     let line = found.unwrap_or("git ended with an error and said nothing");
     let line = line
         .strip_prefix("fatal: ")

@@ -172,9 +172,8 @@ fn leads_out(name: &Path, target: &Path) -> bool {
     for part in target.components() {
         match part {
             Component::Prefix(_) | Component::RootDir => return true,
-            Component::CurDir => {}
             Component::ParentDir if !at.pop() => return true,
-            Component::ParentDir => {}
+            Component::CurDir | Component::ParentDir => {}
             Component::Normal(part) => at.push(part),
         }
     }

@@ -26,7 +26,7 @@ use crate::client::Client;
 use crate::client::ListOptions;
 use crate::client::request::Query;
 
-/// Asks for a build (`POST …/instantiate`); `request` is a BuildRequest.
+/// Asks for a build (`POST …/instantiate`); `request` is a `BuildRequest`.
 pub async fn instantiate(
     link: &mut Link<'_>,
     config: &BuildConfig,

@@ -105,7 +105,7 @@ pub fn search<'a>(reference: &Reference, streams: &'a [ImageStream]) -> Found<'a
         _ => return Found::Several(candidates),
     }
     let mut near = scored;
-    near.sort_by(|one, other| one.0.cmp(&other.0));
+    near.sort_by_key(|(score, _)| *score);
     let near: Vec<&ImageStream> = near.into_iter().map(|(_, stream)| stream).collect();
     match tagged(&near) {
         none if none.is_empty() => Found::Nothing,

@@ -45,16 +45,17 @@ pub fn no_input(program: Program, command: &str) -> Failure {
 /// No image of that name; `is_bare` when the word might have been meant as a directory.
 pub fn no_match(word: &str, is_bare: bool, program: Program, command: &str) -> Failure {
     let name = program.name();
-    let mut message = String::new();
-    if is_bare {
-        message.push_str(&format!(
-            " local file access failed with: stat {word}: no such file or directory\nerror: "
-        ));
-    }
-    message.push_str(&format!(
+    let image = format!(
         "unable to locate any images in image streams, templates loaded in accessible projects, template files, local \
          docker images with name {word:?}"
-    ));
+    );
+    let message = if is_bare {
+        format!(
+            " local file access failed with: stat {word}: no such file or directory\nerror: {image}"
+        )
+    } else {
+        image
+    };
     let mut failure = Failure::new(Kind::NotFound, message);
     for line in [
         String::new(),

@@ -377,7 +377,8 @@ fn table(rows: &[[String; 3]]) -> String {
         widest.unwrap_or(0) / 8 + 1
     };
     let stops = [stop(0), stop(1)];
-    all.iter()
+    let lines: Vec<String> = all
+        .iter()
         .map(|row| {
             let cell = |column: usize| {
                 let tabs = stops[column] - row[column].chars().count() / 8;
@@ -385,7 +386,8 @@ fn table(rows: &[[String; 3]]) -> String {
             };
             format!("{}{}{}\n", cell(0), cell(1), row[2])
         })
-        .collect()
+        .collect();
+    lines.concat()
 }
 
 /// Runs `rollout pause` and `rollout resume`.
@@ -514,9 +516,9 @@ pub(super) async fn undo(args: &UndoArgs, context: &Context) -> Result<Exit, Fai
 mod tests {
     use super::*;
 
-    fn check(config: Value, expect: Standing) {
+    fn check(config: Value, expect: &Standing) {
         let config: DeploymentConfig = serde_json::from_value(config).unwrap();
-        assert_eq!(standing(&config, None, "oc"), expect);
+        assert_eq!(standing(&config, None, "oc"), *expect);
     }
 
     #[test]
@@ -536,27 +538,27 @@ mod tests {
         let text = str::to_owned;
         check(
             with(0, "", 0),
-            Standing::Failed(text(
+            &Standing::Failed(text(
                 "Deployment config \"x\" waiting on manual update (use 'oc rollout latest x')",
             )),
         );
         check(
             with(1, "NewReplicationControllerAvailable", 3),
-            Standing::Done(text("why")),
+            &Standing::Done(text("why")),
         );
         check(
             with(1, "ProgressDeadlineExceeded", 1),
-            Standing::Failed(text("why")),
+            &Standing::Failed(text("why")),
         );
         check(
             with(1, "", 1),
-            Standing::Waiting(text(
+            &Standing::Waiting(text(
                 "Waiting for rollout to finish: 1 out of 3 new replicas have been updated...",
             )),
         );
         check(
             with(1, "", 3),
-            Standing::Waiting(text(
+            &Standing::Waiting(text(
                 "Waiting for rollout to finish: 0 of 3 updated replicas are available...",
             )),
         );
