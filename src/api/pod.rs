@@ -344,6 +344,25 @@ pub fn controller(metadata: &Metadata) -> Option<&str> {
 /// What pods are made from: `{metadata: {labels, annotations}, spec}`. The whole JSON, so that nothing is lost.
 pub type Template = Value;
 
+/// A template without what says nothing: nulls, empty texts, lists and maps. Two that mean the same are equal then.
+pub fn essence(template: &Template) -> Template {
+    let is_something = |value: &Value| match value {
+        Value::Null => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Array(list) => !list.is_empty(),
+        Value::Object(map) => !map.is_empty(),
+        _ => true,
+    };
+    match template {
+        Value::Object(map) => {
+            let fields = map.iter().map(|(key, value)| (key.clone(), essence(value)));
+            Value::Object(fields.filter(|(_, value)| is_something(value)).collect())
+        }
+        Value::Array(list) => list.iter().map(essence).collect(),
+        other => other.clone(),
+    }
+}
+
 /// Keeps a number of pods: `{spec: {replicas, selector, template, minReadySeconds}, status: {replicas, …}}`.
 ///
 /// Of a deployment config, its annotations tell the rollout's state (facts/oc.md 5.2).

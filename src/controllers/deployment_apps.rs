@@ -18,6 +18,7 @@ use crate::api::meta::Key;
 use crate::api::meta::Metadata;
 use crate::api::meta::OwnerReference;
 use crate::api::meta::Typed;
+use crate::api::pod;
 use crate::api::pod::LabelSelector;
 use crate::api::pod::ReplicaSet;
 use crate::api::pod::ReplicaSetSpec;
@@ -113,7 +114,7 @@ impl Controller for Deployments {
         let Some(deployment) = world.deployments.find(key) else {
             return Decision::nothing();
         };
-        if deployment.metadata.is_deleting() {
+        if deployment.metadata.is_deleting() || world.is_ending(&key.namespace) {
             return Decision::nothing();
         }
         Scene::of(deployment, world, now).decide()
@@ -164,7 +165,7 @@ impl<'w> Scene<'w> {
             })
             .collect();
         versions.sort_by_key(|version| version.revision);
-        let hash = letters(&deployment.spec.template.to_string(), 10);
+        let hash = letters(&pod::essence(&deployment.spec.template).to_string(), 10);
         Scene {
             deployment,
             world,
@@ -538,6 +539,12 @@ mod tests {
         assert_eq!(set["spec"]["selector"]["matchLabels"], labels);
         assert_eq!(set["spec"]["template"]["metadata"]["labels"], labels);
         assert_eq!(made(&look(&world)), set, "the same again after a crash");
+        let same = json!({"spec": {"template": {"spec": {"securityContext": {}}}}});
+        put::<Deployment>(&mut world, deployment("i", &same));
+        assert_eq!(
+            made(&look(&world))["metadata"]["name"],
+            set["metadata"]["name"]
+        );
         put::<Deployment>(&mut world, deployment("other", &json!({})));
         assert_ne!(
             made(&look(&world))["metadata"]["name"],

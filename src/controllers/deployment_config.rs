@@ -100,7 +100,7 @@ impl Controller for DeploymentConfigs {
         let Some(config) = world.deployment_configs.find(key) else {
             return Decision::nothing();
         };
-        if config.metadata.is_deleting() {
+        if config.metadata.is_deleting() || world.is_ending(&key.namespace) {
             return Decision::nothing();
         }
         Scene::of(config, world, now).decide()

@@ -204,7 +204,7 @@ fn decide<T: Replicated + Tabled>(key: &Key, world: &World, now: Timestamp) -> D
     let Some(set) = T::table(world).find(key) else {
         return Decision::nothing();
     };
-    if set.metadata().is_deleting() {
+    if set.metadata().is_deleting() || world.is_ending(&key.namespace) {
         return Decision::nothing();
     }
     let set: &T = set;
@@ -422,24 +422,42 @@ fn report<T: Replicated>(set: &T, census: &Census<'_>, decision: &mut Decision) 
 /// Why pods do not come up: the first cause that one of them names, as reason and text.
 pub(crate) fn trouble(pods: &[&Arc<Pod>]) -> Option<(String, String)> {
     pods.iter().find_map(|pod| {
-        let name = &pod.metadata.name;
-        let containers = pod.status.container_statuses.iter();
-        let waiting = containers.filter_map(|one| one.state.waiting.as_ref());
-        let stuck = waiting
-            .filter(|one| !matches!(&*one.reason, "" | "ContainerCreating" | "PodInitializing"))
-            .map(|one| (&one.reason, &one.message));
-        let unscheduled = pod.status.conditions.iter();
-        let unscheduled = unscheduled
-            .filter(|one| one.kind == "PodScheduled" && one.status == "False")
-            .filter(|_| pod.spec.node_name.is_empty())
-            .map(|one| (&one.reason, &one.message));
-        let (reason, message) = stuck.chain(unscheduled).next()?;
+        let (reason, message) = waits(pod).or_else(|| is_unscheduled(pod))?;
         let text = match message.as_str() {
-            "" => format!("pod {name}: {reason}"),
-            message => format!("pod {name}: {reason}: {message}"),
+            "" => format!("pod {}: {reason}", pod.metadata.name),
+            message => format!("pod {}: {reason}: {message}", pod.metadata.name),
         };
-        Some((reason.clone(), text))
+        Some((reason, text))
     })
+}
+
+/// What a container of a pod waits for, if not for its start; of one that crashes, how it ended last.
+fn waits(pod: &Pod) -> Option<(String, String)> {
+    pod.status.container_statuses.iter().find_map(|one| {
+        let waiting = one.state.waiting.as_ref()?;
+        if matches!(
+            &*waiting.reason,
+            "" | "ContainerCreating" | "PodInitializing"
+        ) {
+            return None;
+        }
+        let message = one.last_state.terminated.as_ref().map(|last| {
+            let lines = last.message.lines();
+            let said = lines
+                .last()
+                .map_or_else(String::new, |line| format!(": {line}"));
+            format!("exit code {}{said}", last.exit_code)
+        });
+        let message = message.unwrap_or_else(|| waiting.message.clone());
+        Some((waiting.reason.clone(), message))
+    })
+}
+
+fn is_unscheduled(pod: &Pod) -> Option<(String, String)> {
+    let mut conditions = pod.status.conditions.iter();
+    let scheduled = conditions.find(|one| one.kind == "PodScheduled" && one.status == "False")?;
+    let waits = pod.spec.node_name.is_empty();
+    waits.then(|| (scheduled.reason.clone(), scheduled.message.clone()))
 }
 
 #[cfg(test)]

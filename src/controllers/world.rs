@@ -574,6 +574,12 @@ impl World {
         self.nodes.find(&Key::new("", name))
     }
 
+    /// Whether a namespace is on its way out: nothing new begins in it.
+    pub fn is_ending(&self, namespace: &str) -> bool {
+        let namespace = self.namespaces.find(&Key::new("", namespace));
+        namespace.is_some_and(|namespace| namespace.metadata.is_deleting())
+    }
+
     /// How long this process has known a node to be silent; none when it is not.
     pub fn silence(&self, node: &str, now: Timestamp) -> Option<Duration> {
         self.silent.get(node).map(|since| now.since(*since))

@@ -23,6 +23,7 @@ use crate::api::image::ImageStream;
 use crate::api::meta::Key;
 use crate::api::meta::Metadata;
 use crate::api::meta::Typed;
+use crate::api::pod;
 use crate::api::pod::ReplicationController;
 use crate::api::pod::ReplicationControllerSpec;
 
@@ -112,8 +113,8 @@ pub fn due(config: &DeploymentConfig, latest: Option<&ReplicationController>) ->
     if !new.is_empty() {
         return Some(Cause::ImageChange(new));
     }
-    let before = encoded(latest).map(|config| config["spec"]["template"].clone());
-    let changed = before.is_some_and(|template| template != config.spec.template);
+    let before = encoded(latest).map(|config| pod::essence(&config["spec"]["template"]));
+    let changed = before.is_some_and(|template| template != pod::essence(&config.spec.template));
     (follows_config && changed).then_some(Cause::ConfigChange)
 }
 
@@ -517,13 +518,17 @@ mod tests {
             due(&view(&image), Some(&first)),
             Some(Cause::ImageChange(vec![from]))
         );
-        let mut template = config;
+        let mut template = config.clone();
         template["spec"]["template"]["spec"]["containers"][0]["env"] =
             json!([{"name": "A", "value": "b"}]);
         assert_eq!(
             due(&view(&template), Some(&first)),
             Some(Cause::ConfigChange)
         );
+        let mut same = config.clone();
+        same["spec"]["template"]["metadata"]["creationTimestamp"] = Value::Null;
+        same["spec"]["template"]["spec"]["securityContext"] = json!({});
+        assert_eq!(due(&view(&same), Some(&first)), None);
         template["spec"]["replicas"] = 5.into();
         assert_eq!(
             due(&view(&template), None),
