@@ -365,3 +365,223 @@ async fn kubectl_finds_its_way_around() {
     ok(&world, &["delete", "namespace", "demo"]).await;
     world.stop().await;
 }
+
+/// One of each kind that an application on pods is made of.
+const WORKLOADS: &str = r#"
+apiVersion: v1
+kind: Pod
+metadata: {name: p, labels: {app: p}}
+spec:
+  containers:
+  - name: web
+    image: example.com/web:1
+    ports: [{containerPort: 80, name: http}]
+    env: [{name: A, value: b}, {name: IP, valueFrom: {fieldRef: {fieldPath: status.podIP}}}]
+    resources: {requests: {cpu: 0.5, memory: 64Mi}, limits: {cpu: 1, memory: 128Mi}}
+    livenessProbe: {httpGet: {path: /healthz, port: http}}
+    readinessProbe: {tcpSocket: {port: 80}}
+    lifecycle: {preStop: {exec: {command: [sleep, "5"]}}}
+    securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
+    volumeMounts: [{name: v, mountPath: /v}]
+  volumes: [{name: v, emptyDir: {sizeLimit: 1Gi}}, {name: c, configMap: {name: c, optional: true}}]
+  tolerations: [{key: k, operator: Exists}]
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: d}
+spec:
+  replicas: 0
+  selector: {matchLabels: {app: d}}
+  template:
+    metadata: {labels: {app: d}}
+    spec: {containers: [{name: web, image: "web:1"}, {name: side, image: "side:1"}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: s}
+spec: {selector: {app: d}, ports: [{port: 80, targetPort: http}]}
+---
+apiVersion: v1
+kind: ReplicationController
+metadata: {name: r}
+spec:
+  replicas: 0
+  template:
+    metadata: {labels: {app: r}}
+    spec: {containers: [{name: web, image: "web:1"}]}
+---
+apiVersion: apps.openshift.io/v1
+kind: DeploymentConfig
+metadata: {name: dc}
+spec:
+  replicas: 0
+  triggers: []
+  template:
+    metadata: {labels: {app: dc}}
+    spec: {containers: [{name: web, image: "web:1"}]}
+---
+apiVersion: route.openshift.io/v1
+kind: Route
+metadata: {name: rt}
+spec: {to: {kind: Service, name: s}, port: {targetPort: http}}
+---
+apiVersion: build.openshift.io/v1
+kind: BuildConfig
+metadata: {name: bc}
+spec:
+  source: {git: {uri: "https://example.com/x.git", ref: main}}
+  strategy: {sourceStrategy: {from: {kind: ImageStreamTag, name: "python:latest", namespace: openshift}}}
+  output: {to: {kind: ImageStreamTag, name: "is:latest"}}
+---
+apiVersion: image.openshift.io/v1
+kind: ImageStream
+metadata: {name: is}
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kubectl_applies_lists_and_describes_workloads() {
+    if is_missing() {
+        return;
+    }
+    let world = World::start().await;
+    let manifest = file(&world, "w.yaml", WORKLOADS);
+    let apply = ["apply", "-f", &manifest];
+    let names = [
+        "pod/p",
+        "deployment.apps/d",
+        "service/s",
+        "replicationcontroller/r",
+        "deploymentconfig.apps.openshift.io/dc",
+        "route.route.openshift.io/rt",
+        "buildconfig.build.openshift.io/bc",
+        "imagestream.image.openshift.io/is",
+    ];
+    let lines = |word: &str| names.map(|name| format!("{name} {word}\n")).concat();
+    assert_eq!(ok(&world, &apply).await, lines("created"));
+    assert_eq!(ok(&world, &apply).await, lines("unchanged"));
+    let all = ok(&world, &["get", "all", "-o", "name"]).await;
+    for name in names {
+        assert!(all.lines().any(|line| line == name), "{name}: {all}");
+    }
+    let fields = |table: &str| -> Vec<String> {
+        let lines = table.lines();
+        lines
+            .map(|line| line.split_whitespace().collect::<Vec<&str>>().join(" "))
+            .collect()
+    };
+    let table = fields(&ok(&world, &["get", "pods", "-o", "wide"]).await);
+    assert_eq!(table[0], "NAME READY STATUS RESTARTS AGE IP NODE");
+    assert!(table[1].starts_with("p 0/1 Pending 0 "), "{}", table[1]);
+    let table = fields(&ok(&world, &["get", "deploy"]).await);
+    assert_eq!(table[0], "NAME READY UP-TO-DATE AVAILABLE AGE");
+    assert!(table[1].starts_with("d 0/0 0 0 "), "{}", table[1]);
+    let table = fields(&ok(&world, &["get", "bc"]).await);
+    assert_eq!(table, ["NAME TYPE FROM LATEST", "bc Source Git@main 0"]);
+    for (kind, name, expect) in [
+        (
+            "pod",
+            "p",
+            "Liveness:   http-get http://:http/healthz delay=0s timeout=1s period=10s #success=1 #failure=3",
+        ),
+        ("rc", "r", "Replicas:     0 current / 0 desired"),
+        (
+            "deploy",
+            "d",
+            "RollingUpdateStrategy:  25% max unavailable, 25% max surge",
+        ),
+        ("svc", "s", "TargetPort:               http/TCP"),
+    ] {
+        let page = ok(&world, &["describe", kind, name]).await;
+        assert!(page.contains(expect), "{page}");
+    }
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kubectl_makes_and_changes_workloads_from_its_flags() {
+    if is_missing() || is_too_old() {
+        return;
+    }
+    let world = World::start().await;
+    let deployment = ["create", "deployment", "d", "--image=web:1", "--replicas=0"];
+    let check = async |arguments: &[&str], expect: &str| {
+        let said = ok(&world, arguments).await;
+        assert_eq!(said, format!("{expect}\n"), "{arguments:?}");
+    };
+    check(&deployment, "deployment.apps/d created").await;
+    check(&["create", "sa", "robot"], "serviceaccount/robot created").await;
+    check(
+        &["expose", "deployment", "d", "--port=80"],
+        "service/d exposed",
+    )
+    .await;
+    check(
+        &["run", "one", "--image=web:1", "--env=A=b"],
+        "pod/one created",
+    )
+    .await;
+    let image = ["set", "image", "deployment/d", "web=web:2"];
+    check(&image, "deployment.apps/d image updated").await;
+    let variable = ["set", "env", "deployment/d", "A=b"];
+    check(&variable, "deployment.apps/d env updated").await;
+    let scale = ["scale", "deployment", "d", "--replicas=0"];
+    check(&scale, "deployment.apps/d scaled").await;
+    let path = "jsonpath={.spec.template.spec.containers}";
+    let containers = ok(&world, &["get", "deploy", "d", "-o", path]).await;
+    let containers: serde_json::Value = serde_json::from_str(&containers).unwrap();
+    assert_eq!(containers[0]["image"], "web:2");
+    assert_eq!(
+        containers[0]["env"],
+        serde_json::json!([{"name": "A", "value": "b"}])
+    );
+    let explained = ok(
+        &world,
+        &["explain", "pod.spec.containers.livenessProbe.httpGet"],
+    )
+    .await;
+    assert!(
+        explained.contains("FIELD: httpGet <HTTPGetAction>"),
+        "{explained}"
+    );
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kubectl_is_told_what_is_wrong_with_workloads() {
+    if is_missing() || is_too_old() {
+        return;
+    }
+    let world = World::start().await;
+    let check = async |kind: &str, spec: &str, expect: &str| {
+        let text = format!("{kind}\nmetadata: {{name: x}}\nspec: {spec}\n");
+        let manifest = file(&world, "x.yaml", &text);
+        let refused = fails(&world, &["create", "-f", &manifest]).await;
+        assert!(refused.contains(expect), "{refused}");
+    };
+    let pod = "apiVersion: v1\nkind: Pod";
+    check(
+        pod,
+        "{containers: [{name: c, image: x, imagePolicy: y}]}",
+        "unknown field \"spec.containers[0].imagePolicy\"",
+    )
+    .await;
+    check(
+        pod,
+        "{containers: [{name: C}]}",
+        "spec.containers[0].image: Required value",
+    )
+    .await;
+    check(
+        "apiVersion: apps/v1\nkind: Deployment",
+        "{selector: {matchLabels: {a: b}}, template: {metadata: {labels: {a: c}}, spec: {containers: [{name: c, image: x}]}}}",
+        "`selector` does not match template `labels`",
+    )
+    .await;
+    check(
+        "apiVersion: route.openshift.io/v1\nkind: Route",
+        "{to: {name: s}, path: x}",
+        "spec.path: Invalid value: \"x\": path must begin with /",
+    )
+    .await;
+    world.stop().await;
+}

@@ -186,14 +186,30 @@ fn operation(kind: &Kind, action: &str, parameters: &[&str]) -> Value {
             json!({"name": name, "in": "query", "schema": {"type": shape, "uniqueItems": true}})
         })
         .collect();
-    json!({
+    let mut operation = json!({
         "parameters": parameters,
         "responses": {"200": {"description": "OK"}, "401": {"description": "Unauthorized"}},
         "x-kubernetes-action": action,
         "x-kubernetes-group-version-kind": {
             "group": kind.group, "version": kind.version, "kind": kind.kind,
         },
-    })
+    });
+    if action == "patch" {
+        operation["requestBody"] = json!({"content": patches(kind)});
+    }
+    operation
+}
+
+/// The forms of patches that a kind takes; kubectl merges lists by key where it finds the strategic one.
+fn patches(kind: &Kind) -> Map<String, Value> {
+    let mut forms = vec!["json-patch", "merge-patch"];
+    if kind.group != "upshift.dev" {
+        forms.push("strategic-merge-patch");
+    }
+    forms
+        .into_iter()
+        .map(|form| (format!("application/{form}+json"), json!({})))
+        .collect()
 }
 
 #[cfg(test)]

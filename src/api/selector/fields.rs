@@ -36,6 +36,9 @@ fn offered(kind: &Kind) -> &'static [&'static str] {
             "status.nominatedNodeName",
         ],
         "ReplicationController" | "ReplicaSet" => &["status.replicas"],
+        "Build" => &["status", "status.phase"],
+        "Route" => &["spec.host", "spec.path", "spec.to.name"],
+        "ImageStream" => &["spec.dockerImageRepository", "status.dockerImageRepository"],
         "Service" => &["spec.clusterIP", "spec.type"],
         "Event" => &[
             "involvedObject.kind",
@@ -186,17 +189,18 @@ fn unescape(value: &str) -> Option<String> {
 
 /// A field as text; what is missing is "".
 fn text_at(object: &Value, field: &str) -> String {
-    let field = if field == "source" {
-        "source.component"
-    } else {
-        field
+    let field = match field {
+        "source" => "source.component",
+        // As OpenShift names the phase of a build.
+        "status" => "status.phase",
+        field => field,
     };
     let found = field
         .split('.')
         .try_fold(object, |value, name| value.get(name));
     match (found, field) {
         (Some(Value::String(text)), _) => text.clone(),
-        (None | Some(Value::Null), "spec.unschedulable") => "false".to_owned(),
+        (None | Some(Value::Null), "spec.unschedulable" | "spec.hostNetwork") => "false".to_owned(),
         (None | Some(Value::Null), _) => String::new(),
         (Some(other), _) => other.to_string(),
     }
@@ -237,6 +241,8 @@ mod tests {
         }
         check(&kinds::EVENT, "source=agent,involvedObject.name=", true);
         check(&kinds::NODE, "spec.unschedulable=false", true);
+        check(&kinds::POD, "spec.hostNetwork=false,spec.nodeName=", true);
+        check(&kinds::BUILD, "status=Running", true);
     }
 
     #[test]
