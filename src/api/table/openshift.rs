@@ -23,9 +23,10 @@ pub(super) static DEPLOYMENT_CONFIG: [Column; 5] = [
     }),
     column("Desired", "How many pods are wanted.", |object, _| {
         let replicas = number_at(object, "/spec/replicas");
-        match object["spec"]["test"] == true {
-            true => format!("{replicas} (during test)").into(),
-            false => replicas.into(),
+        if object["spec"]["test"] == true {
+            format!("{replicas} (during test)").into()
+        } else {
+            replicas.into()
         }
     }),
     column(

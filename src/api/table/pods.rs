@@ -172,7 +172,8 @@ impl Look {
         }
         if self.status == "Completed" && is_running {
             let is_ready = condition(pod, "Ready").is_some_and(|one| one["status"] == "True");
-            self.status = if is_ready { "Running" } else { "NotReady" }.to_owned();
+            let word = if is_ready { "Running" } else { "NotReady" };
+            word.clone_into(&mut self.status);
         }
     }
 
@@ -182,7 +183,8 @@ impl Look {
             return;
         }
         let is_lost = pod["status"]["reason"] == "NodeLost";
-        self.status = if is_lost { "Unknown" } else { "Terminating" }.to_owned();
+        let word = if is_lost { "Unknown" } else { "Terminating" };
+        word.clone_into(&mut self.status);
     }
 }
 
