@@ -96,7 +96,7 @@ impl Fronts {
             clock: self.clock.clone(),
             routed: self.routed.clone(),
         };
-        let connections = scope.clone();
+        let connections = self.scope.clone();
         scope.spawn(async move { front.run(connections).await });
         self.open.insert(address, scope);
     }
@@ -127,7 +127,7 @@ impl Front {
             match socket.accept().await {
                 Ok((stream, _)) => {
                     let (address, shared) = (self.address, self.shared.clone());
-                    // A connection outlives its service: it ends when either side or the router does.
+                    // It outlives the service's address: it ends when either side or the router does.
                     connections.spawn(async move { carry(stream, address, &shared).await });
                 }
                 Err(error) => {

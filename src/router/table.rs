@@ -589,3 +589,222 @@ fn duration(text: &str) -> Option<Duration> {
     };
     Some(Duration::from_millis(count.checked_mul(unit)?))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::api::meta::Typed;
+
+    fn key(name: &str) -> Key {
+        Key::new("n", name)
+    }
+
+    fn route(name: &str, host: &str, path: &str, services: &[(&str, u32)]) -> Arc<Route> {
+        let target = |(name, weight): &(&str, u32)| json!({"kind": "Service", "name": name, "weight": weight});
+        let targets: Vec<Value> = services.iter().map(target).collect();
+        let object = json!({
+            "metadata": {"name": name, "namespace": "n"},
+            "spec": {"host": host, "path": path, "to": targets[0], "alternateBackends": targets[1..]},
+            "status": {"ingress": [{"conditions": [{"type": "Admitted", "status": "True", "reason": "", "message": ""}]}]},
+        });
+        Arc::new(serde_json::from_value(object).unwrap())
+    }
+
+    fn service(ip: &str, ports: Value) -> Arc<Service> {
+        let object = json!({"metadata": {"name": "s"}, "spec": {"clusterIP": ip, "ports": ports}});
+        Arc::new(serde_json::from_value(object).unwrap())
+    }
+
+    /// A slice of a service: its port's name and number, and the addresses that are ready.
+    fn slice(service: &str, port: (&str, u16), ready: &[&str]) -> Arc<EndpointSlice> {
+        let endpoint = |ip: &&str| json!({"addresses": [ip], "conditions": {"ready": true}});
+        let mut endpoints: Vec<Value> = ready.iter().map(endpoint).collect();
+        endpoints.push(json!({"addresses": ["9.9.9.9"], "conditions": {"ready": false}}));
+        let object = json!({
+            "metadata": {"labels": {LABEL_SERVICE: service}},
+            "endpoints": endpoints,
+            "ports": [{"name": port.0, "protocol": "TCP", "port": port.1}],
+        });
+        Arc::new(serde_json::from_value(object).unwrap())
+    }
+
+    /// Whom the next requests for a host and path go to, or why to nobody.
+    fn chosen(table: &Table, host: &str, path: &str) -> String {
+        match table.rule(host, path) {
+            None => "no rule".to_owned(),
+            Some(rule) => rule
+                .choose(&[])
+                .map_or("nobody".to_owned(), |one| one.address.to_string()),
+        }
+    }
+
+    #[test]
+    fn the_longest_path_of_a_host_decides_and_ends_at_a_slash() {
+        let mut book = Book::default();
+        book.slice(&key("a-1"), Some(slice("a", ("", 80), &["1.1.1.1"])));
+        book.slice(&key("b-1"), Some(slice("b", ("", 80), &["2.2.2.2"])));
+        book.route(&key("r1"), Some(route("r1", "X.example", "", &[("a", 1)])));
+        book.route(
+            &key("r2"),
+            Some(route("r2", "x.example", "/b", &[("b", 1)])),
+        );
+        let (table, built) = book.build().unwrap();
+        assert!(built.left.is_empty());
+        for (host, path, expect) in [
+            ("x.example", "/", "1.1.1.1:80"),
+            ("x.example", "/bc", "1.1.1.1:80"),
+            ("x.example", "/b", "2.2.2.2:80"),
+            ("x.example", "/b/c", "2.2.2.2:80"),
+            ("y.example", "/", "no rule"),
+        ] {
+            assert_eq!(chosen(&table, host, path), expect, "{host}{path}");
+        }
+        assert!(book.build().is_none(), "nothing has changed");
+        book.route(&key("r2"), None);
+        let (next, _) = book.build().unwrap();
+        assert_eq!(chosen(&next, "x.example", "/b"), "1.1.1.1:80");
+        assert_eq!(
+            chosen(&table, "x.example", "/b"),
+            "2.2.2.2:80",
+            "a table stays as it is"
+        );
+    }
+
+    #[test]
+    fn an_endpoint_keeps_its_counters_until_it_leaves_and_comes_back_as_another() {
+        let mut book = Book::default();
+        book.route(&key("r"), Some(route("r", "x", "", &[("a", 1)])));
+        book.slice(
+            &key("a-1"),
+            Some(slice("a", ("", 80), &["1.1.1.1", "1.1.1.2"])),
+        );
+        let (table, _) = book.build().unwrap();
+        let first = table.rule("x", "/").unwrap().choose(&[]).unwrap().clone();
+        assert!(first.begin());
+        book.slice(
+            &key("a-1"),
+            Some(slice("a", ("", 80), &["1.1.1.1", "1.1.1.2", "1.1.1.3"])),
+        );
+        let (table, built) = book.build().unwrap();
+        assert!(built.left.is_empty());
+        let idle: BTreeSet<String> = (0..4).map(|_| chosen(&table, "x", "/")).collect();
+        assert_eq!(idle.len(), 2, "the busy one is passed over: {idle:?}");
+        book.slice(&key("a-1"), Some(slice("a", ("", 80), &[])));
+        let (table, built) = book.build().unwrap();
+        assert_eq!(built.left.len(), 3);
+        for endpoint in &built.left {
+            endpoint.leave();
+        }
+        assert_eq!(chosen(&table, "x", "/"), "nobody");
+        assert!(!first.begin(), "nothing begins on it");
+        assert!(first.end(), "this was the last");
+        book.slice(&key("a-1"), Some(slice("a", ("", 80), &["1.1.1.1"])));
+        let (table, _) = book.build().unwrap();
+        assert!(table.rule("x", "/").unwrap().choose(&[]).unwrap().begin());
+    }
+
+    #[test]
+    fn a_port_is_found_by_name_by_number_and_by_what_it_leads_to() {
+        let ports = json!([{"name": "metrics", "port": 9, "targetPort": 9090}, {"name": "web", "port": 80, "targetPort": 8080}]);
+        let mut book = Book::default();
+        book.service(&key("s"), Some(service("None", ports)));
+        book.slice(&key("s-1"), Some(slice("s", ("web", 8080), &["1.1.1.1"])));
+        book.slice(
+            &key("s-2"),
+            Some(slice("s", ("metrics", 9090), &["1.1.1.1"])),
+        );
+        // This pod listens elsewhere than it says.
+        book.slice(&key("s-3"), Some(slice("s", ("web", 5000), &["1.1.1.2"])));
+        for (port, expect) in [
+            (json!(null), "1.1.1.1:9090"),
+            (json!({"targetPort": "web"}), "1.1.1.1:8080"),
+            (json!({"targetPort": 8080}), "1.1.1.1:8080"),
+            (json!({"targetPort": 80}), "1.1.1.1:8080"),
+            (json!({"targetPort": "80"}), "1.1.1.1:8080"),
+            (json!({"targetPort": "other"}), "nobody"),
+        ] {
+            let mut one = route("r", "x", "", &[("s", 1)]).to_object();
+            one["spec"]["port"] = port.clone();
+            book.route(
+                &key("r"),
+                Some(Arc::new(serde_json::from_value(one).unwrap())),
+            );
+            let (table, _) = book.build().unwrap();
+            assert_eq!(chosen(&table, "x", "/"), expect, "{port}");
+            if expect.ends_with(":8080") {
+                assert_eq!(chosen(&table, "x", "/"), "1.1.1.2:5000", "{port}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_services_address_leads_to_its_endpoints_and_goes_with_it() {
+        let mut book = Book::default();
+        let ports =
+            json!([{"name": "", "port": 80}, {"name": "dns", "port": 53, "protocol": "UDP"}]);
+        book.service(&key("s"), Some(service("127.30.0.1", ports)));
+        book.slice(&key("s-1"), Some(slice("s", ("", 8080), &["1.1.1.1"])));
+        let (table, built) = book.build().unwrap();
+        let address = "127.30.0.1:80".parse().unwrap();
+        assert_eq!(built.fronts, [(address, Some(key("s")))]);
+        let endpoint = table.front(address).unwrap().choose(&[]).unwrap();
+        assert_eq!(endpoint.address.to_string(), "1.1.1.1:8080");
+        book.service(&key("s"), None);
+        let (table, built) = book.build().unwrap();
+        assert_eq!(built.fronts, [(address, None)]);
+        assert!(table.front(address).is_none());
+    }
+
+    #[test]
+    fn a_wildcard_covers_names_below_its_domain_and_nothing_not_admitted_is_served() {
+        let mut book = Book::default();
+        book.slice(&key("a-1"), Some(slice("a", ("", 80), &["1.1.1.1"])));
+        let mut wild = (*route("w", "any.x.example", "", &[("a", 1)])).clone();
+        wild.spec.wildcard_policy = "Subdomain".to_owned();
+        book.route(&key("w"), Some(Arc::new(wild)));
+        let mut refused = (*route("r", "y.example", "", &[("a", 1)])).clone();
+        refused.status.ingress.clear();
+        book.route(&key("r"), Some(Arc::new(refused)));
+        let (table, _) = book.build().unwrap();
+        assert_eq!(chosen(&table, "b.x.example", "/"), "1.1.1.1:80");
+        assert_eq!(chosen(&table, "b.c.x.example", "/"), "no rule");
+        assert_eq!(chosen(&table, "y.example", "/"), "no rule");
+    }
+
+    #[test]
+    fn all_weights_zero_or_no_endpoints_lead_to_nobody_and_suspects_come_last() {
+        let mut book = Book::default();
+        book.slice(
+            &key("a-1"),
+            Some(slice("a", ("", 80), &["1.1.1.1", "1.1.1.2"])),
+        );
+        book.route(&key("zero"), Some(route("zero", "zero", "", &[("a", 0)])));
+        book.route(&key("none"), Some(route("none", "none", "", &[("b", 1)])));
+        book.route(
+            &key("some"),
+            Some(route("some", "some", "", &[("b", 1), ("a", 1)])),
+        );
+        let (table, _) = book.build().unwrap();
+        assert_eq!(chosen(&table, "zero", "/"), "nobody");
+        assert_eq!(chosen(&table, "none", "/"), "nobody");
+        let rule = table.rule("some", "/").unwrap();
+        let first = rule.choose(&[]).unwrap();
+        first.suspect(true);
+        let other = rule.choose(&[]).unwrap().address;
+        assert_ne!(other, first.address);
+        assert_eq!(rule.choose(&[]).unwrap().address, other);
+        assert_eq!(rule.choose(&[other]).unwrap().address, first.address);
+        assert!(rule.choose(&[other, first.address]).is_none());
+    }
+
+    #[test]
+    fn a_timeout_is_read_as_haproxy_writes_it() {
+        assert_eq!(duration("500ms"), Some(Duration::from_millis(500)));
+        assert_eq!(duration("5s"), Some(Duration::from_secs(5)));
+        assert_eq!(duration("7"), Some(Duration::from_millis(7)));
+        assert_eq!(duration("s"), None);
+        assert_eq!(duration("1.5h"), None);
+    }
+}

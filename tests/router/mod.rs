@@ -330,3 +330,96 @@ async fn no_request_fails_while_endpoints_come_and_go() {
     );
     world.stop().await;
 }
+
+/// What the router answers to these bytes, until it closes the connection or is silent for a moment.
+async fn raw(world: &World, request: &str) -> String {
+    let mut stream = TcpStream::connect(world.server.router().unwrap())
+        .await
+        .unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    let moment = Duration::from_millis(300);
+    while let Ok(Ok(count)) = tokio::time::timeout(moment, stream.read_buf(&mut answer)).await {
+        if count == 0 {
+            break;
+        }
+    }
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[tokio::test]
+async fn messages_are_read_strictly_and_passed_on_whole() {
+    let world = World::start().await;
+    let backend = Backend::start("a").await;
+    world.service("s", &[&backend]).await;
+    world
+        .route(
+            "s",
+            json!({"host": "s.example", "to": {"kind": "Service", "name": "s"}}),
+        )
+        .await;
+    let many = "X-Y: z\r\n".repeat(200);
+    let long = format!("X-Long: {}\r\n", "y".repeat(300 << 10));
+    for (request, expect) in [
+        ("GET / HTTP/1.1\r\nHost: s.example\r\n\r\n".to_owned(), "HTTP/1.1 200 OK"),
+        ("GET / HTTP/1.0\r\nHost: s.example\r\n\r\n".to_owned(), "HTTP/1.0 200 OK"),
+        ("GET http://s.example/ HTTP/1.1\r\nHost: other\r\n\r\n".to_owned(), "HTTP/1.1 200 OK"),
+        ("HEAD / HTTP/1.1\r\nHost: s.example\r\n\r\n".to_owned(), "content-length: 1\r\n"),
+        ("POST /echo HTTP/1.1\r\nHost: s.example\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n".to_owned(), "\r\nabc\r\n"),
+        ("POST /echo HTTP/1.1\r\nHost: s.example\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc".to_owned(), "\r\n\r\nabc"),
+        ("GET / HTTP/1.1\r\n\r\n".to_owned(), "HTTP/1.1 400 "),
+        ("GET / HTTP/1.1\r\nHost: s.example\r\nHost: t.example\r\n\r\n".to_owned(), "HTTP/1.1 400 "),
+        ("CONNECT s.example:80 HTTP/1.1\r\nHost: s.example\r\n\r\n".to_owned(), "HTTP/1.1 405 "),
+        ("POST / HTTP/1.1\r\nHost: s.example\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd".to_owned(), "HTTP/1.1 400 "),
+        ("POST / HTTP/1.1\r\nHost: s.example\r\nTransfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n".to_owned(), "HTTP/1.1 400 "),
+        (format!("GET / HTTP/1.1\r\nHost: s.example\r\n{many}\r\n"), "HTTP/1.1 431 "),
+        (format!("GET / HTTP/1.1\r\nHost: s.example\r\n{long}\r\n"), "HTTP/1.1 431 "),
+    ] {
+        let answer = raw(&world, &request).await;
+        let shown: String = request.chars().take(200).collect();
+        assert!(answer.contains(expect), "{shown}\n{answer}");
+    }
+    // A length beside chunks: the chunks decide, and the length does not reach the endpoint.
+    let both = "POST /head HTTP/1.1\r\nHost: s.example\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+    let answer = raw(&world, both).await;
+    assert!(!answer.contains("content-length\""), "{answer}");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_ends_its_request() {
+    let world = World::start().await;
+    let backend = Backend::start("a").await;
+    world.service("s", &[&backend]).await;
+    world
+        .route(
+            "s",
+            json!({"host": "s.example", "to": {"kind": "Service", "name": "s"}}),
+        )
+        .await;
+    let before = (backend.requests(), backend.connections());
+    let mut stream = TcpStream::connect(world.server.router().unwrap())
+        .await
+        .unwrap();
+    stream
+        .write_all(b"GET /slow HTTP/1.1\r\nHost: s.example\r\n\r\n")
+        .await
+        .unwrap();
+    world
+        .wait("the request", async || backend.requests() == before.0 + 1)
+        .await;
+    drop(stream);
+    let revision = world.leave("s", &backend).await;
+    world.applied(revision).await;
+    world
+        .wait("nothing to be in flight", async || {
+            world.draining().await.is_empty()
+        })
+        .await;
+    world
+        .wait("the connections to be closed", async || {
+            backend.connections() == 0
+        })
+        .await;
+    world.stop().await;
+}
