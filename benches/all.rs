@@ -11,6 +11,8 @@ mod deployment;
 mod fixture;
 #[path = "all/new_app.rs"]
 mod new_app;
+#[path = "all/router.rs"]
+mod router;
 #[path = "all/server.rs"]
 mod server;
 
@@ -36,6 +38,7 @@ fn main() {
     rows.extend(server::rows());
     rows.extend(deployment::rows());
     rows.extend(new_app::rows());
+    rows.extend(router::rows());
     println!("| what | Upshift | beside it | |");
     println!("|---|---|---|---|");
     for Row {

@@ -94,6 +94,9 @@ _upshift() {
             upshift,rollout)
                 cmd="upshift__subcmd__rollout"
                 ;;
+            upshift,router)
+                cmd="upshift__subcmd__router"
+                ;;
             upshift,scale)
                 cmd="upshift__subcmd__scale"
                 ;;
@@ -205,6 +208,9 @@ _upshift() {
             upshift__subcmd__help,rollout)
                 cmd="upshift__subcmd__help__subcmd__rollout"
                 ;;
+            upshift__subcmd__help,router)
+                cmd="upshift__subcmd__help__subcmd__router"
+                ;;
             upshift__subcmd__help,scale)
                 cmd="upshift__subcmd__help__subcmd__scale"
                 ;;
@@ -305,7 +311,7 @@ _upshift() {
 
     case "${cmd}" in
         upshift)
-            opts="-n -s -v -h -V --namespace --local --data-dir --server --token --kubeconfig --context --cluster --user --certificate-authority --client-certificate --client-key --tls-server-name --insecure-skip-tls-verify --request-timeout --loglevel --v --help --version new-project project projects status new-app new-build start-build cancel-build deploy rollback rollout create apply get describe label annotate expose scale delete logs wait patch api-resources api-versions serve node config whoami completion version options help"
+            opts="-n -s -v -h -V --namespace --local --data-dir --server --token --kubeconfig --context --cluster --user --certificate-authority --client-certificate --client-key --tls-server-name --insecure-skip-tls-verify --request-timeout --loglevel --v --help --version new-project project projects status new-app new-build start-build cancel-build deploy rollback rollout create apply get describe label annotate expose scale delete logs wait patch api-resources api-versions serve node router config whoami completion version options help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2229,7 +2235,7 @@ _upshift() {
             return 0
             ;;
         upshift__subcmd__help)
-            opts="new-project project projects status new-app new-build start-build cancel-build deploy rollback rollout create apply get describe label annotate expose scale delete logs wait patch api-resources api-versions serve node config whoami completion version options help"
+            opts="new-project project projects status new-app new-build start-build cancel-build deploy rollback rollout create apply get describe label annotate expose scale delete logs wait patch api-resources api-versions serve node router config whoami completion version options help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2791,6 +2797,20 @@ _upshift() {
         upshift__subcmd__help__subcmd__rollout__subcmd__undo)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        upshift__subcmd__help__subcmd__router)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -5182,6 +5202,100 @@ _upshift() {
             fi
             case "${prev}" in
                 --to-revision)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --namespace)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -n)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --data-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -s)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --kubeconfig)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --context)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cluster)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --certificate-authority)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --client-certificate)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --client-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-server-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --request-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --v)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --loglevel)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -v)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        upshift__subcmd__router)
+            opts="-n -s -v -h --listen --name --namespace --local --data-dir --server --token --kubeconfig --context --cluster --user --certificate-authority --client-certificate --client-key --tls-server-name --insecure-skip-tls-verify --request-timeout --loglevel --v --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --name)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -69,6 +69,7 @@ set edit:completion:arg-completer[upshift] = {|@words|
             cand api-versions 'Print the supported API versions on the server, in the form of "group/version"'
             cand serve 'Run the embedded server: API, registry, controllers, a router and a node'
             cand node 'Run a node agent on this machine, or let other machines in'
+            cand router 'Run a router alone: it serves the routes of a server that runs elsewhere'
             cand config 'Show the kubeconfig and change the context in use'
             cand whoami 'Return information about the current session'
             cand completion 'Output shell completion code for the specified shell (bash, zsh, fish, powershell, elvish)'
@@ -1322,6 +1323,32 @@ set edit:completion:arg-completer[upshift] = {|@words|
             cand -h 'Print help'
             cand --help 'Print help'
         }
+        &'upshift;router'= {
+            cand --listen 'Where to take requests for routes'
+            cand --name 'The name of its Router object; each router has its own'
+            cand -n 'The project of this call, instead of the current one'
+            cand --namespace 'The project of this call, instead of the current one'
+            cand --data-dir 'The folder of the embedded server'
+            cand -s 'The address of the API server'
+            cand --server 'The address of the API server'
+            cand --token 'Bearer token for the API server'
+            cand --kubeconfig 'The kubeconfig file to use'
+            cand --context 'The context of the kubeconfig to use'
+            cand --cluster 'The cluster of the kubeconfig to use'
+            cand --user 'The user of the kubeconfig to use'
+            cand --certificate-authority 'File with the authorities that may have signed the server''s certificate'
+            cand --client-certificate 'File with the client certificate'
+            cand --client-key 'File with the key of the client certificate'
+            cand --tls-server-name 'The name to expect in the server''s certificate'
+            cand --request-timeout 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever'
+            cand -v 'How much to tell about requests, 0 to 10'
+            cand --v 'How much to tell about requests, 0 to 10'
+            cand --loglevel 'How much to tell about requests, 0 to 10'
+            cand --local 'Use the embedded server of this machine, whatever the kubeconfig says'
+            cand --insecure-skip-tls-verify 'Do not check the server''s certificate; anybody can then read and change what is sent'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
         &'upshift;config'= {
             cand -n 'The project of this call, instead of the current one'
             cand --namespace 'The project of this call, instead of the current one'
@@ -1585,6 +1612,7 @@ set edit:completion:arg-completer[upshift] = {|@words|
             cand api-versions 'Print the supported API versions on the server, in the form of "group/version"'
             cand serve 'Run the embedded server: API, registry, controllers, a router and a node'
             cand node 'Run a node agent on this machine, or let other machines in'
+            cand router 'Run a router alone: it serves the routes of a server that runs elsewhere'
             cand config 'Show the kubeconfig and change the context in use'
             cand whoami 'Return information about the current session'
             cand completion 'Output shell completion code for the specified shell (bash, zsh, fish, powershell, elvish)'
@@ -1675,6 +1703,8 @@ set edit:completion:arg-completer[upshift] = {|@words|
             cand create 'Write a file that lets one machine in, once, under that name'
         }
         &'upshift;help;node;token;create'= {
+        }
+        &'upshift;help;router'= {
         }
         &'upshift;help;config'= {
             cand view 'Display merged kubeconfig settings; secrets are left out'

@@ -72,6 +72,7 @@ Register-ArgumentCompleter -Native -CommandName 'upshift' -ScriptBlock {
             [CompletionResult]::new('api-versions', 'api-versions', [CompletionResultType]::ParameterValue, 'Print the supported API versions on the server, in the form of "group/version"')
             [CompletionResult]::new('serve', 'serve', [CompletionResultType]::ParameterValue, 'Run the embedded server: API, registry, controllers, a router and a node')
             [CompletionResult]::new('node', 'node', [CompletionResultType]::ParameterValue, 'Run a node agent on this machine, or let other machines in')
+            [CompletionResult]::new('router', 'router', [CompletionResultType]::ParameterValue, 'Run a router alone: it serves the routes of a server that runs elsewhere')
             [CompletionResult]::new('config', 'config', [CompletionResultType]::ParameterValue, 'Show the kubeconfig and change the context in use')
             [CompletionResult]::new('whoami', 'whoami', [CompletionResultType]::ParameterValue, 'Return information about the current session')
             [CompletionResult]::new('completion', 'completion', [CompletionResultType]::ParameterValue, 'Output shell completion code for the specified shell (bash, zsh, fish, powershell, elvish)')
@@ -1363,6 +1364,33 @@ Register-ArgumentCompleter -Native -CommandName 'upshift' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break
         }
+        'upshift;router' {
+            [CompletionResult]::new('--listen', '--listen', [CompletionResultType]::ParameterName, 'Where to take requests for routes')
+            [CompletionResult]::new('--name', '--name', [CompletionResultType]::ParameterName, 'The name of its Router object; each router has its own')
+            [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'The project of this call, instead of the current one')
+            [CompletionResult]::new('--namespace', '--namespace', [CompletionResultType]::ParameterName, 'The project of this call, instead of the current one')
+            [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'The folder of the embedded server')
+            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'The address of the API server')
+            [CompletionResult]::new('--server', '--server', [CompletionResultType]::ParameterName, 'The address of the API server')
+            [CompletionResult]::new('--token', '--token', [CompletionResultType]::ParameterName, 'Bearer token for the API server')
+            [CompletionResult]::new('--kubeconfig', '--kubeconfig', [CompletionResultType]::ParameterName, 'The kubeconfig file to use')
+            [CompletionResult]::new('--context', '--context', [CompletionResultType]::ParameterName, 'The context of the kubeconfig to use')
+            [CompletionResult]::new('--cluster', '--cluster', [CompletionResultType]::ParameterName, 'The cluster of the kubeconfig to use')
+            [CompletionResult]::new('--user', '--user', [CompletionResultType]::ParameterName, 'The user of the kubeconfig to use')
+            [CompletionResult]::new('--certificate-authority', '--certificate-authority', [CompletionResultType]::ParameterName, 'File with the authorities that may have signed the server''s certificate')
+            [CompletionResult]::new('--client-certificate', '--client-certificate', [CompletionResultType]::ParameterName, 'File with the client certificate')
+            [CompletionResult]::new('--client-key', '--client-key', [CompletionResultType]::ParameterName, 'File with the key of the client certificate')
+            [CompletionResult]::new('--tls-server-name', '--tls-server-name', [CompletionResultType]::ParameterName, 'The name to expect in the server''s certificate')
+            [CompletionResult]::new('--request-timeout', '--request-timeout', [CompletionResultType]::ParameterName, 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'How much to tell about requests, 0 to 10')
+            [CompletionResult]::new('--v', '--v', [CompletionResultType]::ParameterName, 'How much to tell about requests, 0 to 10')
+            [CompletionResult]::new('--loglevel', '--loglevel', [CompletionResultType]::ParameterName, 'How much to tell about requests, 0 to 10')
+            [CompletionResult]::new('--local', '--local', [CompletionResultType]::ParameterName, 'Use the embedded server of this machine, whatever the kubeconfig says')
+            [CompletionResult]::new('--insecure-skip-tls-verify', '--insecure-skip-tls-verify', [CompletionResultType]::ParameterName, 'Do not check the server''s certificate; anybody can then read and change what is sent')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
         'upshift;config' {
             [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'The project of this call, instead of the current one')
             [CompletionResult]::new('--namespace', '--namespace', [CompletionResultType]::ParameterName, 'The project of this call, instead of the current one')
@@ -1635,6 +1663,7 @@ Register-ArgumentCompleter -Native -CommandName 'upshift' -ScriptBlock {
             [CompletionResult]::new('api-versions', 'api-versions', [CompletionResultType]::ParameterValue, 'Print the supported API versions on the server, in the form of "group/version"')
             [CompletionResult]::new('serve', 'serve', [CompletionResultType]::ParameterValue, 'Run the embedded server: API, registry, controllers, a router and a node')
             [CompletionResult]::new('node', 'node', [CompletionResultType]::ParameterValue, 'Run a node agent on this machine, or let other machines in')
+            [CompletionResult]::new('router', 'router', [CompletionResultType]::ParameterValue, 'Run a router alone: it serves the routes of a server that runs elsewhere')
             [CompletionResult]::new('config', 'config', [CompletionResultType]::ParameterValue, 'Show the kubeconfig and change the context in use')
             [CompletionResult]::new('whoami', 'whoami', [CompletionResultType]::ParameterValue, 'Return information about the current session')
             [CompletionResult]::new('completion', 'completion', [CompletionResultType]::ParameterValue, 'Output shell completion code for the specified shell (bash, zsh, fish, powershell, elvish)')
@@ -1762,6 +1791,9 @@ Register-ArgumentCompleter -Native -CommandName 'upshift' -ScriptBlock {
             break
         }
         'upshift;help;node;token;create' {
+            break
+        }
+        'upshift;help;router' {
             break
         }
         'upshift;help;config' {

@@ -26,6 +26,7 @@ static SERVER: LazyLock<PathBuf> = LazyLock::new(|| {
             let folder = tempfile::tempdir().unwrap();
             let mut options = Options::new(folder.path().join("data"));
             options.listen = Listen::At("127.0.0.1:0".parse().unwrap());
+            options.router = None;
             options.node = false;
             let server = Server::start(options).await.unwrap();
             ready.send(server.data_dir().to_owned()).unwrap();

@@ -267,6 +267,14 @@ fn a_data_dir_that_is_in_use_a_port_that_is_taken_and_a_data_dir_of_another_vers
         output.status.code().unwrap(),
         &[&address, "--listen"],
     );
+    let output = other.run(&[
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--router-listen",
+        &address,
+    ]);
+    expect(&output, 8, &[&address, "--router-listen"]);
     for version in ["0", "999"] {
         let other = Site::new();
         fs::create_dir(other.data()).unwrap();

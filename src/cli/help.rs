@@ -36,7 +36,7 @@ pub const GROUPS: &[(&str, &[&str])] = &[
         "Advanced Commands",
         &["patch", "api-resources", "api-versions"],
     ),
-    ("Server Commands", &["serve", "node"]),
+    ("Server Commands", &["serve", "node", "router"]),
     ("Settings Commands", &["config", "whoami", "completion"]),
     ("Other Commands", &["version", "help", "options"]),
 ];

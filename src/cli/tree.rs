@@ -42,6 +42,7 @@ use crate::cli::program::Program;
 use crate::cli::rollback;
 use crate::cli::rollout;
 use crate::cli::server::node;
+use crate::cli::server::router;
 use crate::cli::server::serve;
 use crate::cli::settings::completion;
 use crate::cli::settings::config;
@@ -91,6 +92,7 @@ enum Command {
     ApiVersions(api_versions::Args),
     Serve(serve::Args),
     Node(node::Args),
+    Router(router::Args),
     Config(config::Args),
     Whoami(whoami::Args),
     Completion(completion::Args),
@@ -104,6 +106,7 @@ impl Command {
         let is_backend = match &self {
             Command::Serve(args) => !args.stop,
             Command::Node(args) => args.is_agent(),
+            Command::Router(_) => true,
             _ => false,
         };
         trace::start(context, if is_backend { "info" } else { "off" });
@@ -114,6 +117,7 @@ impl Command {
             Command::Version(args) if args.client => version::client_only(&args, context),
             Command::Serve(args) => serve::run(&args, context),
             Command::Node(args) if args.is_agent() => node::serve(&args, context),
+            Command::Router(args) => router::run(&args, context),
             client => tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()?
@@ -153,6 +157,7 @@ impl Command {
             Command::Whoami(args) => whoami::run(args, context).await,
             Command::Version(args) => version::run(args, context).await,
             Command::Serve(_)
+            | Command::Router(_)
             | Command::Config(_)
             | Command::Completion(_)
             | Command::Options(_) => {

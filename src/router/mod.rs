@@ -55,6 +55,8 @@ pub struct Options {
     pub name: String,
     pub client: Client,
     pub clock: Clock,
+    /// Whether it also listens on services' own addresses; of the routers on one machine only one can.
+    pub fronts: bool,
     /// Bound already: who starts it has something better to say about an address that is taken.
     pub socket: TcpListener,
 }
@@ -66,6 +68,7 @@ impl Options {
             name: BUILT_IN_ROUTER.to_owned(),
             client,
             clock: Clock::System,
+            fronts: true,
             socket,
         }
     }
@@ -95,6 +98,7 @@ impl Router {
             name,
             client,
             clock,
+            fronts,
             socket,
         } = options;
         let address = socket.local_addr().map_err(Error::Threads)?;
@@ -113,6 +117,7 @@ impl Router {
             services: Cache::start(client.clone(), "", ListOptions::default(), scope),
             slices: Cache::start(client.clone(), "", ListOptions::default(), scope),
             book: Book::default(),
+            has_fronts: fronts,
             fronts: Fronts::new(shared.clone(), client.clone(), clock, scope.clone()),
             workers: workers.clone(),
             progress: progress.clone(),
@@ -168,6 +173,7 @@ struct Follower {
     services: Cache<Service>,
     slices: Cache<EndpointSlice>,
     book: Book,
+    has_fronts: bool,
     fronts: Fronts,
     workers: Workers,
     progress: watch::Sender<Progress>,
@@ -222,8 +228,10 @@ impl Follower {
                 endpoint.leave();
                 self.workers.forget(endpoint.address);
             }
-            for (address, service) in built.fronts {
-                self.fronts.set(address, service);
+            if self.has_fronts {
+                for (address, service) in built.fronts {
+                    self.fronts.set(address, service);
+                }
             }
             left = built.left;
         }

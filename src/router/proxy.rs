@@ -259,13 +259,11 @@ impl Proxy {
         let (flight, within, upstream) = loop {
             let (flight, within) = self.choose(&request, &tried)?;
             let address = flight.endpoint().address;
-            match Upstream::connect(address).await {
-                Ok(upstream) => break (flight, within, upstream),
-                Err(_) => {
-                    flight.endpoint().suspect(true);
-                    tried.push(address);
-                }
+            if let Ok(upstream) = Upstream::connect(address).await {
+                break (flight, within, upstream);
             }
+            flight.endpoint().suspect(true);
+            tried.push(address);
         };
         let (mut sender, connection) = upstream.into_parts();
         tokio::spawn(async move {

@@ -612,7 +612,7 @@ mod tests {
         Arc::new(serde_json::from_value(object).unwrap())
     }
 
-    fn service(ip: &str, ports: Value) -> Arc<Service> {
+    fn service(ip: &str, ports: &Value) -> Arc<Service> {
         let object = json!({"metadata": {"name": "s"}, "spec": {"clusterIP": ip, "ports": ports}});
         Arc::new(serde_json::from_value(object).unwrap())
     }
@@ -709,7 +709,7 @@ mod tests {
     fn a_port_is_found_by_name_by_number_and_by_what_it_leads_to() {
         let ports = json!([{"name": "metrics", "port": 9, "targetPort": 9090}, {"name": "web", "port": 80, "targetPort": 8080}]);
         let mut book = Book::default();
-        book.service(&key("s"), Some(service("None", ports)));
+        book.service(&key("s"), Some(service("None", &ports)));
         book.slice(&key("s-1"), Some(slice("s", ("web", 8080), &["1.1.1.1"])));
         book.slice(
             &key("s-2"),
@@ -744,7 +744,7 @@ mod tests {
         let mut book = Book::default();
         let ports =
             json!([{"name": "", "port": 80}, {"name": "dns", "port": 53, "protocol": "UDP"}]);
-        book.service(&key("s"), Some(service("127.30.0.1", ports)));
+        book.service(&key("s"), Some(service("127.30.0.1", &ports)));
         book.slice(&key("s-1"), Some(slice("s", ("", 8080), &["1.1.1.1"])));
         let (table, built) = book.build().unwrap();
         let address = "127.30.0.1:80".parse().unwrap();

@@ -26,6 +26,7 @@ use crate::cli::context::Purpose;
 use crate::cli::failure;
 use crate::cli::failure::Kind;
 use crate::cli::server::block_on;
+use crate::cli::server::stop_signal;
 use crate::cli::usage;
 use crate::client;
 use crate::client::connection;
@@ -245,13 +246,4 @@ fn allow(pairs: &[String]) -> Result<Allow, Failure> {
         }
     }
     Ok(Allow::Only(allowed))
-}
-
-async fn stop_signal() -> Result<(), Failure> {
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        interrupted = tokio::signal::ctrl_c() => interrupted?,
-    }
-    Ok(())
 }
