@@ -215,7 +215,9 @@ fn waits_for(reason: &'static str) -> impl Fn(&Value) -> bool {
 /// What a pod answers on its port.
 fn ask(pod: &Value) -> io::Result<String> {
     let address = pod["status"]["podIP"].as_str().unwrap_or_default();
-    let mut stream = TcpStream::connect((address, 8080))?;
+    let address = format!("{address}:8080");
+    let address = address.parse().map_err(io::Error::other)?;
+    let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(5))?;
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
     stream.write_all(b"GET / HTTP/1.0\r\n\r\n")?;
     let mut text = String::new();

@@ -132,9 +132,10 @@ fn find(folder: &Folder, pod: &str, asked: &Asked) -> Result<(Folder, Attempt), 
         container = folder.containers().into_iter().next().unwrap_or_default();
     }
     let is_name = !container.contains('/') && !container.starts_with('.');
-    let mut attempts = match is_name && !container.is_empty() {
-        true => folder.attempts(&container),
-        false => Vec::new(),
+    let mut attempts = if is_name && !container.is_empty() {
+        folder.attempts(&container)
+    } else {
+        Vec::new()
     };
     let newest = attempts.pop();
     let wanted = if asked.previous {

@@ -44,7 +44,6 @@ use crate::api::pod::Container;
 use crate::api::pod::Listening;
 use crate::api::pod::Pod;
 use crate::api::pod::PodStatus;
-use crate::base::backoff;
 use crate::base::backoff::Backoff;
 use crate::base::clock::Timestamp;
 

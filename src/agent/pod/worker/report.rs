@@ -1,20 +1,39 @@
 //! What the server gets to know of a pod, written when it changes.
 
 use std::fs::File;
+use std::io;
 use std::io::Read;
 use std::io::Seek;
 use std::io::SeekFrom;
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::Value;
 use serde_json::json;
+use tokio::time::Instant;
 
-use super::*;
+use crate::agent::pod::Trouble;
+use crate::agent::pod::decide;
 use crate::agent::pod::decide::restarts;
 use crate::agent::pod::decide::succeeded;
+use crate::agent::pod::disk::Attempt;
+use crate::agent::pod::events::Severity;
+use crate::agent::pod::status;
+use crate::agent::pod::worker::FAULT_PAUSE;
+use crate::agent::pod::worker::FRESH;
+use crate::agent::pod::worker::LAST_WORD;
+use crate::agent::pod::worker::Worker;
+use crate::agent::pod::worker::is_build;
+use crate::agent::pod::worker::judged;
+use crate::agent::shim::Exit;
 use crate::agent::shim::Reason;
 use crate::agent::shim::stamped;
 use crate::api::kinds;
+use crate::api::pod::Container;
+use crate::api::pod::Listening;
+use crate::api::pod::Pod;
+use crate::api::pod::PodStatus;
+use crate::base::backoff;
 use crate::client::DeleteOptions;
 use crate::client::Patch;
 use crate::client::WriteOptions;

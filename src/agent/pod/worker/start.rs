@@ -1,19 +1,26 @@
 //! Starting a container: its image, its files, its environment, its shim; and what follows the end of a build.
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::io;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use nix::unistd;
+use tokio::sync::watch;
+use tokio::time::Instant;
 
-use super::*;
 use crate::agent::build;
+use crate::agent::pod::Trouble;
 use crate::agent::pod::disk;
+use crate::agent::pod::disk::Attempt;
 use crate::agent::pod::disk::Begun;
 use crate::agent::pod::environment;
 use crate::agent::pod::environment::Source;
 use crate::agent::pod::environment::Sources;
 use crate::agent::pod::environment::Surroundings;
+use crate::agent::pod::events::Severity;
 use crate::agent::pod::hosts;
 use crate::agent::pod::image;
 use crate::agent::pod::image::Image;
@@ -23,12 +30,23 @@ use crate::agent::pod::process;
 use crate::agent::pod::process::LOG_FILES;
 use crate::agent::pod::process::LOG_LIMIT;
 use crate::agent::pod::process::Process;
+use crate::agent::pod::worker::Blocked;
+use crate::agent::pod::worker::LOST;
+use crate::agent::pod::worker::Worker;
+use crate::agent::pod::worker::blocking;
+use crate::agent::pod::worker::grace;
+use crate::agent::pod::worker::is_build;
+use crate::agent::pod::worker::pause_after;
+use crate::agent::shim::Exit;
 use crate::agent::shim::Spec;
 use crate::agent::shim::User;
 use crate::agent::shim::stamped::Stamped;
 use crate::agent::toolchains;
 use crate::api::kinds;
+use crate::api::meta::Key;
 use crate::api::network::Service;
+use crate::api::pod::Container;
+use crate::api::pod::Pod;
 use crate::base::crash;
 use crate::base::text;
 
