@@ -249,8 +249,8 @@ fn remove_namespace(address: Ipv4Addr) -> io::Result<()> {
     // The namespace lives on while a process is in it; the link shall not.
     let _ = run("ip", &["link", "delete", &link], "");
     // Whoever gets the address next is another neighbour; the old one would be asked for a while.
-    let address = address.to_string();
-    let _ = run("ip", &["neigh", "flush", "to", &address, "dev", BRIDGE], "");
+    let old = address.to_string();
+    let _ = run("ip", &["neigh", "flush", "to", &old, "dev", BRIDGE], "");
     if namespace_file(address).exists() {
         run("ip", &["netns", "delete", &name], "")?;
     }
