@@ -300,6 +300,13 @@ fn branches_tags_commits_and_submodules() {
             "FetchSourceFailed",
             "has no branch, tag or commit \"nowhere\"",
         );
+    let asked = json!({"spec": {"revision": {"type": "Git", "git": {"commit": first}}}});
+    let place = Place::new("static");
+    place
+        .build(&json!({"git": {"uri": uri, "ref": "next"}}), &asked)
+        .done();
+    let page = place.unpacked().join("opt/app-root/src/index.html");
+    assert_eq!(fs::read_to_string(page).unwrap(), "one");
     place
         .build(&json!({"git": {"uri": server.url("none.git")}}), &json!({}))
         .failed("FetchSourceFailed", "not found");

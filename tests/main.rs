@@ -6,6 +6,8 @@ mod agent;
 mod api;
 mod application;
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod build_flow;
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod builds;
 mod cli;
 mod controllers;

@@ -470,7 +470,8 @@ fn end(build: &Build, phase: BuildPhase, outcome: &Outcome, now: Timestamp) -> D
         status["output"] = json!({"to": {"imageDigest": outcome.image_digest}});
     }
     let mut merge = json!({ "status": status });
-    if build.spec.common.revision.is_none() && outcome.revision.is_some() {
+    // What was really built says more than the commit that was asked for.
+    if outcome.revision.is_some() && build.spec.common.revision != outcome.revision {
         merge["spec"] = json!({"revision": outcome.revision});
     }
     Decision::one(Change::patch(build, merge)).noting(ended(build, phase))

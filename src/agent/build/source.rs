@@ -13,8 +13,8 @@ use crate::agent::build::ignore::Ignored;
 use crate::agent::build::inside::Work;
 use crate::api::build::BUILD_SOURCE;
 use crate::api::build::Build;
+use crate::api::build::CommonSpec;
 use crate::api::build::GitRevision;
-use crate::api::build::Source;
 use crate::api::build::SourceRevision;
 use crate::content::archive;
 
@@ -36,7 +36,7 @@ pub(super) fn fetch(work: &mut Work<'_>, build: &Build) -> Result<Fetched, Failu
     let mut fetched = if is_uploaded {
         unpack(work, build, &whole)?
     } else {
-        clone(work, source, &whole)?
+        clone(work, build, &whole)?
     };
     // Git's credentials have done what they are for.
     let _ = fs::remove_dir_all(work.folder.join("secret"));
@@ -48,15 +48,23 @@ pub(super) fn fetch(work: &mut Work<'_>, build: &Build) -> Result<Fetched, Failu
     Ok(fetched)
 }
 
-fn clone(work: &mut Work<'_>, source: &Source, into: &Path) -> Result<Fetched, Failure> {
+fn clone(work: &mut Work<'_>, build: &Build, into: &Path) -> Result<Fetched, Failure> {
     let failed = |detail: String| Failure::new(Reason::FetchSourceFailed, detail);
+    let CommonSpec {
+        source, revision, ..
+    } = &build.spec.common;
     let Some(git) = source.git.as_ref().filter(|git| !git.uri.is_empty()) else {
         return Err(failed("the build has no source".to_owned()));
     };
     let remote = git::Remote::parse(&git.uri).map_err(failed)?;
     let uri = remote.shown();
     work.output.line(&format!("Cloning \"{uri}\" ..."));
-    let commit = git::clone(work, &remote, &git.reference, into)
+    // A commit that was asked for goes before the branch that it may have left by now.
+    let asked = revision.as_ref().and_then(|one| one.git.as_ref());
+    let asked = asked.map(|revision| revision.commit.as_str());
+    let reference = asked.filter(|commit| !commit.is_empty());
+    let reference = reference.unwrap_or(&git.reference);
+    let commit = git::clone(work, &remote, reference, into)
         .map_err(|why| failed(format!("{uri}: {why}")))?;
     say(work, &commit.revision, &commit.date);
     Ok(Fetched {
