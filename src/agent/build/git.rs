@@ -9,10 +9,10 @@ use std::io;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::path::PathBuf;
 use std::process::Child;
 use std::process::Command;
 use std::process::Stdio;
+use std::thread::JoinHandle;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -171,7 +171,6 @@ struct Git<'a> {
     /// `-c` settings before every command.
     settings: Vec<String>,
     ssh: String,
-    errors: PathBuf,
 }
 
 impl<'a> Git<'a> {
@@ -213,7 +212,6 @@ impl<'a> Git<'a> {
             folder,
             settings,
             ssh: ssh_command(&secret),
-            errors: work.folder.join("tmp/git-errors"),
         })
     }
 
@@ -296,28 +294,19 @@ impl<'a> Git<'a> {
 
     /// Runs git; its output, or its own last word on what went wrong.
     fn output(&self, arguments: &[&str]) -> Result<String, String> {
-        let errors = fs::File::create(&self.errors).map_err(|error| explain(&error))?;
         let mut child = self
             .command(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(errors)
+            .stderr(Stdio::piped())
             .spawn()
             .map_err(|error| format!("cannot run git: {error}"))?;
-        let reader = child.stdout.take().map(|mut pipe| {
-            std::thread::spawn(move || {
-                let mut text = Vec::new();
-                let _ = pipe.read_to_end(&mut text);
-                String::from_utf8_lossy(&text).into_owned()
-            })
-        });
-        let succeeded = wait(&mut child)?;
-        if succeeded {
-            let text = reader.and_then(|reader| reader.join().ok());
-            return Ok(text.unwrap_or_default());
+        // Both at once and in memory: a full pipe would hold git up, and a full disk lose what it says about it.
+        let (output, errors) = (read(child.stdout.take()), read(child.stderr.take()));
+        if wait(&mut child)? {
+            return Ok(output.join().unwrap_or_default());
         }
-        let errors = fs::read(&self.errors).unwrap_or_default();
-        Err(last_word(&String::from_utf8_lossy(&errors)))
+        Err(last_word(&errors.join().unwrap_or_default()))
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
@@ -344,6 +333,15 @@ impl<'a> Git<'a> {
             .env("GIT_SSH_COMMAND", &self.ssh);
         command
     }
+}
+
+/// Reads a pipe to its end, beside what else is done.
+fn read(pipe: Option<impl Read + Send + 'static>) -> JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut text = Vec::new();
+        let _ = pipe.map(|mut pipe| pipe.read_to_end(&mut text));
+        String::from_utf8_lossy(&text).into_owned()
+    })
 }
 
 /// Waits for git, but not for ever.

@@ -99,7 +99,12 @@ pub fn main(folder: &Path, environment: &Environment, streams: &Streams) -> Exit
         ..result
     };
     let bytes = serde_json::to_vec(&result).expect("plain data");
-    let written = fs::write(work.folder.join("result.json"), bytes);
+    let path = work.folder.join("result.json");
+    let written = fs::write(&path, &bytes).or_else(|_| {
+        // The disk may be full of what was worked with, and the reason must not be lost.
+        work.drop_work();
+        fs::write(&path, &bytes)
+    });
     match written {
         Ok(()) if succeeded => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,
@@ -189,8 +194,7 @@ impl Work<'_> {
                 s2i::post_commit(work, &plan, hook)
             })?;
         }
-        let _ = fs::remove_dir_all(self.rootfs());
-        let _ = fs::remove_dir_all(self.folder.join("upload"));
+        self.drop_work();
         Ok(Result {
             outcome: Outcome {
                 revision: fetched.revision,
@@ -198,6 +202,13 @@ impl Work<'_> {
             },
             manifest,
         })
+    }
+
+    /// Removes what only the build itself needs.
+    fn drop_work(&self) {
+        for name in ["upload", "rootfs", "cache", "tmp", "home"] {
+            let _ = fs::remove_dir_all(self.folder.join(name));
+        }
     }
 
     /// Removes what an earlier try left.

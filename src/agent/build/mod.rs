@@ -140,8 +140,18 @@ pub(crate) async fn finish(
         (Some(exit), Ok(Some(result))) if exit.reason == Ended::Exited && exit.signal.is_none() => {
             result.outcome
         }
+        (Some(exit), _) if exit.code.is_some_and(|code| code != 0) && is_full(place) => {
+            let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+            Failure::new(Reason::GenericBuildFailed, failure::explain(&full)).outcome()
+        }
         (exit, _) => ended(exit).outcome(),
     }
+}
+
+/// Whether there is no room for even a short file.
+fn is_full(place: &Place<'_>) -> bool {
+    nix::sys::statvfs::statvfs(place.folder)
+        .is_ok_and(|about| about.blocks_available() * about.fragment_size() < 64 << 10)
 }
 
 /// Why a child ended that left no result.
