@@ -48,7 +48,7 @@ pub const SUBCOMMAND: &str = "__static";
 /// What one answer reads at a time.
 const PIECE: usize = 64 << 10;
 /// How long requests under way may take after TERM; the pod's own grace ends them earlier or later.
-const GRACE: Duration = Duration::from_mins(10);
+const GRACE: Duration = Duration::from_secs(600);
 
 type Answer = Response<UnsyncBoxBody<Bytes, io::Error>>;
 
@@ -100,13 +100,13 @@ async fn serve(environment: &Environment, streams: &Streams) -> io::Result<()> {
     let (stop, stopping) = watch::channel(());
     loop {
         let stream = tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
-                Err(_) => {
+            accepted = listener.accept() => {
+                let Ok((stream, _)) = accepted else {
                     tokio::time::sleep(Duration::from_millis(50)).await;
                     continue;
-                }
-            },
+                };
+                stream
+            }
             _ = term.recv() => break,
         };
         let _ = stream.set_nodelay(true);

@@ -3,7 +3,7 @@
 //! References are resolved and written down before the pod is made, so that a repetition makes the same pod. The node
 //! does the rest (`agent::build`) and says how it ended by an [`Outcome`]. Nothing here knows what a build does.
 //!
-//! Sources: facts/oc.md 6.1, 6.2; openshift-controller-manager pkg/build/controller/build/build_controller.go.
+//! Sources: facts/oc.md 6.1, 6.2; openshift-controller-manager `pkg/build/controller/build/build_controller.go`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -326,15 +326,14 @@ fn output(
     }
     let namespace = or(&to.namespace, namespace);
     let (stream, tag) = split_tag(&to.name);
-    match world.image_streams.find(&Key::new(namespace, stream)) {
-        Some(_) => Ok(format!("{REGISTRY}/{namespace}/{stream}:{tag}")),
-        None => {
-            let message = format!(
-                "Output image could not be resolved: there is no image stream {stream} in namespace {namespace}."
-            );
-            Err(("InvalidOutputReference", message))
-        }
+    let key = Key::new(namespace, stream);
+    if world.image_streams.find(&key).is_none() {
+        let message = format!(
+            "Output image could not be resolved: there is no image stream {stream} in namespace {namespace}."
+        );
+        return Err(("InvalidOutputReference", message));
     }
+    Ok(format!("{REGISTRY}/{namespace}/{stream}:{tag}"))
 }
 
 fn or<'a>(text: &'a str, otherwise: &'a str) -> &'a str {
@@ -411,10 +410,8 @@ fn pod_deleted(build: &Build, now: Timestamp) -> Decision {
 
 /// How a pod that is over says its build ended.
 fn outcome(pod: &Pod) -> Outcome {
-    let terminated = pod.status.container_statuses.iter();
-    let terminated = terminated
-        .filter_map(|one| one.state.terminated.as_ref())
-        .next();
+    let mut statuses = pod.status.container_statuses.iter();
+    let terminated = statuses.find_map(|one| one.state.terminated.as_ref());
     let told = terminated.and_then(|one| serde_json::from_str::<Outcome>(&one.message).ok());
     let is_failed = pod.status.phase == PodPhase::Failed;
     match told {

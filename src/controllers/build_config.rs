@@ -195,7 +195,7 @@ fn trigger(config: &BuildConfig, world: &World) -> Decision {
         if let Some(missing) = missing {
             return Decision::nothing().noting(unresolved(config, &missing.from));
         }
-        return begin(config, &waiting, config_change());
+        return begin(config, &waiting, &config_change());
     }
     let Some(new) = waiting.iter().find(|one| one.is_new()) else {
         return Decision::nothing();
@@ -214,7 +214,7 @@ fn trigger(config: &BuildConfig, world: &World) -> Decision {
         request.upload = Some(upload);
         request.revision.clone_from(&build.spec.common.revision);
     }
-    begin(config, &waiting, request)
+    begin(config, &waiting, &request)
 }
 
 fn unresolved(config: &BuildConfig, from: &ObjectRef) -> Note {
@@ -255,8 +255,8 @@ fn image_change(new: &Waiting<'_>) -> Request {
 }
 
 /// Makes the next build, and counts it.
-fn begin(config: &BuildConfig, waiting: &[Waiting<'_>], request: Request) -> Decision {
-    let next = match build::instantiate(config, &request) {
+fn begin(config: &BuildConfig, waiting: &[Waiting<'_>], request: &Request) -> Decision {
+    let next = match build::instantiate(config, request) {
         Ok(next) => next,
         Err(refusal) => {
             let message = format!(

@@ -24,7 +24,7 @@ use crate::api::build::Person;
 use crate::plan::build::is_local;
 
 /// How long one command may take.
-const PATIENCE: Duration = Duration::from_mins(10);
+const PATIENCE: Duration = Duration::from_secs(600);
 /// Connections slower than a byte a second for this long are given up.
 const SLOWEST_SECONDS: &str = "60";
 
