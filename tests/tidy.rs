@@ -130,6 +130,7 @@ fn without_tests(text: &str) -> &str {
             let end = after.find("]\n").map_or(after.len(), |end| end + 1);
             after = after[end..].trim_start();
         }
+        let after = after.strip_prefix("pub(crate) ").unwrap_or(after);
         after.starts_with("mod ") && after.lines().next().is_some_and(|line| line.ends_with('{'))
     });
     tests.map_or(text, |(at, _)| &text[..at])
