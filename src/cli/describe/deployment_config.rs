@@ -49,9 +49,10 @@ pub fn write(one: &DeploymentConfig, related: &Related, now: Timestamp, page: &m
 
 fn spec(spec: &DeploymentConfigSpec, page: &mut Page) {
     page.field("Selector", joined(&spec.selector));
-    let test = match spec.test {
-        true => " (test, will be scaled down between deployments)",
-        false => "",
+    let test = if spec.test {
+        " (test, will be scaled down between deployments)"
+    } else {
+        ""
     };
     page.field("Replicas", format!("{}{test}", spec.replicas));
     if spec.paused {

@@ -128,7 +128,7 @@ pub fn endpoints(one: &Endpoints, page: &mut Page) {
                 .collect();
             if !rows.is_empty() {
                 page.section("Ports", |page| {
-                    page.table(&["Name", "Port", "Protocol"], rows)
+                    page.table(&["Name", "Port", "Protocol"], rows);
                 });
             }
             page.gap();

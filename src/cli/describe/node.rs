@@ -72,7 +72,7 @@ pub fn write(node: &Node, related: &Related, now: Timestamp, page: &mut Page) {
         })
         .collect();
     page.indented(2, |page| {
-        page.table(&["Namespace", "Name", "Status", "Age"], rows)
+        page.table(&["Namespace", "Name", "Status", "Age"], rows);
     });
     let rows = related
         .gears

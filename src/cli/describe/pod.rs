@@ -55,9 +55,12 @@ pub fn write(pod: &Pod, page: &mut Page) {
         let ports: Vec<String> = status
             .listening
             .iter()
-            .map(|one| match one.everywhere {
-                true => format!("{} (on every address)", one.port),
-                false => one.port.to_string(),
+            .map(|one| {
+                if one.everywhere {
+                    format!("{} (on every address)", one.port)
+                } else {
+                    one.port.to_string()
+                }
             })
             .collect();
         page.field("Listens On", ports.join(", "));
@@ -67,7 +70,7 @@ pub fn write(pod: &Pod, page: &mut Page) {
             let found = status.container_statuses.iter();
             let status = found.clone().find(|one| one.name == container.name);
             page.section(&container.name, |page| {
-                self::container(container, Some(status), page)
+                self::container(container, Some(status), page);
             });
         }
     });
@@ -123,6 +126,10 @@ pub fn template(template: &Value, page: &mut Page) {
 }
 
 /// One container; `status` is `None` in a template, `Some(None)` before the node has said anything.
+#[expect(
+    clippy::option_option,
+    reason = "a template has no status, a new pod not yet one"
+)]
 fn container(container: &Container, status: Option<Option<&ContainerStatus>>, page: &mut Page) {
     if let Some(status) = status {
         page.line("Container ID:\t");
@@ -196,7 +203,9 @@ fn state(name: &str, state: Option<&ContainerState>, page: &mut Page) {
     let state = state.cloned().unwrap_or_default();
     if let Some(running) = &state.running {
         page.field(name, "Running");
-        let started = running.started_at.map_or_else(String::new, |at| at.mail());
+        let started = running
+            .started_at
+            .map_or_else(String::new, crate::base::clock::Timestamp::mail);
         page.line(&format!("  Started:\t{started}"));
     } else if let Some(ended) = &state.terminated {
         page.field(name, "Terminated");

@@ -79,7 +79,7 @@ pub fn deployment(one: &Deployment, related: &Related, page: &mut Page) {
         });
         let rows = rows.collect();
         page.section("Conditions", |page| {
-            page.table(&["Type", "Status", "Reason"], rows)
+            page.table(&["Type", "Status", "Reason"], rows);
         });
     }
     let mut sets: Vec<&ReplicaSet> = related

@@ -54,9 +54,10 @@ async fn lines(
     context: &Context,
     client: &Client,
 ) -> Result<(), Failure> {
-    let prefix = match prefix {
-        true => format!("[{}] ", source.label),
-        false => String::new(),
+    let prefix = if prefix {
+        format!("[{}] ", source.label)
+    } else {
+        String::new()
     };
     let mut body = client.open(&source.path).await?;
     let mut rest = Vec::new();

@@ -72,9 +72,10 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
     check(&args, context)?;
     let connection = context.connect(Purpose::Reading).await?;
     let client = &connection.client;
-    let namespace = match args.all_namespaces {
-        true => "",
-        false => connection.namespace.as_str(),
+    let namespace = if args.all_namespaces {
+        ""
+    } else {
+        connection.namespace.as_str()
     };
     let (header, objects) =
         tokio::try_join!(header(client, namespace), Objects::read(client, namespace))?;
