@@ -1,4 +1,4 @@
-//! Kubernetes' own Deployment: one ReplicaSet per pod template, exchanged step by step.
+//! Kubernetes' own Deployment: one `ReplicaSet` per pod template, exchanged step by step.
 //!
 //! The arithmetic is [`surge`], as for deployment configs. What differs is Kubernetes' way: a version is found by the hash
 //! of its template, numbers are annotations (`deployment.kubernetes.io/revision`), and a rollout that comes no further is
@@ -7,7 +7,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
 use serde_json::json;
 
 use crate::api::core::Condition;
@@ -41,9 +40,9 @@ use crate::plan::surge::Limits;
 
 /// Label of a version's pods, and in its selector.
 const LABEL_HASH: &str = "pod-template-hash";
-/// Annotation of a Deployment and of its ReplicaSets: the number of the version.
+/// Annotation of a Deployment and of its `ReplicaSets`: the number of the version.
 const ANNOTATION_REVISION: &str = "deployment.kubernetes.io/revision";
-/// Annotation of a Deployment that is no business of its ReplicaSets.
+/// Annotation of a Deployment that is no business of its `ReplicaSets`.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 const DEFAULT_HISTORY: u32 = 10;
 const DEFAULT_DEADLINE: u64 = 600;
@@ -72,13 +71,13 @@ static WATCHES: &[Watch] = &[
         kind: &kinds::NODE,
         keys: |world, touched| {
             let pods = world.pods.on_node(&touched.key.name);
-            let sets: Vec<Key> = pods.flat_map(|pod| set_of(&pod.metadata)).collect();
+            let sets: Vec<Key> = pods.filter_map(|pod| set_of(&pod.metadata)).collect();
             of_sets(world, sets.iter())
         },
     },
 ];
 
-/// The ReplicaSet that controls a pod.
+/// The `ReplicaSet` that controls a pod.
 fn set_of(pod: &Metadata) -> Option<Key> {
     let mut owners = pod.owner_references.iter();
     let owner = owners.find(|one| is_controller(one, "ReplicaSet"))?;
@@ -89,7 +88,7 @@ fn is_controller(owner: &OwnerReference, kind: &str) -> bool {
     owner.controller == Some(true) && owner.kind == kind
 }
 
-/// The Deployments of ReplicaSets.
+/// The Deployments of `ReplicaSets`.
 fn of_sets<'k>(world: &World, sets: impl Iterator<Item = &'k Key>) -> Vec<Key> {
     let sets = sets.filter_map(|key| world.replica_sets.find(key));
     let mut keys: Vec<Key> = sets
@@ -121,7 +120,7 @@ impl Controller for Deployments {
     }
 }
 
-/// One version: its ReplicaSet and that one's pods.
+/// One version: its `ReplicaSet` and that one's pods.
 struct Version<'w> {
     revision: u64,
     set: &'w Arc<ReplicaSet>,
@@ -178,7 +177,7 @@ impl<'w> Scene<'w> {
         }
     }
 
-    fn new(&self) -> Option<usize> {
+    fn newest(&self) -> Option<usize> {
         let mut names = self.versions.iter().map(|one| &one.set.metadata.name);
         names.position(|name| *name == self.wanted)
     }
@@ -203,7 +202,7 @@ impl<'w> Scene<'w> {
     }
 
     fn decide(mut self) -> Decision {
-        let new = self.new();
+        let new = self.newest();
         match new {
             _ if self.deployment.spec.paused => self.scale_paused(),
             None => self.create(),
@@ -229,9 +228,10 @@ impl<'w> Scene<'w> {
     fn create(&mut self) {
         let others = self.others(None);
         let olds = self.crowds(&others);
-        let replicas = match self.is_recreate() {
-            true => 0,
-            false => surge::step(Crowd::default(), &olds, self.desired, self.limits()).new,
+        let replicas = if self.is_recreate() {
+            0
+        } else {
+            surge::step(Crowd::default(), &olds, self.desired, self.limits()).new
         };
         let last = self.versions.iter().map(|one| one.revision).max();
         let set = self.set(replicas, last.unwrap_or(0) + 1);
@@ -377,9 +377,10 @@ impl<'w> Scene<'w> {
         let waited_for = status.conditions != known.conditions
             || status.observed_generation != known.observed_generation;
         let merge = json!(status);
-        self.decision.changes.push(match waited_for {
-            true => Change::status(self.deployment, &merge),
-            false => Change::report(self.deployment, &merge),
+        self.decision.changes.push(if waited_for {
+            Change::status(self.deployment, &merge)
+        } else {
+            Change::report(self.deployment, &merge)
         });
     }
 
@@ -394,17 +395,18 @@ impl<'w> Scene<'w> {
                 last_transition_time: Some(now),
             };
         let minimum = self.limits().min_available(self.desired);
-        let available = match status.available_replicas >= minimum {
-            true => (
+        let available = if status.available_replicas >= minimum {
+            (
                 "True",
                 "MinimumReplicasAvailable",
                 "Deployment has minimum availability.",
-            ),
-            false => (
+            )
+        } else {
+            (
                 "False",
                 "MinimumReplicasUnavailable",
                 "Deployment does not have minimum availability.",
-            ),
+            )
         };
         condition("Available", available).put(&mut status.conditions);
         if self.deployment.spec.paused {
@@ -480,6 +482,7 @@ fn revision(metadata: &Metadata) -> u64 {
 mod tests {
     use super::*;
     use crate::controllers::world::Tabled;
+    use serde_json::Value;
 
     fn put<T: Tabled>(world: &mut World, object: Value) {
         let object: T = serde_json::from_value(object).unwrap();

@@ -1,4 +1,4 @@
-//! A DeploymentConfig's versions: when one begins, how its pods take the place of the old ones, how it ends.
+//! A `DeploymentConfig`'s versions: when one begins, how its pods take the place of the old ones, how it ends.
 //!
 //! What OpenShift does in a deployer pod is decided here look by look, from the objects alone: which version is due
 //! ([`plan`]), how many pods each replication controller has now ([`surge`]), whether the rollout is complete, has come no
@@ -50,7 +50,7 @@ const DEFAULT_HISTORY: u32 = 10;
 /// How long Recreate waits for the old pods to be gone.
 const OLD_PODS: Duration = Duration::from_secs(120);
 
-/// Decides for one DeploymentConfig.
+/// Decides for one `DeploymentConfig`.
 #[derive(Debug, Default)]
 pub(crate) struct DeploymentConfigs;
 
@@ -159,6 +159,10 @@ struct Progressing {
 }
 
 impl Progressing {
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "every caller hands it on as an option"
+    )]
     fn new(status: &'static str, reason: &'static str, message: String) -> Option<Progressing> {
         Some(Progressing {
             status,
@@ -273,7 +277,7 @@ impl<'w> Scene<'w> {
                 annotations[deployment::ANNOTATION_REASON] =
                     "newer deployment was found running".into();
             }
-            self.annotate(place, annotations, None);
+            self.annotate(place, &annotations, None);
             let message = format!(
                 "Cancelled deployment {:?} superceded by version {}",
                 self.versions[place].name(),
@@ -294,9 +298,10 @@ impl<'w> Scene<'w> {
 
     /// Nothing is under way: the newest complete version has the pods, the others have none.
     fn settle(&mut self) {
-        let desired = match self.config.spec.test {
-            true => 0,
-            false => self.config.spec.replicas,
+        let desired = if self.config.spec.test {
+            0
+        } else {
+            self.config.spec.replicas
         };
         match self.active() {
             Some(active) => self.roll(active, desired, None),
@@ -316,7 +321,7 @@ impl<'w> Scene<'w> {
         if !annotations.contains_key(deployment::ANNOTATION_REASON) {
             change[deployment::ANNOTATION_REASON] = "cancelled by the user".into();
         }
-        self.annotate(latest, change, None);
+        self.annotate(latest, &change, None);
         let message = format!("Cancelled rollout of {:?}", self.versions[latest].name());
         self.note("RolloutCancelled", message);
     }
@@ -472,13 +477,13 @@ impl<'w> Scene<'w> {
         }
         if let Some(phase) = phase {
             let annotations = json!({deployment::ANNOTATION_PHASE: phase.name()});
-            self.annotate(latest, annotations, None);
+            self.annotate(latest, &annotations, None);
         }
     }
 
     fn complete(&mut self, latest: usize) {
         let annotations = json!({deployment::ANNOTATION_PHASE: RolloutPhase::Complete.name()});
-        self.annotate(latest, annotations, None);
+        self.annotate(latest, &annotations, None);
         let message = format!(
             "replication controller {:?} successfully rolled out",
             self.versions[latest].name()
@@ -488,7 +493,7 @@ impl<'w> Scene<'w> {
 
     fn fail(&mut self, latest: usize, message: String) {
         let annotations = json!({deployment::ANNOTATION_PHASE: RolloutPhase::Failed.name()});
-        self.annotate(latest, annotations, None);
+        self.annotate(latest, &annotations, None);
         let controller = &**self.versions[latest].controller;
         let notes = [
             Note::warning(self.config, "RolloutFailed", message.clone()),
@@ -511,14 +516,14 @@ impl<'w> Scene<'w> {
             "Scaled replication controller {:?} from {before} to {wanted}",
             version.name()
         );
-        self.annotate(place, annotations, (before != wanted).then_some(wanted));
+        self.annotate(place, &annotations, (before != wanted).then_some(wanted));
         if before != wanted {
             self.note("ReplicationControllerScaled", message);
         }
     }
 
     /// Changes a replication controller; several changes of one are one patch.
-    fn annotate(&mut self, place: usize, annotations: Value, replicas: Option<u32>) {
+    fn annotate(&mut self, place: usize, annotations: &Value, replicas: Option<u32>) {
         let mut merge = json!({"metadata": {"annotations": annotations}});
         if let Some(replicas) = replicas {
             merge["spec"]["replicas"] = replicas.into();
@@ -551,9 +556,10 @@ impl<'w> Scene<'w> {
         let waited_for = status.conditions != known.conditions
             || status.observed_generation != known.observed_generation;
         let merge = json!(status);
-        self.decision.changes.push(match waited_for {
-            true => Change::status(self.config, &merge),
-            false => Change::report(self.config, &merge),
+        self.decision.changes.push(if waited_for {
+            Change::status(self.config, &merge)
+        } else {
+            Change::report(self.config, &merge)
         });
     }
 
@@ -585,12 +591,13 @@ impl<'w> Scene<'w> {
     fn conditions(&mut self, status: &mut DeploymentConfigStatus) {
         let minimum = self.limits().min_available(self.config.spec.replicas);
         let is_available = status.available_replicas >= minimum && status.available_replicas > 0;
-        let available = match is_available {
-            true => ("True", "Deployment config has minimum availability."),
-            false => (
+        let available = if is_available {
+            ("True", "Deployment config has minimum availability.")
+        } else {
+            (
                 "False",
                 "Deployment config does not have minimum availability.",
-            ),
+            )
         };
         let now = self.now;
         let condition = move |kind: &str, status: &str, reason: &str, message: &str| Condition {

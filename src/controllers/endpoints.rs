@@ -1,4 +1,4 @@
-//! Which pods a Service leads to: its EndpointSlices, and the Endpoints object that repeats them for old readers.
+//! Which pods a Service leads to: its `EndpointSlices`, and the Endpoints object that repeats them for old readers.
 //!
 //! In rotation is a pod that the selector selects, that takes requests and is not to end; its node must be heard. Pods on
 //! the same ports share slices of at most 100; a pod that really listens on other ports than the Service means has a
@@ -195,9 +195,10 @@ fn ports(service: &Service, pod: &Pod) -> Vec<EndpointPort> {
         .filter_map(|(port, meant)| {
             let is_tcp = matches!(&*port.protocol, "" | "TCP");
             let is_open = meant.is_some_and(|meant| listening.contains(&meant));
-            let port_number = match is_open || listening.is_empty() || !is_tcp {
-                true => *meant,
-                false => others.next(),
+            let port_number = if is_open || listening.is_empty() || !is_tcp {
+                *meant
+            } else {
+                others.next()
             };
             Some(EndpointPort {
                 name: port.name.clone(),
@@ -218,14 +219,11 @@ fn target(port: &ServicePort, pod: &Pod) -> Option<u16> {
         Value::Number(number) => number
             .as_u64()
             .and_then(|number| u16::try_from(number).ok()),
-        Value::String(name) => match name.parse() {
-            Ok(number) => Some(number),
-            Err(_) => {
-                let mut all = pod.spec.containers.iter().flat_map(|one| &one.ports);
-                all.find(|one| one.name == *name)
-                    .map(|one| one.container_port)
-            }
-        },
+        Value::String(name) => name.parse().ok().or_else(|| {
+            let mut all = pod.spec.containers.iter().flat_map(|one| &one.ports);
+            let named = all.find(|one| one.name == *name);
+            named.map(|one| one.container_port)
+        }),
         _ => None,
     }
 }
@@ -273,9 +271,10 @@ fn slices(service: &Service, world: &World, rotation: &Rotation, decision: &mut 
         .filter(|slice| slice.wanted != slice.known.endpoints)
     {
         let change = Change::patch(&**slice.known, json!({"endpoints": slice.wanted}));
-        match slice.wanted.len() > slice.known.endpoints.len() {
-            true => gains.push(change),
-            false => losses.push(change),
+        if slice.wanted.len() > slice.known.endpoints.len() {
+            gains.push(change);
+        } else {
+            losses.push(change);
         }
     }
     decision.changes.append(&mut gains);
@@ -390,6 +389,10 @@ fn address(endpoint: &Endpoint) -> Value {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a test reads better with json!(…) than with &json!(…)"
+)]
 mod tests {
     use super::*;
     use crate::api::core::Node;

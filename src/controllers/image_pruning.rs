@@ -26,7 +26,7 @@ const HISTORY: usize = 10;
 /// How long an image may be there before something names it: it is pushed first and tagged then.
 const UNNAMED: Duration = Duration::from_secs(3600);
 
-/// Decides for one ImageStream.
+/// Decides for one `ImageStream`.
 #[derive(Debug, Default)]
 pub(crate) struct Tags;
 
@@ -196,7 +196,7 @@ mod tests {
         };
         assert_eq!(
             look(&world, 60).again,
-            Some(UNNAMED - Duration::from_secs(60))
+            Some(UNNAMED.saturating_sub(Duration::from_secs(60)))
         );
         assert_eq!(look(&world, 3600).changes.len(), 1);
         runs(&mut world, "sha256:0");

@@ -1,4 +1,4 @@
-//! New images of the image streams that a DeploymentConfig or a Deployment follows go into its pod template.
+//! New images of the image streams that a `DeploymentConfig` or a Deployment follows go into its pod template.
 //!
 //! One patch names the image and remembers that it did; that a new version begins is decided elsewhere. A paused one is
 //! left alone. A trigger that is not automatic acts only when somebody starts a version by hand.
@@ -22,7 +22,7 @@ use crate::controllers::world::World;
 use crate::plan::deployment_config;
 use crate::plan::deployment_config::Triggers;
 
-/// Decides for one DeploymentConfig.
+/// Decides for one `DeploymentConfig`.
 #[derive(Debug, Default)]
 pub(crate) struct ConfigImages;
 
@@ -205,7 +205,7 @@ mod tests {
             application: None,
             node: None,
         };
-        assert_eq!(streams(&world, &touched), [key.clone()]);
+        assert_eq!(streams(&world, &touched), *std::slice::from_ref(&key));
         config["spec"]["triggers"][0]["imageChangeParams"]["automatic"] = false.into();
         put::<DeploymentConfig>(&mut world, config.clone());
         assert_eq!(look(&world), None);

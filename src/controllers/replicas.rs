@@ -1,4 +1,4 @@
-//! As many pods as a ReplicationController or a ReplicaSet asks for: missing ones are made, the least useful ones go.
+//! As many pods as a `ReplicationController` or a `ReplicaSet` asks for: missing ones are made, the least useful ones go.
 //!
 //! One decision for both kinds. A pod that is asked to end does not count any more; its node ends it after rotation. A
 //! pod that is over is replaced, more slowly each time, and removed. Pods of a node that is silent for long are given up
@@ -50,11 +50,11 @@ const GIVE_UP: Duration = Duration::from_secs(300);
 /// The letters that Kubernetes makes names of: no vowels, no digits that look like them.
 const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
 
-/// Decides for one ReplicationController.
+/// Decides for one `ReplicationController`.
 #[derive(Debug, Default)]
 pub(crate) struct ReplicationControllers;
 
-/// Decides for one ReplicaSet.
+/// Decides for one `ReplicaSet`.
 #[derive(Debug, Default)]
 pub(crate) struct ReplicaSets;
 

@@ -34,9 +34,12 @@ pub(crate) struct Rotation;
 static WATCHES: &[Watch] = &[
     Watch {
         kind: &kinds::POD,
-        keys: |_, touched| match touched.metadata.is_deleting() {
-            true => vec![touched.key.clone()],
-            false => Vec::new(),
+        keys: |_, touched| {
+            if touched.metadata.is_deleting() {
+                vec![touched.key.clone()]
+            } else {
+                Vec::new()
+            }
         },
     },
     Watch {
@@ -146,6 +149,10 @@ pub(crate) fn standing(uid: &str, left: u64, address: &str, world: &World) -> St
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a test reads better with json!(…) than with &json!(…)"
+)]
 mod tests {
     use super::*;
     use crate::api::meta::Typed;

@@ -158,9 +158,10 @@ fn choose(pod: &Pod, world: &World) -> Result<String, String> {
         .into_iter()
         .map(|(why, count)| format!("{count} {why}"))
         .collect();
-    Err(match reasons.is_empty() {
-        true => "0/0 nodes are available: no node has joined.".to_owned(),
-        false => format!("0/{total} nodes are available: {}.", reasons.join(", ")),
+    Err(if reasons.is_empty() {
+        "0/0 nodes are available: no node has joined.".to_owned()
+    } else {
+        format!("0/{total} nodes are available: {}.", reasons.join(", "))
     })
 }
 
@@ -284,6 +285,10 @@ impl Ports {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a test reads better with json!(…) than with &json!(…)"
+)]
 mod tests {
     use super::*;
     use crate::controllers::world::Tabled;

@@ -421,6 +421,10 @@ fn read(config: &Value) -> Result<DeploymentConfig, Refusal> {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a test reads better with json!(…) than with &json!(…)"
+)]
 mod tests {
     use super::*;
 

@@ -140,6 +140,10 @@ pub fn is_done(new: Crowd, old: &[Crowd], desired: u32) -> bool {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a test reads better with json!(…) than with &json!(…)"
+)]
 mod tests {
     use super::*;
     use serde_json::json;

@@ -204,13 +204,14 @@ impl Cluster {
             .iter()
             .filter(|(uid, _)| !forwards.contains_key(*uid));
         let draining: BTreeSet<String> = left.map(|(_, address)| address.clone()).collect();
-        let applied = match forwards == site.forwards {
-            true => slices
+        let applied = if forwards == site.forwards {
+            slices
                 .iter()
                 .map(|slice| slice.metadata.revision())
                 .max()
-                .unwrap_or(0),
-            false => self.revision,
+                .unwrap_or(0)
+        } else {
+            self.revision
         };
         let key = Key::new("", "default");
         let router: Router =
