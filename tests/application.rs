@@ -2,7 +2,6 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::print_stderr,
     reason = "a test fails by panicking, and says its seed or what it lacks"
 )]
 

@@ -273,7 +273,9 @@ fn give_address(api: &Api, service: &mut Value) -> Result<(), Status> {
                 .filter_map(|text| text.parse::<Ipv4Addr>().ok()),
         );
     }
-    let seed = getrandom::u32().map_err(Status::internal)? as u16;
+    let mut seed = [0; 2];
+    getrandom::fill(&mut seed).map_err(Status::internal)?;
+    let seed = u16::from_ne_bytes(seed);
     let given = choose_address(api.network(), &taken, &asked, seed)
         .map_err(|cause| Status::invalid(&kinds::SERVICE, object::name(service), vec![cause]))?;
     set_address(service, &given.to_string());

@@ -93,6 +93,7 @@ fn path(call: &Call, pod: &Pod) -> Result<String, Status> {
         pod.metadata.uid,
         logs::encode(container_of(pod, query.other("container"))?)
     );
+    let mut add = |name: &str, value: &str| path.extend(["&", name, "=", value]);
     for (name, wanted) in [
         ("follow", query.follow),
         (
@@ -102,16 +103,16 @@ fn path(call: &Call, pod: &Pod) -> Result<String, Status> {
         ("timestamps", query.wants("timestamps")),
     ] {
         if wanted {
-            path += &format!("&{name}=true");
+            add(name, "true");
         }
     }
     for name in ["tailLines", "sinceSeconds", "limitBytes"] {
         if let Some(number) = query.number(name)? {
-            path += &format!("&{name}={number}");
+            add(name, &number.to_string());
         }
     }
     if !query.other("sinceTime").is_empty() {
-        path += &format!("&sinceTime={}", logs::encode(query.other("sinceTime")));
+        add("sinceTime", &logs::encode(query.other("sinceTime")));
     }
     Ok(path)
 }

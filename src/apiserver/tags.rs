@@ -67,7 +67,7 @@ pub(super) async fn serve(call: &Call, request: http::Request<Body>) -> Result<R
         _ => {
             let (stream, tag) = named(call, &call.target.name)?;
             let object = stream_of(call, stream)?;
-            let shown = view(&call.api, &object, tag).filter(|shown| has_image(shown));
+            let shown = view(&call.api, &object, tag).filter(has_image);
             let shown = shown.ok_or_else(|| unknown(call))?;
             Ok(response::value(StatusCode::OK, &call.shape(shown)))
         }

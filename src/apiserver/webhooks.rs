@@ -105,7 +105,7 @@ fn refusal(call: &Call, form: Form) -> Status {
 
 /// The trigger of that form whose secret it is.
 fn trigger(call: &Call, config: &BuildConfig, form: Form, secret: &str) -> Option<Value> {
-    let triggers = config
+    let mut triggers = config
         .spec
         .triggers
         .iter()
@@ -114,12 +114,11 @@ fn trigger(call: &Call, config: &BuildConfig, form: Form, secret: &str) -> Optio
             Form::Generic => trigger.generic.as_ref(),
         });
     triggers
-        .filter(|trigger| {
+        .find(|trigger| {
             secrets(call, trigger)
                 .iter()
                 .any(|own| is_same(own, secret))
         })
-        .next()
         .cloned()
 }
 

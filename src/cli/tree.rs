@@ -131,7 +131,7 @@ impl Command {
             Command::NewProject(args) => new_project::run(args, context).await,
             Command::Project(args) => project::run(args, context).await,
             Command::Projects(args) => projects::run(args, context).await,
-            Command::Status(args) => status::run(args, context).await,
+            Command::Status(args) => Box::pin(status::run(args, context)).await,
             Command::NewApp(args) => new_app::run(args.into(), context).await,
             Command::NewBuild(args) => new_app::run(args.into(), context).await,
             Command::Deploy(args) => deploy::run(args, context).await,

@@ -212,10 +212,9 @@ pub(crate) fn decide(scene: &Scene) -> Decision {
             }
         }
         Wish::Delete { .. } if scene.is_released => Decision::now(vec![Action::Confirm]),
-        Wish::Delete { .. } => Decision::now(vec![Action::Release]),
         Wish::Fail { grace } if is_alive => end_all(scene, grace),
         Wish::Fail { .. } if scene.is_released => Decision::default(),
-        Wish::Fail { .. } => Decision::now(vec![Action::Release]),
+        Wish::Delete { .. } | Wish::Fail { .. } => Decision::now(vec![Action::Release]),
         Wish::Run => run(scene),
     }
 }
@@ -311,6 +310,10 @@ mod tests {
         }
     }
 
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "a scene has containers without a life"
+    )]
     fn running() -> Option<Life> {
         Some(Life::Running {
             is_ending: false,
@@ -318,6 +321,10 @@ mod tests {
         })
     }
 
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "a scene has containers without a life"
+    )]
     fn ended(code: i32, seconds: u64) -> Option<Life> {
         Some(Life::Ended {
             exit: Exit {

@@ -22,10 +22,10 @@ pub(crate) enum Source {
     ConfigMap,
 }
 
-/// The content of the Secrets and ConfigMaps that a container names; absent: there is none.
+/// The content of the Secrets and `ConfigMaps` that a container names; absent: there is none.
 pub(crate) type Sources = BTreeMap<(Source, String), BTreeMap<String, String>>;
 
-/// Which Secrets and ConfigMaps a container's environment needs.
+/// Which Secrets and `ConfigMaps` a container's environment needs.
 pub(crate) fn sources(container: &Container) -> Vec<(Source, String)> {
     let mut found = Vec::new();
     for from in &container.env_from {
@@ -267,13 +267,12 @@ pub(crate) fn expand(text: &str, known: &BTreeMap<String, String>) -> String {
             .strip_prefix('(')
             .and_then(|open| open.split_once(')'))
         {
-            match known.get(name) {
-                Some(value) => result.push_str(value),
-                None => {
-                    result.push_str("$(");
-                    result.push_str(name);
-                    result.push(')');
-                }
+            if let Some(value) = known.get(name) {
+                result.push_str(value);
+            } else {
+                result.push_str("$(");
+                result.push_str(name);
+                result.push(')');
             }
             rest = left;
         } else {

@@ -88,13 +88,13 @@ async fn answer(
             let now = pods.shared.clock.now().as_second();
             Timestamp::from_second(now.saturating_sub(seconds)).micro()
         }
-        (None, Some(time)) => match time.parse::<Timestamp>() {
-            Ok(time) => time.micro(),
-            Err(_) => {
+        (None, Some(time)) => {
+            let Ok(time) = time.parse::<Timestamp>() else {
                 let message = format!("{time:?} is not a time");
                 return refusal(&Status::bad_request(message));
-            }
-        },
+            };
+            time.micro()
+        }
         (None, None) => String::new(),
     };
     let (sender, receiver) = mpsc::channel(4);

@@ -29,20 +29,20 @@ const OUTPUT: u64 = 10 << 10;
 /// What the probes of one attempt say; without probes, that all is well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Health {
-    pub(crate) is_started: bool,
+    pub(crate) started: bool,
     /// None: no probe asks for it.
-    pub(crate) is_ready: Option<bool>,
+    pub(crate) ready: Option<bool>,
     /// It has to end.
-    pub(crate) is_sick: bool,
+    pub(crate) sick: bool,
 }
 
 impl Health {
     /// Before anything was asked.
     pub(crate) fn of(container: &Container) -> Health {
         Health {
-            is_started: container.startup_probe.is_none(),
-            is_ready: container.readiness_probe.as_ref().map(|_| false),
-            is_sick: false,
+            started: container.startup_probe.is_none(),
+            ready: container.readiness_probe.as_ref().map(|_| false),
+            sick: false,
         }
     }
 }
@@ -123,8 +123,8 @@ impl Asking {
         if let Some(probe) = &self.container.startup_probe {
             let answer = self.until_certain(Question::Startup, probe, began).await;
             self.set(|health| {
-                health.is_started = answer;
-                health.is_sick = !answer;
+                health.started = answer;
+                health.sick = !answer;
             });
             if !answer {
                 return self.say_killing(Question::Startup);
@@ -153,7 +153,7 @@ impl Asking {
         loop {
             let answer = self.ask(Question::Readiness, probe).await;
             if let Some(certain) = counter.apply(answer) {
-                self.set(|health| health.is_ready = Some(certain));
+                self.set(|health| health.ready = Some(certain));
             }
             tokio::time::sleep(period(probe)).await;
         }
@@ -168,7 +168,7 @@ impl Asking {
         loop {
             let answer = self.ask(Question::Liveness, probe).await;
             if counter.apply(answer) == Some(false) {
-                self.set(|health| health.is_sick = true);
+                self.set(|health| health.sick = true);
                 return self.say_killing(Question::Liveness);
             }
             tokio::time::sleep(period(probe)).await;

@@ -324,7 +324,7 @@ impl Worker {
             None if shim.is_running()? => {
                 self.attend(pod, at, number, &attempt, begun.at);
                 let attended = self.containers[at].attended.as_ref();
-                let is_sick = attended.is_some_and(|one| one.health.borrow().is_sick);
+                let is_sick = attended.is_some_and(|one| one.health.borrow().sick);
                 return Ok(Some(decide::Attempt {
                     number,
                     life: Life::Running {

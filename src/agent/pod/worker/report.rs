@@ -40,7 +40,7 @@ use crate::client::WriteOptions;
 
 /// How long one try to reach the server may take.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// What is shown of the output of a container that failed, as kubelet's FallbackToLogsOnError.
+/// What is shown of the output of a container that failed, as kubelet's `FallbackToLogsOnError`.
 const MESSAGE_BYTES: usize = 2048;
 const MESSAGE_LINES: usize = 80;
 
@@ -173,11 +173,11 @@ impl Worker {
             return (false, false);
         };
         let health = *attended.health.borrow();
-        let is_ready = match health.is_ready {
+        let is_ready = match health.ready {
             Some(is_ready) => is_ready,
             None => is_open(pod, at, container, &self.listening()),
         };
-        (health.is_started, health.is_started && is_ready)
+        (health.started, health.started && is_ready)
     }
 
     /// Says once that a container listens where it is in others' way.

@@ -299,7 +299,7 @@ impl Worker {
         .spec()
     }
 
-    /// The Secrets and ConfigMaps that a container names.
+    /// The Secrets and `ConfigMaps` that a container names.
     async fn sources(&self, container: &Container) -> Result<Sources, Trouble> {
         let mut sources = Sources::new();
         for (source, name) in environment::sources(container) {
