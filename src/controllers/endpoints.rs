@@ -8,7 +8,8 @@
 //! # Decided
 //!
 //! A slice that becomes empty stays while pods leave the namespace: its version is what routers must have seen before
-//! those pods may end (`rotation.rs`).
+//! those pods may end (`rotation.rs`). When somebody deletes a Service's last slice meanwhile, an empty one takes its
+//! place: its version is later than the deletion, of which nobody tells the version.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -30,6 +31,7 @@ use crate::api::network::EndpointSlice;
 use crate::api::network::LABEL_SERVICE;
 use crate::api::network::Service;
 use crate::api::network::ServicePort;
+use crate::api::pod::ANNOTATION_DRAINED;
 use crate::api::pod::Pod;
 use crate::base::clock::Timestamp;
 use crate::controllers::change::Change;
@@ -279,7 +281,23 @@ fn slices(service: &Service, world: &World, rotation: &Rotation, decision: &mut 
     }
     decision.changes.append(&mut gains);
     decision.changes.append(&mut losses);
+    if slices.is_empty() && decision.changes.is_empty() {
+        decision.changes.extend(placeholder(service, world));
+    }
     remove_empty(service, world, &slices, decision);
+}
+
+/// An empty slice while there is none and a pod of the Service waits for routers to say that they leave it out.
+fn placeholder(service: &Service, world: &World) -> Option<Change> {
+    let mut pods = world.pods.in_namespace(&service.metadata.namespace);
+    let pod = pods.find(|pod| {
+        is_selected(service, &pod.metadata)
+            && pod.metadata.is_deleting()
+            && !pod.metadata.annotations.contains_key(ANNOTATION_DRAINED)
+    })?;
+    let ports = ports(service, pod);
+    let name = free_name(service, &ports, &mut BTreeSet::new());
+    Some(Change::create(&slice(service, name, &ports, Vec::new())))
 }
 
 /// Those endpoints of a slice that stay where they are, as they are now; they are taken out of what is left to place.
@@ -493,6 +511,23 @@ mod tests {
             [(8080, 0)],
             "stays while the pod leaves"
         );
+    }
+
+    #[test]
+    fn a_last_slice_that_is_deleted_while_a_pod_leaves_is_made_again() {
+        let mut world = world();
+        pod(&mut world, 1, json!({}));
+        settle(&mut world);
+        let slice = world.endpoint_slices.all().next().unwrap().metadata.key();
+        let leaving = json!({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}});
+        pod(&mut world, 1, leaving.clone());
+        world.put::<EndpointSlice>(&slice, None, Timestamp::from_second(0));
+        assert_eq!(settle(&mut world), [(8080, 0)]);
+        world.put::<EndpointSlice>(&slice, None, Timestamp::from_second(0));
+        let mut drained = leaving;
+        drained["metadata"]["annotations"] = json!({ANNOTATION_DRAINED: "true"});
+        pod(&mut world, 1, drained);
+        assert_eq!(settle(&mut world), []);
     }
 
     #[test]

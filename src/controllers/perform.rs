@@ -232,7 +232,8 @@ async fn is_there(client: &Client, target: &Target) -> Result<bool, Refused> {
     }
 }
 
-/// Deletes what is in a namespace; when a look at the server finds nothing, lets the namespace go.
+/// Deletes what is in a namespace; when a look at the server finds nothing, lets the namespace go. The way to pods goes
+/// when the pods are gone, so that they leave rotation first.
 async fn empty(client: &Client, target: &Target, merge: &Value) -> Result<Written, Refused> {
     let namespace = target.key.name.as_str();
     let one = ListOptions {
@@ -240,7 +241,11 @@ async fn empty(client: &Client, target: &Target, merge: &Value) -> Result<Writte
         ..ListOptions::default()
     };
     let mut left = false;
-    for kind in namespaced_kinds() {
+    let (last, first): (Vec<_>, Vec<_>) = namespaced_kinds().partition(|kind| goes_last(kind));
+    for kind in first.into_iter().chain(last) {
+        if left && goes_last(kind) {
+            break;
+        }
         if client
             .list_objects(kind, namespace, &one)
             .await?
@@ -260,6 +265,11 @@ async fn empty(client: &Client, target: &Target, merge: &Value) -> Result<Writte
         return Err(Refused::NotYet);
     }
     patch(client, target, Part::Main, merge).await
+}
+
+/// Whether a kind leads requests to pods.
+pub(super) fn goes_last(kind: &Kind) -> bool {
+    [&kinds::SERVICE, &kinds::ENDPOINT_SLICE].contains(&kind)
 }
 
 fn namespaced_kinds() -> impl Iterator<Item = &'static Kind> {

@@ -20,6 +20,7 @@ use crate::controllers::endpoints;
 use crate::controllers::queue::Controller;
 use crate::controllers::queue::Touched;
 use crate::controllers::queue::Watch;
+use crate::controllers::sightings::Left;
 use crate::controllers::world::World;
 
 /// How long requests in flight are waited for.
@@ -94,13 +95,11 @@ fn leave(pod: &Pod, world: &World, now: Timestamp) -> Decision {
             ..Decision::default()
         };
     }
-    let slices = endpoints::selecting(pod, world)
-        .flat_map(|service| world.endpoint_slices.controlled_by(&service.metadata.uid));
-    let newest = slices.map(|slice| slice.metadata.revision()).max();
     let uid = &pod.metadata.uid;
-    // When it left is known unless this process began later; then the newest version covers it.
-    let left = world.sightings.left(uid).or(newest).unwrap_or(0);
-    let standing = standing(uid, left, &pod.status.pod_ip, world);
+    let standing = match left(pod, world) {
+        Ok(left) => standing(uid, left, &pod.status.pod_ip, world),
+        Err(why) => Standing::In(why),
+    };
     let drained = json!({"metadata": {"annotations": {ANNOTATION_DRAINED: "true"}}});
     let drained = Decision::one(Change::patch(pod, drained));
     match standing {
@@ -114,6 +113,31 @@ fn leave(pod: &Pod, world: &World, now: Timestamp) -> Decision {
             ..Decision::default()
         },
     }
+}
+
+/// The version of the slices from which on a pod is out of rotation. It is known unless this process began later or a
+/// slice was deleted; then the newest version covers it, and a Service without a slice gets one first (`endpoints.rs`).
+fn left(pod: &Pod, world: &World) -> Result<u64, String> {
+    let after = match world.sightings.left(&pod.metadata.uid) {
+        Some(Left::At(version)) => return Ok(version),
+        Some(Left::After(version)) => version + 1,
+        None => 0,
+    };
+    let namespace = Key::new("", pod.metadata.namespace.clone());
+    let namespace = world.namespaces.find(&namespace);
+    let may_write = !namespace.is_some_and(|namespace| namespace.metadata.is_deleting());
+    let mut newest = after;
+    for service in endpoints::selecting(pod, world) {
+        let slices = world.endpoint_slices.controlled_by(&service.metadata.uid);
+        let version = slices.map(|slice| slice.metadata.revision()).max();
+        let gets_one = may_write && !service.metadata.is_deleting();
+        if version.is_none() && gets_one {
+            let name = &service.metadata.name;
+            return Err(format!("service {name} has no slice that leaves it out"));
+        }
+        newest = newest.max(version.unwrap_or(0));
+    }
+    Ok(newest)
 }
 
 /// Whether requests may still reach an endpoint.
@@ -227,7 +251,31 @@ mod tests {
         check(&world(json!([]), 7, json!({"10.88.0.2:8080": 1})), 1, false);
         check(&world(json!([]), 7, json!({"10.88.0.22:8080": 1})), 1, true);
         check(&world(json!([]), 7, json!({})), 1, true);
-        check(&world(Value::Null, 0, json!({})), 1, true);
+    }
+
+    #[test]
+    fn a_service_whose_last_slice_was_deleted_gets_one_before_a_pod_may_end() {
+        let mut world = world(
+            json!([{"targetRef": {"uid": "u", "namespace": "demo", "name": "p"}}]),
+            7,
+            json!({}),
+        );
+        let slice = world.endpoint_slices.all().next().unwrap().to_object();
+        let key = Key::new("demo", "shop-1");
+        world.put::<EndpointSlice>(&key, None, Timestamp::from_second(0));
+        check(&world, 1, false);
+        let mut empty = slice;
+        empty["endpoints"] = json!([]);
+        empty["metadata"]["resourceVersion"] = "12".into();
+        put::<EndpointSlice>(&mut world, empty.clone());
+        check(&world, 1, false);
+        let router = json!({"metadata": {"name": "default"}, "status": {"applied": 12}});
+        put::<Router>(&mut world, router);
+        check(&world, 1, true);
+        // Nobody makes a slice for a service that goes.
+        world.put::<EndpointSlice>(&key, None, Timestamp::from_second(0));
+        world.put::<Service>(&Key::new("demo", "shop"), None, Timestamp::from_second(0));
+        check(&world, 1, true);
     }
 
     #[test]

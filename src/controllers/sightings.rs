@@ -22,10 +22,18 @@ pub struct Sightings {
     leaving: BTreeSet<Key>,
     /// The slices that name an endpoint, by the uid of what stands behind it.
     named: BTreeMap<String, BTreeSet<Key>>,
-    /// At which version of its slice a pod left rotation, by uid.
-    left: BTreeMap<String, u64>,
+    /// How a pod left rotation, by uid.
+    left: BTreeMap<String, Left>,
     sets: BTreeMap<(&'static str, Key), Progress>,
     images: BTreeMap<Key, Timestamp>,
+}
+
+/// From which version of the slices on a pod is out of rotation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Left {
+    At(u64),
+    /// Its slice was deleted after that version, and of a deletion nobody tells the version.
+    After(u64),
 }
 
 /// Since when a pod is what it is now.
@@ -80,8 +88,7 @@ impl Sightings {
         }
     }
 
-    /// Takes a slice's old and new state in: whom it names, and who left it at which version. Of a deletion nobody tells
-    /// the version; it is later than the last one.
+    /// Takes a slice's old and new state in: whom it names, and who left it at which version.
     pub(super) fn slice(
         &mut self,
         key: &Key,
@@ -94,8 +101,8 @@ impl Sightings {
             slices.insert(key.clone());
         }
         let Some(before) = before else { return };
-        let version = after.map_or(before.metadata.revision() + 1, |after| {
-            after.metadata.revision()
+        let version = after.map_or(Left::After(before.metadata.revision()), |after| {
+            Left::At(after.metadata.revision())
         });
         for pod in targets(before).filter(|pod| !stays.contains(&*pod.uid)) {
             if let Some(slices) = self.named.get_mut(&pod.uid) {
@@ -117,7 +124,7 @@ impl Sightings {
     }
 
     /// The version of its slice at which a pod left rotation; none when this process has not seen that.
-    pub fn left(&self, uid: &str) -> Option<u64> {
+    pub fn left(&self, uid: &str) -> Option<Left> {
         self.left.get(uid).copied()
     }
 

@@ -41,6 +41,7 @@ use crate::controllers::gears::Gears;
 use crate::controllers::history::History;
 use crate::controllers::namespace::Namespaces;
 use crate::controllers::operations::Operations;
+use crate::controllers::perform::goes_last;
 use crate::controllers::placement::Placement;
 use crate::controllers::queue::Controller;
 use crate::controllers::rollout::Rollouts;
@@ -510,13 +511,12 @@ impl Cluster {
                     .filter(|(_, key)| key.namespace == target.key.name)
                     .cloned()
                     .collect();
-                for at in &inside {
-                    let kind = kinds::ALL
-                        .iter()
-                        .copied()
-                        .find(|kind| kind.plural == at.0)
-                        .unwrap();
-                    self.user_delete(kind, &at.1);
+                let kind =
+                    |at: &Place| *kinds::ALL.iter().find(|kind| kind.plural == at.0).unwrap();
+                let (last, first): (Vec<Place>, Vec<Place>) =
+                    inside.iter().cloned().partition(|at| goes_last(kind(at)));
+                for at in if first.is_empty() { last } else { first } {
+                    self.user_delete(kind(&at), &at.1);
                 }
                 if !inside.is_empty() {
                     return Err("not yet");

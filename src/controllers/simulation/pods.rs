@@ -327,15 +327,6 @@ impl Cluster {
 
 /// Tells a story undisturbed, then under many seeds; each must end in the same picture.
 fn survives_with_pods(replicas: u32, spec: &Value, story: impl Fn(&mut Cluster)) -> String {
-    survives_disturbances(&[(0, 6), (60, 0), (40, 6)], replicas, spec, story)
-}
-
-fn survives_disturbances(
-    disturbances: &[(usize, usize)],
-    replicas: u32,
-    spec: &Value,
-    story: impl Fn(&mut Cluster),
-) -> String {
     let told = |how| {
         let mut cluster = Cluster::web(how, replicas, spec.clone());
         story(&mut cluster);
@@ -343,7 +334,7 @@ fn survives_disturbances(
     };
     let calm = told(CALM).picture();
     for seed in 1..=WITH_PODS {
-        for &(crashes, lag) in disturbances {
+        for (crashes, lag) in [(0, 6), (60, 0), (40, 6)] {
             let how = Disturbance { seed, crashes, lag };
             assert_eq!(told(how).picture(), calm, "disturbed by {how:?}");
         }
@@ -501,9 +492,30 @@ fn a_config_goes_with_its_pods() {
 }
 
 #[test]
+fn slices_that_somebody_deletes_never_cost_an_answer() {
+    let picture = survives_with_pods(2, &json!({}), |cluster| {
+        cluster.push("r@sha256:1");
+        cluster.run();
+        cluster.user_delete(&kinds::DEPLOYMENT_CONFIG, &config());
+        for _ in 0..2 {
+            for slice in cluster.all::<EndpointSlice>() {
+                cluster.user_delete(&kinds::ENDPOINT_SLICE, &slice.metadata.key());
+            }
+            cluster.run_until(|cluster| {
+                cluster
+                    .all::<Pod>()
+                    .iter()
+                    .any(|pod| pod.metadata.is_deleting())
+            });
+        }
+        cluster.run();
+    });
+    contains(&picture, &["0 pods", "1 services"]);
+}
+
+#[test]
 fn a_namespace_goes_with_everything_in_it() {
-    // A controller that starts when the slices are gone already does not know what the router was told.
-    let picture = survives_disturbances(&[(0, 6), (0, 3)], 2, &json!({}), |cluster| {
+    let picture = survives_with_pods(2, &json!({}), |cluster| {
         cluster.push("r@sha256:1");
         cluster.run();
         cluster.user_delete(&kinds::NAMESPACE, &Key::new("", DEMO));
