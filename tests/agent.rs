@@ -823,7 +823,7 @@ async fn run_stopped_after(lines: usize) -> (Value, Vec<String>, usize) {
         agent = world.agent().await;
     }
     let status = world.ended("two").await;
-    assert_eq!(page(&world), "2");
+    assert_eq!(page(&world), "2", "after line {lines}: {status:?}");
     assert_eq!(world.gear_status().await.revision, "shop-2");
     let shims = fs::read_dir(journal.parent().unwrap()).unwrap().count();
     assert_eq!(

@@ -500,7 +500,7 @@ fn objects_are_made_shown_changed_and_removed() {
     );
     assert_eq!(code, 2);
     let text = user.ok("describe app/shop");
-    assert!(text.starts_with("Name:          shop\nNamespace:     objects\nLabels:        tier=web\nAnnotations:   owner=ann\n"), "{text}");
+    assert!(text.starts_with("Name:         shop\nNamespace:    objects\nLabels:       tier=web\nAnnotations:  owner=ann\n"), "{text}");
     assert_eq!(
         user.ok("describe app sh"),
         user.ok("describe app/shop"),

@@ -1,6 +1,6 @@
 //! `new-app` and `new-build`: from a source or an image to the objects of an application.
 //!
-//! Words are sorted out ([`grammar`]), sources looked at ([`sources`]), images found ([`images`], [`reference`]) and
+//! Words are sorted out ([`grammar`]), sources looked at ([`sources`]), images found ([`images`], [`mod@reference`]) and
 //! builders chosen ([`detect`]); that gives a [`blueprint`], and a blueprint gives [`objects`] and what is said about them
 //! ([`report`]). Everything that can be wrong is found before anything is made.
 //!
