@@ -11,6 +11,7 @@ use std::future::Future;
 use std::io;
 use std::io::Write;
 use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -237,6 +238,8 @@ fn state(root: &Path, digest: &Digest) -> State {
 pub struct Incoming {
     path: PathBuf,
     file: Option<HashingWriter<fs::File>>,
+    /// The same once it is filled: whoever waits for it finds everything in place.
+    filled: Option<fs::File>,
 }
 
 impl Incoming {
@@ -244,18 +247,34 @@ impl Incoming {
         let group = root.parent().unwrap_or(Path::new("/"));
         make_folders(group).map_err(failed("make", group))?;
         let path = beside(root, "incoming");
-        let mut options = fs::OpenOptions::new();
-        let file = options
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&path);
-        let file = file.map_err(failed("write", &path))?;
+        let file = alone(&path).map_err(failed("write", &path))?;
         Ok(Incoming {
             path,
             file: Some(HashingWriter::new(file)),
+            filled: None,
         })
+    }
+}
+
+/// Opens a file, empty, that nobody else fills: an agent that was stopped may still be unpacking, and removes what it
+/// filled when it is done.
+fn alone(path: &Path) -> io::Result<fs::File> {
+    loop {
+        let file = fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(path)?;
+        file.lock()?;
+        let stands = fs::metadata(path).is_ok_and(|now| {
+            let opened = file.metadata();
+            opened.is_ok_and(|opened| (opened.dev(), opened.ino()) == (now.dev(), now.ino()))
+        });
+        if stands {
+            file.set_len(0)?;
+            return Ok(file);
+        }
     }
 }
 
@@ -302,7 +321,8 @@ fn make_folders(folder: &Path) -> io::Result<()> {
 
 fn fill(root: &Path, digest: &Digest, mut incoming: Incoming) -> Result<(), Error> {
     if let Some(writer) = incoming.file.take() {
-        let (_, found, _) = writer.finish();
+        let (file, found, _) = writer.finish();
+        incoming.filled = Some(file);
         if found != *digest {
             let expected = digest.clone();
             return Err(Error::Mismatch { expected, found });

@@ -288,6 +288,26 @@ fn identifiers_cannot_leave_the_root_dir() {
 }
 
 #[test]
+fn a_bundle_on_its_way_in_belongs_to_one_at_a_time() {
+    let fixture = Fixture::new();
+    let root = fixture
+        .folder
+        .path()
+        .join("deployments/app-a/group-b/deploy-1");
+    let first = Incoming::new(&root).unwrap();
+    let second = std::thread::spawn({
+        let root = root.clone();
+        move || Incoming::new(&root).unwrap()
+    });
+    drop(first);
+    let second = second.join().unwrap();
+    assert!(
+        second.path.exists(),
+        "the first removed what the second fills"
+    );
+}
+
+#[test]
 fn the_appspec_wins_over_the_form() {
     let folder = tempfile::tempdir().unwrap();
     let mut revision = DeployedRevision {
