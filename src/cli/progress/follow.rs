@@ -302,6 +302,7 @@ impl<'a> Following<'a> {
                     look: self.chosen.look,
                     replay: if mode == Mode::Tty { 10 } else { 50 },
                     columns: self.columns(),
+                    steps: mode == Mode::Tty,
                     program: self.context.name(),
                 };
                 summary::lines(&self.state, outcome, at, wanted)

@@ -41,6 +41,8 @@ pub struct Wanted {
     pub replay: usize,
     /// Columns to stay within, on a terminal.
     pub columns: Option<u16>,
+    /// Whether the steps of an application's way are told here: elsewhere each was told when it ended.
+    pub steps: bool,
     /// How the program is called.
     pub program: &'static str,
 }
@@ -54,6 +56,10 @@ pub fn lines(state: &State, outcome: &Outcome, took: Duration, wanted: Wanted) -
     }
     if state.story == Story::Rollout && !state.gears.is_empty() {
         lines.extend(table(state, wanted.columns).lines().map(str::to_owned));
+    }
+    if state.story == Story::Application && wanted.steps {
+        let columns = usize::from(wanted.columns.unwrap_or(u16::MAX));
+        lines.extend(tty::steps(state, wanted.look, columns, took));
     }
     let is_replayed = !failures.is_empty();
     let (verdict, next) = match state.story {

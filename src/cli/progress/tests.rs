@@ -204,6 +204,7 @@ fn the_end_says_what_failed_shows_its_last_lines_and_names_the_next_command() {
     let (state, _) = failing();
     let outcome = Outcome::of(&state.rollout).unwrap();
     let wanted = summary::Wanted {
+        steps: false,
         look: LOOK,
         replay: 10,
         columns: None,
@@ -240,6 +241,7 @@ fn a_step_without_scripts_has_no_log_and_nothing_is_said_three_times() {
     }
     let outcome = Outcome::of(&state.rollout).unwrap();
     let wanted = summary::Wanted {
+        steps: false,
         look: LOOK,
         replay: 10,
         columns: Some(40),
@@ -262,6 +264,7 @@ fn success_does_not_count_gears_on_silent_nodes() {
     state.rollout.status.gears.unreachable = 1;
     let outcome = Outcome::of(&state.rollout).unwrap();
     let wanted = summary::Wanted {
+        steps: false,
         look: LOOK,
         replay: 10,
         columns: None,

@@ -109,6 +109,12 @@ fn application_header(state: &State) -> String {
     format!("Bringing up {}  {done}/{all} steps", state.name())
 }
 
+/// The steps of an application's way, as the last frame showed them or would have: a short way ends before the first.
+pub(super) fn steps(state: &State, look: Look, columns: usize, at: Duration) -> Vec<String> {
+    let rows = one_gear(state, at).into_iter();
+    rows.map(|row| row.draw(look, columns)).collect()
+}
+
 /// One line below the header.
 struct Row {
     glyph: Glyph,
@@ -201,7 +207,10 @@ fn step_row(step: &Step, width: usize, at: Duration) -> Row {
     match step.shown {
         StepPhase::Waiting => Row::new(Glyph::Waiting, step.name.clone()),
         StepPhase::Running => Row::new(Glyph::Busy, format!("{name} {}", running(step, at))),
-        StepPhase::Done => Row::new(Glyph::Good, format!("{name} {took}")),
+        StepPhase::Done => Row::new(
+            Glyph::Good,
+            format!("{name} {} {}", pad(&took, 6), step.status.message),
+        ),
         StepPhase::Skipped => Row::new(
             Glyph::Skipped,
             format!("{name} {}", skipped(&step.status.reason)),
