@@ -25,6 +25,7 @@ mod git_server;
 mod pods;
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod router;
+mod service_addresses;
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod shim;
 mod site;

@@ -1,8 +1,7 @@
 //! Services' own addresses: a listener for each, and every connection copied to an endpoint in rotation.
 //!
 //! An address that cannot be listened on is said in an event on the service and tried again. As root the address must
-//! be this machine's first: it is routed to the machine itself (`ip route … local … dev lo`), for as long as the
-//! router runs.
+//! be this machine's first: it is routed to the machine itself, for as long as the router runs (`addresses.rs`).
 //!
 //! # Decided
 //!
@@ -34,6 +33,7 @@ use crate::base::clock::Clock;
 use crate::base::scope::Scope;
 use crate::client::Client;
 use crate::content::blobs::Digest;
+use crate::router::addresses::Addresses;
 use crate::router::proxy::Flight;
 use crate::router::proxy::Shared;
 use crate::router::upstream;
@@ -50,25 +50,34 @@ pub(crate) struct Fronts {
     pub(crate) clock: Clock,
     pub(crate) scope: Scope,
     open: HashMap<SocketAddr, Scope>,
+    addresses: Addresses,
     routed: Routed,
 }
 
-/// The addresses that this router made the machine's own.
+/// The addresses that are the machine's own for this router's sake.
 type Routed = Arc<Mutex<HashSet<IpAddr>>>;
 
 impl Fronts {
     /// None yet.
-    pub(crate) fn new(shared: Arc<Shared>, client: Client, clock: Clock, scope: Scope) -> Fronts {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        client: Client,
+        clock: Clock,
+        addresses: Addresses,
+        scope: Scope,
+    ) -> Fronts {
         let routed = Routed::default();
         let (at_the_end, stop) = (routed.clone(), scope.clone());
+        let all = addresses.clone();
         scope.spawn_graceful(async move {
             stop.cancelled().await;
             let left = std::mem::take(&mut *locked(&at_the_end));
             for ip in left {
-                drop(route("del", ip).await);
+                leave(&all, ip).await;
             }
         });
         Fronts {
+            addresses,
             routed,
             shared,
             client,
@@ -76,6 +85,12 @@ impl Fronts {
             scope,
             open: HashMap::new(),
         }
+    }
+
+    /// Ends what a router before this one made of addresses that no service has any more.
+    pub(crate) async fn sweep(&self) {
+        let wanted: HashSet<IpAddr> = self.open.keys().map(SocketAddr::ip).collect();
+        forget(&self.addresses, wanted).await;
     }
 
     /// Begins to listen on an address of that service, or ends it.
@@ -94,6 +109,7 @@ impl Fronts {
             shared: self.shared.clone(),
             client: self.client.clone(),
             clock: self.clock.clone(),
+            addresses: self.addresses.clone(),
             routed: self.routed.clone(),
         };
         let connections = self.scope.clone();
@@ -105,8 +121,9 @@ impl Fronts {
     fn give_up(&self, ip: IpAddr) {
         let is_used = self.open.keys().any(|address| address.ip() == ip);
         if !is_used && locked(&self.routed).remove(&ip) {
+            let addresses = self.addresses.clone();
             self.scope
-                .spawn_graceful(async move { drop(route("del", ip).await) });
+                .spawn_graceful(async move { leave(&addresses, ip).await });
         }
     }
 }
@@ -117,6 +134,7 @@ struct Front {
     shared: Arc<Shared>,
     client: Client,
     clock: Clock,
+    addresses: Addresses,
     routed: Routed,
 }
 
@@ -142,7 +160,7 @@ impl Front {
         let mut pauses = Backoff::new(SHORTEST_PAUSE, LONGEST_PAUSE);
         let mut said = false;
         loop {
-            match listen(self.address, &self.routed).await {
+            match self.bind().await {
                 Ok(socket) => return socket,
                 Err(error) => {
                     if !said {
@@ -152,6 +170,28 @@ impl Front {
                 }
             }
             tokio::time::sleep(pauses.next(backoff::chance())).await;
+        }
+    }
+
+    async fn bind(&self) -> io::Result<TcpListener> {
+        let ip = self.address.ip();
+        let bound = TcpListener::bind(self.address).await;
+        if !needs_a_route(ip) {
+            return bound;
+        }
+        let addresses = self.addresses.clone();
+        // Before it is done: whoever gives the address up meanwhile must find it.
+        locked(&self.routed).insert(ip);
+        match bound {
+            Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => {
+                blocking(move || addresses.take(ip)).await?;
+                TcpListener::bind(self.address).await
+            }
+            Ok(socket) => {
+                blocking(move || addresses.share(ip)).await?;
+                Ok(socket)
+            }
+            Err(error) => Err(error),
         }
     }
 
@@ -200,35 +240,33 @@ fn locked(routed: &Routed) -> std::sync::MutexGuard<'_, HashSet<IpAddr>> {
     routed.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn listen(address: SocketAddr, routed: &Routed) -> io::Result<TcpListener> {
-    match TcpListener::bind(address).await {
-        Err(error)
-            if error.kind() == io::ErrorKind::AddrNotAvailable && needs_a_route(address.ip()) =>
-        {
-            route("replace", address.ip()).await?;
-            locked(routed).insert(address.ip());
-            TcpListener::bind(address).await
-        }
-        bound => bound,
-    }
-}
-
 /// Whether an address is this machine's only when we say so.
 fn needs_a_route(ip: IpAddr) -> bool {
     !ip.is_loopback() && nix::unistd::geteuid().is_root()
 }
 
-async fn route(verb: &str, ip: IpAddr) -> io::Result<()> {
-    let mut command = tokio::process::Command::new("ip");
-    command
-        .args(["route", verb, "local", &ip.to_string(), "dev", "lo"])
-        .stdin(std::process::Stdio::null());
-    let output = command.output().await?;
-    if output.status.success() {
-        return Ok(());
+/// Ends what an owner made of addresses that are not wanted; only root made any.
+pub(crate) async fn forget(addresses: &Addresses, wanted: HashSet<IpAddr>) {
+    if !nix::unistd::geteuid().is_root() {
+        return;
     }
-    let said = String::from_utf8_lossy(&output.stderr);
-    Err(io::Error::other(format!("ip route: {}", said.trim())))
+    let addresses = addresses.clone();
+    if let Err(error) = blocking(move || addresses.sweep(&wanted)).await {
+        tracing::warn!(%error, "addresses of services that are gone may still be this machine's");
+    }
+}
+
+/// Gives an address up; what fails now is done at the next start.
+async fn leave(addresses: &Addresses, ip: IpAddr) {
+    let addresses = addresses.clone();
+    if let Err(error) = blocking(move || addresses.leave(ip)).await {
+        tracing::warn!(%ip, %error, "an address stays this machine's");
+    }
+}
+
+async fn blocking(work: impl FnOnce() -> io::Result<()> + Send + 'static) -> io::Result<()> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 
 /// Carries one connection to an endpoint, to another one when that cannot be connected to.

@@ -7,6 +7,7 @@
 //!
 //! Start: register, list, serve. Stop: no new connection, requests under way have a few seconds.
 
+mod addresses;
 mod choice;
 mod counters;
 mod fronts;
@@ -18,7 +19,9 @@ pub mod table;
 mod upstream;
 mod worker;
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
@@ -34,6 +37,7 @@ use crate::base::scope::Scope;
 use crate::client::Cache;
 use crate::client::Client;
 use crate::client::ListOptions;
+use crate::router::addresses::Addresses;
 use crate::router::counters::Counters;
 use crate::router::fronts::Fronts;
 use crate::router::proxy::Shared;
@@ -57,6 +61,8 @@ pub struct Options {
     pub clock: Clock,
     /// Whether it also listens on services' own addresses; of the routers on one machine only one can.
     pub fronts: bool,
+    /// Who makes services' addresses this machine's own: a path that exists as long as he does.
+    pub owner: PathBuf,
     /// Bound already: who starts it has something better to say about an address that is taken.
     pub socket: TcpListener,
 }
@@ -69,6 +75,7 @@ impl Options {
             client,
             clock: Clock::System,
             fronts: true,
+            owner: PathBuf::from(format!("/proc/{}", std::process::id())),
             socket,
         }
     }
@@ -99,6 +106,7 @@ impl Router {
             client,
             clock,
             fronts,
+            owner,
             socket,
         } = options;
         let address = socket.local_addr().map_err(Error::Threads)?;
@@ -118,7 +126,13 @@ impl Router {
             slices: Cache::start(client.clone(), "", ListOptions::default(), scope),
             book: Book::default(),
             has_fronts: fronts,
-            fronts: Fronts::new(shared.clone(), client.clone(), clock, scope.clone()),
+            fronts: Fronts::new(
+                shared.clone(),
+                client.clone(),
+                clock,
+                Addresses::new(owner),
+                scope.clone(),
+            ),
             workers: workers.clone(),
             progress: progress.clone(),
             shared: shared.clone(),
@@ -167,6 +181,11 @@ pub async fn unregister(client: &Client, name: &str) -> Result<(), crate::client
     report::unregister(client, name).await
 }
 
+/// Ends what a router with that owner made this machine's own and one that does not run would leave behind.
+pub async fn forget_addresses(owner: PathBuf) {
+    fronts::forget(&Addresses::new(owner), HashSet::new()).await;
+}
+
 /// Keeps the table current.
 struct Follower {
     routes: Cache<Route>,
@@ -204,6 +223,9 @@ impl Follower {
             self.publish(seen);
             if let Some(synced) = synced.take() {
                 let _ = synced.send(());
+                if self.has_fronts {
+                    self.fronts.sweep().await;
+                }
             }
             tokio::select! {
                 Some((key, _)) = routes.recv() => self.book.route(&key, self.routes.get(&key)),

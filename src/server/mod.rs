@@ -309,12 +309,16 @@ impl Server {
     ) -> Result<(), Error> {
         let scope = self.begin("router");
         let client = client(&self.api, Identity::Router, &scope)?;
+        let owner = std::fs::canonicalize(&options.data_dir);
+        let owner = owner.unwrap_or_else(|_| options.data_dir.clone());
         let Some(socket) = socket else {
+            router::forget_addresses(owner).await;
             let gone = router::unregister(&client, BUILT_IN_ROUTER).await;
             return gone.map_err(|error| Error::Part(error.to_string()));
         };
         let router = router::Options {
             clock: options.clock.clone(),
+            owner,
             ..router::Options::new(client, socket)
         };
         let router = Router::start(router, &scope).await?;
