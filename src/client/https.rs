@@ -347,8 +347,7 @@ fn root(error: &reqwest::Error) -> Root {
             if io.kind() == io::ErrorKind::ConnectionRefused {
                 return Root::Refused;
             }
-            // The cause of a wrapping I/O error is what it wraps; `source` would skip that.
-            next = io.get_ref().map(|inner| inner as &(dyn StdError + 'static));
+            next = inside(io);
         }
     }
     if is_dns {
@@ -361,15 +360,23 @@ fn root(error: &reqwest::Error) -> Root {
 fn deepest(error: &(dyn StdError + 'static)) -> String {
     let mut cause = error;
     loop {
-        // A server that was killed ends neither its answer nor its TLS; the library explains that with a link.
-        let io = cause.downcast_ref::<io::Error>();
-        if io.is_some_and(|io| io.kind() == io::ErrorKind::UnexpectedEof) {
-            return "the connection was closed".to_owned();
+        let mut next = cause.source();
+        if let Some(io) = cause.downcast_ref::<io::Error>() {
+            // A server that was killed ends neither its answer nor its TLS; the library explains that with a link.
+            if io.kind() == io::ErrorKind::UnexpectedEof {
+                return "the connection was closed".to_owned();
+            }
+            next = inside(io).or(next);
         }
-        let Some(next) = cause.source() else { break };
+        let Some(next) = next else { break };
         cause = next;
     }
     cause.to_string()
+}
+
+/// What an I/O error wraps; its `source` would skip that.
+fn inside(io: &io::Error) -> Option<&(dyn StdError + 'static)> {
+    io.get_ref().map(|inner| inner as &(dyn StdError + 'static))
 }
 
 /// A TLS failure in the words that kubectl's users know and search for.

@@ -193,7 +193,8 @@ impl State {
     }
 
     fn lost(&mut self, why: String, now: Moment) -> Option<What> {
-        if self.lost.is_some() {
+        if let Some((_, known)) = &mut self.lost {
+            *known = why;
             return None;
         }
         self.lost = Some((now.at, why.clone()));

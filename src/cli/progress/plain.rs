@@ -48,7 +48,7 @@ fn told(event: &Event, total: u32, look: Look) -> Option<String> {
             causes.join("; ")
         )),
         What::Lost { why } => Some(format!(
-            "{} no answer from the server ({why}); the rollout goes on there, trying again",
+            "{} no answer from the server ({why}); the work goes on there, trying again",
             event.rollout
         )),
         What::Restored { after } => Some(format!(

@@ -58,9 +58,7 @@ pub fn frame(state: &State, look: Look, size: Size, at: Duration) -> Vec<String>
             let silent = text::elapsed(at.saturating_sub(*since));
             vec![Row::new(
                 Glyph::Bad,
-                format!(
-                    "no answer from the server for {silent} ({why}); the rollout goes on there"
-                ),
+                format!("no answer from the server for {silent} ({why}); the work goes on there"),
             )]
         }
         (None, 0) => vec![Row::new(Glyph::Waiting, state.causes(at).join("; "))],

@@ -51,6 +51,8 @@ pub enum Heard {
 pub struct Line {
     client: Arc<Mutex<Client>>,
     context: Context,
+    /// Why the server could not be found at the last look.
+    missing: Arc<Mutex<Option<String>>>,
 }
 
 impl Line {
@@ -59,6 +61,7 @@ impl Line {
         // Looking the server up again is no news.
         let (streams, _) = Streams::captured();
         Line {
+            missing: Arc::default(),
             client: Arc::new(Mutex::new(client)),
             context: Context {
                 streams,
@@ -75,10 +78,24 @@ impl Line {
             .clone()
     }
 
+    /// What to say of a line that broke with this error.
+    fn trouble(&self, error: &client::Error) -> String {
+        let missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
+        missing.clone().unwrap_or_else(|| short(error))
+    }
+
     async fn renew(&self) {
-        if let Ok(connection) = self.context.connect(Purpose::Reading).await {
-            *self.client.lock().unwrap_or_else(PoisonError::into_inner) = connection.client;
-        }
+        let missing = match self.context.connect(Purpose::Reading).await {
+            Ok(connection) => {
+                *self.client.lock().unwrap_or_else(PoisonError::into_inner) = connection.client;
+                None
+            }
+            Err(failure) => {
+                let said = failure.lines().join(". ");
+                Some(said.trim_start_matches("error: ").to_owned())
+            }
+        };
+        *self.missing.lock().unwrap_or_else(PoisonError::into_inner) = missing;
     }
 }
 
@@ -188,7 +205,10 @@ impl Listener {
                     return;
                 }
                 Err(error) if error.is_expired() => continue,
-                Err(error) => self.tell(Change::Lost { why: short(&error) }).await,
+                Err(error) => {
+                    let why = self.line.trouble(&error);
+                    self.tell(Change::Lost { why }).await;
+                }
             }
             tokio::time::sleep(backoff.next(chance())).await;
             self.line.renew().await;

@@ -215,3 +215,13 @@ async fn an_agent_answers_through_its_own_connection_and_comes_back() {
     }
     assert_eq!(scope.close(Duration::from_secs(5)).await, 0);
 }
+
+#[test]
+fn a_line_that_was_cut_is_told_in_plain_words() {
+    let cut = std::io::Error::new(
+        std::io::ErrorKind::UnexpectedEof,
+        "peer closed connection without sending TLS close_notify: https://example.com",
+    );
+    let wrapped = std::io::Error::other(cut);
+    assert_eq!(super::deepest(&wrapped), "the connection was closed");
+}
