@@ -24,6 +24,8 @@ mod git_server;
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod pods;
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod ports;
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod router;
 mod service_addresses;
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]

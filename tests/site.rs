@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::path::PathBuf;
@@ -39,7 +40,15 @@ pub(crate) struct Site {
     folder: tempfile::TempDir,
     /// What its server listens on, before and after a restart.
     port: u16,
+    program: PathBuf,
+    /// Who runs it, if that is not whoever runs the test.
+    user: Option<u32>,
+    /// A network of its own, by the name that `ip netns` knows it by.
+    network: Option<String>,
 }
+
+/// An ordinary user for tests that run as root; there need not be an account.
+const ORDINARY: u32 = 12345;
 
 /// A process of ours; killed when dropped.
 pub(crate) struct Process(pub(crate) Child);
@@ -68,6 +77,9 @@ impl Drop for Site {
                 .stderr(Stdio::null())
                 .status();
         }
+        if let Some(network) = &self.network {
+            ip(&["netns", "delete", network]);
+        }
     }
 }
 
@@ -78,7 +90,57 @@ impl Site {
         Site {
             folder,
             port: free_port(),
+            program: env!("CARGO_BIN_EXE_upshift").into(),
+            user: None,
+            network: None,
         }
+    }
+
+    /// A site whose programs run as an ordinary user, in a network of their own; none when root cannot do that here.
+    pub(crate) fn ordinary() -> Option<Site> {
+        let mut site = Site::new();
+        let is_root = fs::metadata("/proc/self").is_ok_and(|about| about.uid() == 0);
+        if is_root {
+            if !needs("setpriv") || !needs("ip") {
+                return None;
+            }
+            let network = format!("upshift-test-{}-{}", std::process::id(), site.port);
+            ip(&["netns", "add", &network]);
+            ip(&["-n", &network, "link", "set", "lo", "up"]);
+            site.network = Some(network);
+            // Where the program was built others may not pass.
+            let program = site.path("upshift");
+            fs::copy(&site.program, &program).expect("the program can be copied");
+            site.program = program;
+            site.user = Some(ORDINARY);
+            site.hand_over();
+        }
+        Some(site)
+    }
+
+    /// Gives everything below the folder to the user that the site's programs run as.
+    pub(crate) fn hand_over(&self) {
+        let Some(user) = self.user else { return };
+        let status = Command::new("chown")
+            .args(["-R", &format!("{user}:{user}")])
+            .arg(self.folder.path())
+            .status();
+        assert!(status.is_ok_and(|status| status.success()));
+    }
+
+    /// The program, run as the site's user.
+    fn program(&self) -> Command {
+        let Some(user) = self.user else {
+            return Command::new(&self.program);
+        };
+        let mut command = Command::new("ip");
+        let network = self.network.as_deref().unwrap_or_default();
+        command
+            .args(["netns", "exec", network, "setpriv"])
+            .args(["--reuid", &user.to_string(), "--regid", &user.to_string()])
+            .arg("--clear-groups")
+            .arg(&self.program);
+        command
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -192,7 +254,7 @@ impl Site {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_upshift"));
+        let mut command = self.program();
         command
             .args(arguments)
             .env("HOME", self.folder.path())
@@ -219,7 +281,8 @@ impl Site {
             .append(true)
             .open(self.path("log"))
             .expect("the log opens");
-        let child = Command::new(env!("CARGO_BIN_EXE_upshift"))
+        let child = self
+            .program()
             .args(arguments)
             .args(["--data-dir", folder])
             .envs(variables.iter().copied())
@@ -307,6 +370,13 @@ impl Site {
             }
         }
         found
+    }
+}
+
+fn ip(arguments: &[&str]) {
+    let status = Command::new("ip").args(arguments).status();
+    if !status.is_ok_and(|status| status.success()) {
+        println!("ip {arguments:?} failed");
     }
 }
 

@@ -19,6 +19,10 @@ use crate::base::clock::Timestamp;
 /// Annotation of a Pod: its address has left rotation and no request is in flight, so that its node may end it.
 /// Written by the rotation controller, waited for by the node (DESIGN section 4.1, Rotation).
 pub const ANNOTATION_DRAINED: &str = "upshift.dev/drained";
+/// Why a pod is not ready whose processes run and listen on no port although its image declares one.
+pub const NOT_LISTENING: &str = "NotListening";
+/// What the scheduler says of a node on which another pod holds a pod's port, in Kubernetes' words.
+pub const NO_FREE_PORT: &str = "node(s) didn't have free ports for the requested pod ports";
 
 /// One running copy: `{spec: {nodeName, containers, restartPolicy, …}, status: {phase, podIP, containerStatuses, …}}`.
 ///
@@ -191,6 +195,9 @@ pub struct PodStatus {
     pub host_ip: String,
     #[serde(rename = "podIP", skip_serializing_if = "String::is_empty")]
     pub pod_ip: String,
+    /// The same as a list.
+    #[serde(rename = "podIPs", skip_serializing_if = "Vec::is_empty")]
+    pub pod_ips: Vec<PodIp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start_time: Option<Timestamp>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -198,6 +205,13 @@ pub struct PodStatus {
     /// Ours: what its processes really listen on, seen by the node; empty until they do.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub listening: Vec<Listening>,
+}
+
+/// One address of a pod.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PodIp {
+    pub ip: String,
 }
 
 /// A TCP port that a process of a pod listens on.
@@ -320,6 +334,13 @@ impl Pod {
         conditions
             .clone()
             .any(|one| one.kind == "Ready" && one.status == "True")
+    }
+
+    /// What it is waited for in vain as long as its processes listen on no port.
+    pub fn not_listening(&self) -> Option<&str> {
+        let mut conditions = self.status.conditions.iter();
+        let ready = conditions.find(|one| one.kind == "Ready" && one.status == "False")?;
+        (ready.reason == NOT_LISTENING).then_some(ready.message.as_str())
     }
 
     /// Whether nothing of it will run again.

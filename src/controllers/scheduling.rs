@@ -14,6 +14,7 @@ use crate::api::core::Node;
 use crate::api::core::selects;
 use crate::api::kinds;
 use crate::api::meta::Key;
+use crate::api::pod::NO_FREE_PORT;
 use crate::api::pod::Pod;
 use crate::base::clock::Timestamp;
 use crate::controllers::change::Change;
@@ -234,9 +235,16 @@ fn refusal(node: &Node, pod: &Pod, world: &World, ports: &Ports) -> Option<Strin
         return Some("node(s) didn't match Pod's node affinity/selector".to_owned());
     }
     let (port, holder) = ports.taken_on(&node.metadata.name, pod, world)?;
+    let (name, how) = (
+        holder.metadata.key(),
+        if holder.metadata.is_deleting() {
+            "is ending"
+        } else {
+            "listens on every address"
+        },
+    );
     Some(format!(
-        "node(s) didn't have free ports for the requested pod ports (port {port} is held by pod {holder}, which listens \
-         on every address)"
+        "{NO_FREE_PORT} (port {port} is held by pod {name}, which {how})"
     ))
 }
 
@@ -268,7 +276,7 @@ impl Ports {
     }
 
     /// A port that this pod could not listen on beside the pods of a node, and who holds it.
-    fn taken_on(&self, node: &str, pod: &Pod, world: &World) -> Option<(u16, String)> {
+    fn taken_on<'w>(&self, node: &str, pod: &Pod, world: &'w World) -> Option<(u16, &'w Arc<Pod>)> {
         let others = living(world, node).filter(|other| other.metadata.uid != pod.metadata.uid);
         let held = others.flat_map(|other| {
             let listening = other.status.listening.iter();
@@ -278,9 +286,7 @@ impl Ports {
             let shared = one.everywhere && self.any.contains(&one.port);
             shared || self.everywhere.contains(&one.port)
         });
-        clashes
-            .next()
-            .map(|(one, other)| (one.port, other.metadata.key().to_string()))
+        clashes.next().map(|(one, other)| (one.port, other))
     }
 }
 

@@ -18,6 +18,7 @@ use crate::api::image::split_tag;
 use crate::api::meta::Metadata;
 use crate::api::network::Route;
 use crate::api::pod::ContainerStatus;
+use crate::api::pod::NO_FREE_PORT;
 use crate::api::pod::Pod;
 use crate::api::pod::PodPhase;
 use crate::api::pod::ReplicaSet;
@@ -214,8 +215,24 @@ impl Scene {
 
     /// A pod of the newest version that will not get better by waiting, and why.
     pub fn hopeless_pod(&self) -> Option<(&Pod, String, String)> {
+        let why = |pod| hopeless(pod).or_else(|| self.shut_out(pod));
         self.pods_of_version()
-            .find_map(|pod| hopeless(pod).map(|(reason, message)| (pod, reason, message)))
+            .find_map(|pod| why(pod).map(|(reason, message)| (pod, reason, message)))
+    }
+
+    /// Whether another application's pod holds its port on every node; one's own make room.
+    fn shut_out(&self, pod: &Pod) -> Option<(String, String)> {
+        let why = unscheduled(pod).filter(|why| why.contains(NO_FREE_PORT))?;
+        let controllers = self.replication_controllers.iter().map(|one| &one.metadata);
+        let controllers = controllers.chain(self.replica_sets.iter().map(|one| &one.metadata));
+        let own: Vec<&str> = controllers.map(|one| one.uid.as_str()).collect();
+        let mut pods = self.pods.iter();
+        let makes_room = why.contains("is ending")
+            || pods.any(|pod| {
+                let is_named = why.contains(&format!("held by pod {},", pod.metadata.key()));
+                is_named && pod.controller().is_some_and(|uid| own.contains(&uid))
+            });
+        (!makes_room).then(|| ("PortTaken".to_owned(), why))
     }
 
     fn has_objects(&self) -> bool {
@@ -409,10 +426,19 @@ impl Scene {
             );
         }
         let ready = self.pods_of_version().filter(|pod| pod.is_ready()).count();
-        let unplaced = self.pods_of_version().find_map(unscheduled);
+        let unplaced = self.pods_of_version().find_map(|pod| {
+            unscheduled(pod).map(|why| format!("pod/{} has no node: {why}", pod.metadata.name))
+        });
+        let silent = self.pods_of_version().find_map(|pod| {
+            let why = pod.not_listening()?;
+            Some(format!(": pod/{}: {why}", pod.metadata.name))
+        });
         Stand::running(match unplaced {
             Some(why) => why,
-            None => format!("{ready} of {} ready", controller.wanted),
+            None => {
+                let why = silent.unwrap_or_default();
+                format!("{ready} of {} ready{why}", controller.wanted)
+            }
         })
     }
 
@@ -468,7 +494,7 @@ fn unscheduled(pod: &Pod) -> Option<String> {
     let mut conditions = pod.status.conditions.iter();
     conditions
         .find(|one| one.kind == "PodScheduled" && one.status == "False")
-        .map(|one| format!("pod/{} has no node: {}", pod.metadata.name, one.message))
+        .map(|one| one.message.clone())
 }
 
 /// Why a pod will not get better by waiting.
@@ -488,6 +514,11 @@ fn stuck(container: &ContainerStatus) -> Option<(String, String)> {
         .or(container.last_state.terminated.as_ref());
     let why = ended.map_or_else(String::new, |ended| match ended.signal {
         Some(signal) => format!("ended by signal {signal}"),
+        // The node knows the cause; the application's own last lines follow it.
+        None if ended.reason == "PortTaken" => {
+            let mut lines = ended.message.lines();
+            lines.next().unwrap_or_default().to_owned()
+        }
         None => format!("ended with exit code {}", ended.exit_code),
     });
     if let Some(waiting) = &container.state.waiting
@@ -645,6 +676,35 @@ pub(crate) mod tests {
                 "pod/app-1-abcde: ended with exit code 3"
             )
         );
+    }
+
+    #[test]
+    fn a_port_that_another_application_holds_ends_it_and_one_s_own_pod_does_not() {
+        let pod = |name: &str, owner: &str, more: Value| -> Pod {
+            view(json!({
+                "metadata": {"name": name, "namespace": "ns",
+                             "ownerReferences": [{"uid": owner, "controller": true}]},
+                "status": more,
+            }))
+        };
+        let mut scene = scene(8);
+        let why = format!(
+            "0/1 nodes are available: 1 {NO_FREE_PORT} (port 8080 is held by pod ns/other, which listens on every \
+             address)."
+        );
+        let unplaced = json!({"type": "PodScheduled", "status": "False", "message": why});
+        scene.pods = vec![
+            pod("app-1-a", "u", json!({"conditions": [unplaced]})),
+            pod("other", "v", json!({})),
+        ];
+        let step = &read(&scene)[8];
+        assert_eq!(
+            (step.phase, step.reason.as_str()),
+            (StepPhase::Failed, "PortTaken")
+        );
+        assert!(step.message.contains("ns/other"), "{}", step.message);
+        scene.pods[1] = pod("other", "u", json!({}));
+        assert_eq!(read(&scene)[8].phase, StepPhase::Running);
     }
 
     #[test]

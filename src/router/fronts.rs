@@ -1,6 +1,7 @@
 //! Services' own addresses: a listener for each, and every connection copied to an endpoint in rotation.
 //!
-//! An address that cannot be listened on is said in an event on the service and tried again. As root the address must
+//! A loopback address is listened on only while an endpoint is in rotation (see [`table`](crate::router::table)). An
+//! address that cannot be listened on is said in an event on the service and tried again. As root the address must
 //! be this machine's first: it is routed to the machine itself, for as long as the router runs (`addresses.rs`).
 //!
 //! # Decided
@@ -197,7 +198,17 @@ impl Front {
 
     /// Says on the service why its address does not work; nothing depends on it.
     async fn say(&self, error: &io::Error) {
-        let message = format!("cannot listen on {}: {error}", self.address);
+        let message = if error.kind() == io::ErrorKind::AddrInUse && self.address.ip().is_loopback()
+        {
+            format!(
+                "cannot listen on {}: something else listens on port {} of every address, as a pod does that does not \
+                 heed $HOST; routes and the pods' own addresses work",
+                self.address,
+                self.address.port()
+            )
+        } else {
+            format!("cannot listen on {}: {error}", self.address)
+        };
         tracing::warn!(service = %self.service, message);
         let now = Some(self.clock.now());
         let Key { namespace, name } = &self.service;

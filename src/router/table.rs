@@ -405,6 +405,9 @@ impl Book {
     }
 
     /// The addresses of a service itself.
+    ///
+    /// A loopback address is there only while an endpoint is: listening on it keeps the port from every application that
+    /// listens on all addresses, also from the service's own one that is about to start.
     fn build_fronts(&mut self, key: &Key, built: &mut Built) {
         let old = self.fronts_of_service.remove(key).unwrap_or_default();
         let mut new = Vec::new();
@@ -420,6 +423,9 @@ impl Book {
                 let address = SocketAddr::new(ip, port.port);
                 let known = self.ports.get(key).and_then(|ports| ports.get(&port.name));
                 let members = known.map(|port| port.members.clone()).unwrap_or_default();
+                if ip.is_loopback() && members.endpoints.is_empty() {
+                    continue;
+                }
                 self.table.fronts.set(&address, Some(members));
                 if !old.contains(&address) {
                     built.fronts.push((address, Some(key.clone())));
@@ -755,6 +761,27 @@ mod tests {
         let (table, built) = book.build().unwrap();
         assert_eq!(built.fronts, [(address, None)]);
         assert!(table.front(address).is_none());
+    }
+
+    #[test]
+    fn a_loopback_address_is_there_while_an_endpoint_is() {
+        let ports = json!([{"name": "", "port": 80}]);
+        for (ip, expect) in [("127.30.0.1", 0), ("172.30.0.1", 1)] {
+            let mut book = Book::default();
+            book.service(&key("s"), Some(service(ip, &ports)));
+            assert_eq!(book.build().unwrap().1.fronts.len(), expect, "{ip}");
+            book.slice(&key("s-1"), Some(slice("s", ("", 8080), &["1.1.1.1"])));
+            let address = format!("{ip}:80").parse().unwrap();
+            let appeared = book.build().unwrap().1.fronts;
+            let both = vec![(address, Some(key("s")))];
+            assert_eq!(
+                appeared,
+                if expect == 0 { both } else { Vec::new() },
+                "{ip}"
+            );
+            book.slice(&key("s-1"), None);
+            assert_eq!(book.build().unwrap().1.fronts.len(), 1 - expect, "{ip}");
+        }
     }
 
     #[test]

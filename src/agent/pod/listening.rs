@@ -69,14 +69,6 @@ pub(crate) async fn follow(
 
 /// What a container's processes listen on now; none when that cannot be said yet.
 fn look(network: Network, shim: i32, child: i32) -> Option<Vec<Listening>> {
-    let sockets = |pid: &str| {
-        let mut all = Vec::new();
-        for table in ["tcp", "tcp6"] {
-            let text = fs::read_to_string(format!("/proc/{pid}/net/{table}"));
-            all.extend(parse(&text.unwrap_or_default()));
-        }
-        all
-    };
     match network {
         Network::Own => {
             let of = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/net")).ok();
@@ -95,14 +87,26 @@ fn look(network: Network, shim: i32, child: i32) -> Option<Vec<Listening>> {
 
 /// A listening socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Socket {
-    address: IpAddr,
-    port: u16,
-    inode: u64,
+pub(crate) struct Socket {
+    pub(crate) address: IpAddr,
+    pub(crate) port: u16,
+    pub(crate) inode: u64,
+}
+
+/// The listening sockets of the network that a process is in; an IPv4 address is never in the form of an IPv6 one.
+pub(crate) fn sockets(pid: &str) -> Vec<Socket> {
+    let mut all = Vec::new();
+    for table in ["tcp", "tcp6"] {
+        let text = fs::read_to_string(format!("/proc/{pid}/net/{table}"));
+        all.extend(parse(&text.unwrap_or_default()));
+    }
+    all
 }
 
 fn in_own_network(sockets: &[Socket]) -> Vec<Listening> {
-    let reachable = sockets.iter().filter(|socket| !is_loopback(socket.address));
+    let reachable = sockets
+        .iter()
+        .filter(|socket| !socket.address.is_loopback());
     sorted(reachable.map(|socket| (socket.port, false)))
 }
 
@@ -110,7 +114,7 @@ fn on_host(sockets: &[Socket], network: Network, open: &BTreeSet<u64>) -> Vec<Li
     let ours = sockets.iter().filter_map(|socket| {
         let everywhere = socket.address.is_unspecified();
         let is_own_address = match network {
-            Network::Address(own) => plain(socket.address) == IpAddr::V4(own),
+            Network::Address(own) => socket.address == IpAddr::V4(own),
             Network::Own | Network::Host => false,
         };
         let is_reached = is_own_address || everywhere || network == Network::Host;
@@ -139,12 +143,8 @@ fn plain(address: IpAddr) -> IpAddr {
     }
 }
 
-fn is_loopback(address: IpAddr) -> bool {
-    plain(address).is_loopback()
-}
-
 /// The sockets that some processes hold open.
-fn open_sockets(pids: &[i32]) -> BTreeSet<u64> {
+pub(crate) fn open_sockets(pids: &[i32]) -> BTreeSet<u64> {
     let mut found = BTreeSet::new();
     for pid in pids {
         let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else {
@@ -179,7 +179,7 @@ fn parse(table: &str) -> Vec<Socket> {
             }
             let (address, port) = fields.get(1)?.split_once(':')?;
             Some(Socket {
-                address: parse_address(address)?,
+                address: plain(parse_address(address)?),
                 port: u16::from_str_radix(port, 16).ok()?,
                 inode: fields.get(9)?.parse().ok()?,
             })

@@ -8,6 +8,7 @@ mod decide;
 mod disk;
 mod environment;
 mod events;
+mod holders;
 mod hosts;
 mod image;
 mod listening;

@@ -12,7 +12,9 @@ use crate::api::pod::Container;
 use crate::api::pod::ContainerState;
 use crate::api::pod::ContainerStatus;
 use crate::api::pod::Listening;
+use crate::api::pod::NOT_LISTENING;
 use crate::api::pod::Pod;
+use crate::api::pod::PodIp;
 use crate::api::pod::PodPhase;
 use crate::api::pod::PodStatus;
 use crate::api::pod::RestartPolicy;
@@ -44,6 +46,8 @@ pub(crate) struct Seen {
     pub(crate) image_id: String,
     pub(crate) is_started: bool,
     pub(crate) is_ready: bool,
+    /// The ports that it declares, when it waits for one of them only.
+    pub(crate) awaited_ports: Vec<u16>,
 }
 
 /// One run of a container.
@@ -60,6 +64,8 @@ pub(crate) struct End {
     pub(crate) at: Option<Timestamp>,
     /// The last lines of a failure, or what a build said.
     pub(crate) message: String,
+    /// The cause in one word, where the node knows it.
+    pub(crate) reason: Option<&'static str>,
     /// Whether everything that follows the end is done.
     pub(crate) is_finished: bool,
 }
@@ -86,11 +92,16 @@ pub(crate) fn status(pod: &Pod, view: &View, now: Timestamp) -> PodStatus {
     };
     PodStatus {
         phase,
-        conditions: conditions(pod, phase, &statuses, now),
+        conditions: conditions(pod, phase, &statuses, awaited(&containers), now),
         message,
         reason,
         host_ip: view.host_ip.clone(),
         pod_ip: view.pod_ip.clone(),
+        pod_ips: Some(&view.pod_ip)
+            .filter(|ip| !ip.is_empty())
+            .map(|ip| PodIp { ip: ip.clone() })
+            .into_iter()
+            .collect(),
         start_time: view.start_time,
         container_statuses: statuses,
         listening: view.listening.clone(),
@@ -176,7 +187,7 @@ fn terminated(attempt: &Attempt) -> Option<Terminated> {
         Reason::SpawnFailed => (127, "ContainerCannotRun"),
         _ => match exit.shell_code() {
             Some(0) => (0, "Completed"),
-            Some(code) => (code, "Error"),
+            Some(code) => (code, end.reason.unwrap_or("Error")),
             None => (137, "Error"),
         },
     };
@@ -190,11 +201,30 @@ fn terminated(attempt: &Attempt) -> Option<Terminated> {
     })
 }
 
+/// What is said of a pod that is not ready only because nobody listens.
+fn awaited(containers: &[(&Container, Seen)]) -> Option<String> {
+    let mut unready = containers.iter().filter(|(_, seen)| !seen.is_ready);
+    let is_up = |seen: &Seen| seen.newest.as_ref().is_some_and(|one| one.end.is_none());
+    if unready
+        .clone()
+        .any(|(_, seen)| seen.awaited_ports.is_empty() || !is_up(seen))
+    {
+        return None;
+    }
+    let (_, seen) = unready.next()?;
+    let ports: Vec<String> = seen.awaited_ports.iter().map(u16::to_string).collect();
+    let ports = ports.join(", ");
+    Some(format!(
+        "no process listens on a port yet; the image declares {ports}"
+    ))
+}
+
 /// Kubelet's four; each keeps the time of its last change.
 fn conditions(
     pod: &Pod,
     phase: PodPhase,
     statuses: &[ContainerStatus],
+    awaited: Option<String>,
     now: Timestamp,
 ) -> Vec<Condition> {
     let unready: Vec<&str> = statuses
@@ -206,6 +236,7 @@ fn conditions(
         PodPhase::Succeeded => ("PodCompleted", String::new()),
         PodPhase::Failed => ("PodFailed", String::new()),
         _ if unready.is_empty() => ("", String::new()),
+        _ if awaited.is_some() => (NOT_LISTENING, awaited.unwrap_or_default()),
         _ => (
             "ContainersNotReady",
             format!("containers with unready status: [{}]", unready.join(" ")),

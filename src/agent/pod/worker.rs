@@ -47,6 +47,7 @@ use crate::api::pod::PodStatus;
 use crate::base::backoff::Backoff;
 use crate::base::clock::Timestamp;
 
+mod ports;
 mod report;
 mod start;
 
@@ -61,6 +62,8 @@ const FRESH: Duration = Duration::from_secs(2);
 /// What is said of an attempt whose shim was lost.
 const LOST: &str =
     "its end was not seen: the node was restarted, or the keeper of the process killed";
+/// Why a container ended whose port was somebody else's.
+const PORT_TAKEN: &str = "PortTaken";
 /// Between TERM and KILL for what a lost shim left.
 const LEFTOVERS: Duration = Duration::from_secs(2);
 
@@ -97,6 +100,8 @@ struct Attended {
     listening: watch::Receiver<Vec<Listening>>,
     /// Whether it was said that it listens on every address.
     is_announced: bool,
+    /// Whether it was said that it listens on other ports than it declares.
+    is_elsewhere: bool,
 }
 
 /// One pod being worked on.
@@ -341,15 +346,14 @@ impl Worker {
         memory.attended = None;
         let life = match exit {
             Some(exit) => {
-                let (seen, since) = *memory.ended.get_or_insert_with(|| (number, Instant::now()));
-                if seen != number {
-                    memory.ended = Some((number, Instant::now()));
+                let seen = memory.ended.filter(|(seen, _)| *seen == number);
+                let (_, since) = *memory
+                    .ended
+                    .insert(seen.unwrap_or((number, Instant::now())));
+                if let (None, Some(pod)) = (seen, pod) {
+                    self.note_taken_port(pod, at, &attempt, &exit)?;
                 }
-                let since = if seen == number {
-                    since.elapsed()
-                } else {
-                    Duration::ZERO
-                };
+                let since = since.elapsed();
                 let finished = attempt.finished()?;
                 Life::Ended {
                     exit: judged(exit, finished.as_deref()),
@@ -431,6 +435,7 @@ impl Worker {
             health: health_seen,
             listening: listening_seen,
             is_announced: false,
+            is_elsewhere: false,
         });
     }
 

@@ -99,6 +99,8 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
         context.say(format_args!("No resources found\n"))?;
     }
     let client = &connection.client;
+    // What was found by a selector may have gone with its owner since.
+    let may_be_gone = args.ignore_not_found || args.all || !args.filter.selector.is_empty();
     let mut failures = Vec::new();
     let mut going = Vec::new();
     for one in meant {
@@ -107,7 +109,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
                 say(&args, context, &one, names_only)?;
                 going.push((one, uid));
             }
-            Err(failure) if args.ignore_not_found && failure.reason() == "NotFound" => {}
+            Err(failure) if may_be_gone && failure.reason() == "NotFound" => {}
             Err(failure) => failures.push(failure),
         }
     }

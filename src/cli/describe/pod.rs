@@ -65,6 +65,7 @@ pub fn write(pod: &Pod, page: &mut Page) {
             .collect();
         page.field("Listens On", ports.join(", "));
     }
+    page.field_if("Not Ready", pod.not_listening().unwrap_or_default());
     page.section("Containers", |page| {
         for container in &spec.containers {
             let found = status.container_statuses.iter();

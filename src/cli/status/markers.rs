@@ -105,6 +105,16 @@ impl Finding<'_> {
         let now = self.sight.now;
         for pod in &self.sight.objects.pods {
             let name = self.sight.names.of("pod", &pod.metadata);
+            if let Some(why) = pod.not_listening() {
+                let logs = format!("{} logs {}", self.program, pod.metadata.name);
+                let place = (Kind::Pod, &pod.metadata);
+                self.add(
+                    Severity::Warning,
+                    place,
+                    format!("{name} is not ready: {why}"),
+                    logs,
+                );
+            }
             for status in &pod.status.container_statuses {
                 let subject = match pod.spec.containers.len() {
                     0 | 1 => name.clone(),

@@ -22,6 +22,7 @@ use crate::agent::pod::status;
 use crate::agent::pod::worker::FAULT_PAUSE;
 use crate::agent::pod::worker::FRESH;
 use crate::agent::pod::worker::LAST_WORD;
+use crate::agent::pod::worker::PORT_TAKEN;
 use crate::agent::pod::worker::Worker;
 use crate::agent::pod::worker::is_build;
 use crate::agent::pod::worker::judged;
@@ -187,6 +188,22 @@ impl Worker {
                 continue;
             };
             let found = attended.listening.borrow().clone();
+            let declared = pod.spec.containers.get(at).map_or(Vec::new(), tcp_ports);
+            let is_elsewhere = !declared.is_empty()
+                && !found.is_empty()
+                && !found.iter().any(|one| declared.contains(&one.port));
+            if is_elsewhere && !attended.is_elsewhere && pod.spec.containers.len() == 1 {
+                attended.is_elsewhere = true;
+                let list = |ports: Vec<String>| ports.join(", ");
+                let message = format!(
+                    "Container {} listens on port {}, not on {} that its image declares; its services lead there",
+                    self.names[at],
+                    list(found.iter().map(|one| one.port.to_string()).collect()),
+                    list(declared.iter().map(u16::to_string).collect()),
+                );
+                let events = &self.pods.events;
+                events.say(pod, Severity::Warning, "ListensElsewhere", message);
+            }
             let Some(one) = found.iter().find(|one| one.everywhere) else {
                 continue;
             };
@@ -228,6 +245,7 @@ impl Worker {
         let trouble = self.trouble(pod, at, newest.as_ref());
         self.say_back_off(pod, at, newest.as_ref(), trouble.as_ref());
         let (is_started, is_ready) = self.health(pod, at, container);
+        let is_awaited = is_started && !is_ready && container.readiness_probe.is_none();
         Ok(status::Seen {
             newest,
             before,
@@ -235,6 +253,11 @@ impl Worker {
             image_id,
             is_started,
             is_ready,
+            awaited_ports: if is_awaited {
+                tcp_ports(container)
+            } else {
+                Vec::new()
+            },
         })
     }
 
@@ -251,6 +274,8 @@ impl Worker {
         let begun = attempt.begun()?.unwrap_or_default();
         let finished = attempt.finished()?;
         let is_finished = !is_build(pod) || finished.is_some();
+        // Of what is no build only this is written down.
+        let is_port_taken = !is_build(pod) && finished.is_some();
         let exit = attempt.shim().exit()?;
         let end = exit.map(|exit| {
             let exit = judged(exit, finished.as_deref());
@@ -259,6 +284,7 @@ impl Worker {
                     Some(message) => message.clone(),
                     None => message(&exit, &attempt.shim().log()),
                 },
+                reason: is_port_taken.then_some(PORT_TAKEN),
                 at: attempt.ended_at(),
                 is_finished,
                 exit,
@@ -340,21 +366,23 @@ impl Worker {
 /// Decided otherwise than in Kubernetes: one that declares TCP ports does so when it listens on one that is not another
 /// container's, so that a Service never leads to a process that is still starting.
 fn is_open(pod: &Pod, at: usize, container: &Container, listening: &[Listening]) -> bool {
-    let tcp = |container: &Container| -> Vec<u16> {
-        let ports = container.ports.iter();
-        let tcp = ports.filter(|port| matches!(port.protocol.as_str(), "" | "TCP"));
-        tcp.map(|port| port.container_port).collect()
-    };
     let others: Vec<u16> = pod
         .spec
         .containers
         .iter()
         .enumerate()
         .filter(|(other, _)| *other != at)
-        .flat_map(|(_, other)| tcp(other))
+        .flat_map(|(_, other)| tcp_ports(other))
         .collect();
-    let own = tcp(container);
+    let own = tcp_ports(container);
     own.is_empty() || listening.iter().any(|one| !others.contains(&one.port))
+}
+
+/// The TCP ports that a container declares.
+fn tcp_ports(container: &Container) -> Vec<u16> {
+    let ports = container.ports.iter();
+    let tcp = ports.filter(|port| matches!(port.protocol.as_str(), "" | "TCP"));
+    tcp.map(|port| port.container_port).collect()
 }
 
 /// A status as a merge patch: what it does not say is taken away.
@@ -364,6 +392,7 @@ fn whole(status: &PodStatus) -> Value {
         "message",
         "reason",
         "podIP",
+        "podIPs",
         "hostIP",
         "listening",
         "startTime",
@@ -392,7 +421,7 @@ fn message(exit: &Exit, log: &Path) -> String {
 }
 
 /// The end of a container's log.
-fn last_lines(log: &Path) -> io::Result<String> {
+pub(super) fn last_lines(log: &Path) -> io::Result<String> {
     let mut file = File::open(log)?;
     let size = file.metadata()?.len();
     file.seek(SeekFrom::Start(size.saturating_sub(16 << 10)))?;
