@@ -117,7 +117,8 @@ pub(super) async fn clone(call: &Call, request: http::Request<Body>) -> Result<R
     Ok(response::value(StatusCode::CREATED, &made))
 }
 
-/// Counts a build config's number up and creates the build of that number.
+/// Creates the build of a build config's next number and counts that up. In this order a crash in between leaves no
+/// number without a build; a build of a number that was not counted is passed over by the next one.
 pub(super) async fn next_build(
     call: &Call,
     config: &str,
@@ -130,16 +131,37 @@ pub(super) async fn next_build(
             .store()
             .entry(&place)
             .ok_or_else(|| Status::not_found(&kinds::BUILD_CONFIG, config))?;
-        let mut object = entry.object();
-        let view: BuildConfig = serde_json::from_value(object.clone()).map_err(Status::internal)?;
+        let view: BuildConfig = serde_json::from_value(entry.object()).map_err(Status::internal)?;
         let new = make(&view).map_err(|refusal| refuse(&refusal))?;
         if call.target.query.dry_run {
             return Ok(new.to_object());
         }
+        let made = create(call, &new).await?;
+        let counted = count(call, &place, view.status.last_version + 1).await;
+        if let Some(made) = made {
+            // A number that is not counted now is counted by the controller or the next build.
+            return Ok(made);
+        }
+        counted?;
+    }
+    Err(verbs::modified(&kinds::BUILD_CONFIG, config))
+}
+
+/// Notes on a build config that a build of that number was made.
+async fn count(call: &Call, place: &Place, number: u64) -> Result<(), Status> {
+    for _ in 0..TRIES {
+        let Some(entry) = call.api.store().entry(place) else {
+            return Ok(());
+        };
+        let mut object = entry.object();
+        let counted = object["status"]["lastVersion"].as_u64().unwrap_or(0);
+        if counted >= number {
+            return Ok(());
+        }
         if !object["status"].is_object() {
             object["status"] = serde_json::json!({});
         }
-        object["status"]["lastVersion"] = (view.status.last_version + 1).into();
+        object["status"]["lastVersion"] = number.into();
         let write = Write {
             place: place.clone(),
             expect: Expect::Revision(entry.revision),
@@ -147,16 +169,15 @@ pub(super) async fn next_build(
         };
         crash::point("build.number.before");
         match call.api.store().write(write).await {
-            Ok(_) => {}
-            Err(store::Error::Stale { .. } | store::Error::Missing) => continue,
-            Err(error) => return Err(verbs::refuse(&error, &place)),
-        }
-        crash::point("build.number.after");
-        if let Some(made) = create(call, &new).await? {
-            return Ok(made);
+            Ok(_) => {
+                crash::point("build.number.after");
+                return Ok(());
+            }
+            Err(store::Error::Stale { .. } | store::Error::Missing) => {}
+            Err(error) => return Err(verbs::refuse(&error, place)),
         }
     }
-    Err(verbs::modified(&kinds::BUILD_CONFIG, config))
+    Err(verbs::modified(&kinds::BUILD_CONFIG, &place.key.name))
 }
 
 /// Stores a new build; none when its name is taken.

@@ -69,6 +69,10 @@ impl Controller for BuildConfigs {
         if config.metadata.is_deleting() {
             return Decision::nothing();
         }
+        // A build was made whose number was not counted before its server died.
+        if let Some(uncounted) = uncounted(config, world) {
+            return Decision::one(uncounted);
+        }
         let mut decision = trigger(config, world);
         decision.changes.extend(outlived(config, world));
         decision
@@ -114,6 +118,22 @@ pub(super) fn builds_of<'a>(config: &Key, world: &'a World) -> Vec<&'a Build> {
         .collect();
     builds.sort_by_key(|build| (number(build), build.metadata.creation_timestamp));
     builds
+}
+
+/// Counts a build that was asked for and not counted. One of a trigger is counted by the trigger, with its image.
+fn uncounted(config: &BuildConfig, world: &World) -> Option<Change> {
+    let next = config.status.last_version + 1;
+    let builds = builds_of(&config.metadata.key(), world);
+    let build = builds.into_iter().find(|build| number(build) == next)?;
+    let mut owners = build.metadata.owner_references.iter();
+    let is_own = owners.any(|owner| owner.uid == config.metadata.uid);
+    let mut causes = build.spec.triggered_by.iter();
+    let is_triggered = causes.any(|cause| {
+        [build::CONFIG_CHANGE, build::IMAGE_CHANGE]
+            .contains(&cause["message"].as_str().unwrap_or(""))
+    });
+    let merge = json!({"status": {"lastVersion": next}});
+    (is_own && !is_triggered).then(|| Change::patch(config, merge))
 }
 
 /// A build's place among those of its config.
@@ -428,6 +448,25 @@ mod tests {
             change["lastTriggeredImageID"],
             "r/openshift/python@sha256:1"
         );
+    }
+
+    #[test]
+    fn a_build_that_was_asked_for_and_not_counted_is_counted_before_anything_else() {
+        use crate::api::meta::Typed as _;
+        let config = config("https://h/x.git");
+        let mut world = world(&config, Some("r/openshift/python@sha256:1"));
+        build(&mut world, 1, BuildPhase::New, None);
+        assert_eq!(created(&decide(&world)).unwrap()["metadata"]["name"], "x-1");
+        let mut uploaded = (**world.builds.all().next().unwrap()).clone();
+        uploaded.metadata.owner_references = vec![config.as_owner()];
+        let key = uploaded.metadata.key();
+        world.put(&key, Some(Arc::new(uploaded.clone())), now());
+        let decision = decide(&world);
+        assert_eq!(decision.changes.len(), 1);
+        assert_eq!(merged(&decision).unwrap()["status"]["lastVersion"], 1);
+        uploaded.spec.triggered_by = vec![json!({"message": build::CONFIG_CHANGE})];
+        world.put(&key, Some(Arc::new(uploaded)), now());
+        assert_eq!(decide(&world).changes.len(), 2, "counted with its image");
     }
 
     #[test]
