@@ -234,3 +234,116 @@ fn kubectl_describes_a_node_with_its_pods() {
             .contains("Non-terminated Pods:")
     );
 }
+
+/// The words of a run that failed.
+fn refused(site: &Site, expect: i32, arguments: &[&str]) -> String {
+    let (code, out, said) = parts(&site.run(arguments));
+    assert_eq!(code, Some(expect), "{arguments:?}: {out}{said}");
+    said
+}
+
+#[test]
+fn the_second_project_with_a_host_is_told_that_it_is_taken() {
+    let site = Site::new();
+    let _server = site.serve(&[], &[]);
+    for project in ["first", "second"] {
+        site.ok(&["new-project", project]);
+        let service = format!(
+            "{{apiVersion: v1, kind: Service, metadata: {{name: web, namespace: {project}}}, \
+             spec: {{selector: {{app: web}}, ports: [{{port: 8080}}]}}}}"
+        );
+        std::fs::write(site.path("web.yaml"), service).expect("a file can be written");
+        let file = site.path("web.yaml").display().to_string();
+        site.ok(&["create", "-f", &file]);
+        // Two routes of one name in two projects; the host is the same.
+        site.ok(&[
+            "expose",
+            "service/web",
+            "--hostname=shop.example",
+            "-n",
+            project,
+        ]);
+        site.wait("the router's word", || {
+            let json = site.ok(&["get", "route", "web", "-n", project, "-o", "json"]);
+            json.contains("\"Admitted\"")
+        });
+    }
+    let mine = site.ok(&["get", "route", "web", "-n", "first"]);
+    assert!(mine.contains("shop.example"), "{mine}");
+    let theirs = site.ok(&["get", "route", "web", "-n", "second"]);
+    assert!(theirs.contains("HostAlreadyClaimed"), "{theirs}");
+    let described = site.ok(&["describe", "route", "web", "-n", "second"]);
+    assert!(
+        described.contains("rejected by router default: ")
+            && described.contains("HostAlreadyClaimed"),
+        "{described}"
+    );
+    let status = site.ok(&["status", "-n", "second"]);
+    assert!(status.contains("HostAlreadyClaimed"), "{status}");
+    let again = refused(
+        &site,
+        8,
+        &[
+            "expose",
+            "service/web",
+            "--hostname=other.example",
+            "-n",
+            "first",
+        ],
+    );
+    assert!(
+        again.contains("routes.route.openshift.io \"web\" already exists"),
+        "{again}"
+    );
+}
+
+#[test]
+fn image_stream_tags_are_read_described_and_deleted() {
+    let site = Site::new();
+    let _server = site.serve(&["--no-node", "--no-router"], &[]);
+    site.ok(&["new-project", "demo"]);
+    let tag = "{apiVersion: image.openshift.io/v1, kind: ImageStreamTag, metadata: {name: 'mine:latest', namespace: demo}, \
+               tag: {from: {kind: ImageStreamTag, namespace: openshift, name: 'python:latest'}}}";
+    std::fs::write(site.path("tag.yaml"), tag).expect("a file can be written");
+    let file = site.path("tag.yaml").display().to_string();
+    site.ok(&["create", "-f", &file]);
+    let got = site.ok(&["get", "istag", "-n", "demo"]);
+    let mut lines = got.lines();
+    let head: Vec<&str> = lines
+        .next()
+        .unwrap_or_default()
+        .split_whitespace()
+        .collect();
+    assert_eq!(head, ["NAME", "IMAGE", "REFERENCE", "UPDATED"], "{got}");
+    assert!(
+        lines
+            .next()
+            .is_some_and(|line| line.starts_with("mine:latest ")),
+        "{got}"
+    );
+    let described = site.ok(&["describe", "istag", "mine:latest", "-n", "demo"]);
+    assert!(described.contains("sha256:"), "{described}");
+    if needs("kubectl") {
+        let config = site.data().join("admin.kubeconfig");
+        let output = std::process::Command::new("kubectl")
+            .arg("--kubeconfig")
+            .arg(config)
+            .args(["get", "istag", "-n", "demo"])
+            .env("HOME", site.path("home"))
+            .output()
+            .expect("kubectl starts");
+        let (code, out, said) = parts(&output);
+        assert_eq!(code, Some(0), "{said}");
+        assert!(out.contains("mine:latest"), "{out}");
+    }
+    let gone = site.ok(&["delete", "istag", "mine:latest", "-n", "demo"]);
+    assert_eq!(
+        gone,
+        "imagestreamtag.image.openshift.io \"mine:latest\" deleted\n"
+    );
+    let said = refused(&site, 3, &["get", "istag", "mine:latest", "-n", "demo"]);
+    assert!(
+        said.contains("imagestreamtags.image.openshift.io \"mine:latest\" not found"),
+        "{said}"
+    );
+}

@@ -40,8 +40,6 @@ use crate::store::Write;
 const TRIES: usize = 64;
 /// The largest source that is taken.
 const SOURCE_LIMIT: u64 = 16 << 30;
-/// What a source must leave free on the disk.
-const RESERVE: u64 = 64 << 20;
 
 /// POST of a `BuildRequest` to a build config.
 pub(super) async fn instantiate(
@@ -78,8 +76,8 @@ pub(super) async fn instantiate_binary(
         .headers
         .get(header::CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    let free = free_bytes(call);
-    let room = free.saturating_sub(RESERVE).min(SOURCE_LIMIT);
+    let free = registry::free_bytes(&call.api);
+    let room = free.saturating_sub(registry::RESERVE).min(SOURCE_LIMIT);
     if announced.is_some_and(|size| size > room) {
         return Err(too_large(free));
     }
@@ -254,12 +252,6 @@ pub(super) fn refuse(refusal: &Refusal) -> Status {
         Refusal::OtherVersion { .. } => Status::failure(409, "Conflict", refusal.to_string()),
         _ => Status::bad_request(refusal),
     }
-}
-
-fn free_bytes(call: &Call) -> u64 {
-    nix::sys::statvfs::statvfs(call.api.content()).map_or(u64::MAX, |disk| {
-        disk.blocks_available().saturating_mul(disk.fragment_size())
-    })
 }
 
 fn too_large(free: u64) -> Status {

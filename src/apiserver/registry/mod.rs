@@ -265,6 +265,7 @@ impl Call<'_> {
             return Ok(mounted);
         }
         let uploads = self.api.uploads();
+        self.check_room()?;
         let id = uploads.begin(self.api.blobs(), &repository)?;
         if let Some(digest) = self.parameter("digest") {
             let digest = parse_digest(&digest)?;
@@ -288,6 +289,7 @@ impl Call<'_> {
                 Ok(progress(StatusCode::NO_CONTENT, repository, id, received))
             }
             Method::PATCH => {
+                self.check_room()?;
                 let received = uploads.append(id, repository, self.start()?, body).await?;
                 Ok(progress(StatusCode::ACCEPTED, repository, id, received))
             }
@@ -297,6 +299,7 @@ impl Call<'_> {
                     Refusal::new(StatusCode::BAD_REQUEST, "DIGEST_INVALID", message)
                 })?;
                 let digest = parse_digest(&digest)?;
+                self.check_room()?;
                 uploads.append(id, repository, self.start()?, body).await?;
                 self.finish(repository, id, &digest).await
             }
@@ -512,6 +515,22 @@ impl Call<'_> {
         })
     }
 
+    /// Refuses what says that it is larger than the disk has room for, before any of it is read.
+    fn check_room(&self) -> Result<(), Refusal> {
+        let announced = self.headers.get(header::CONTENT_LENGTH);
+        let announced = announced.and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+        let free = free_bytes(self.api);
+        if announced.is_none_or(|size| size <= free.saturating_sub(RESERVE)) {
+            return Ok(());
+        }
+        let message = format!("image too large for the server's disk: {free} bytes free");
+        Err(Refusal::new(
+            StatusCode::INSUFFICIENT_STORAGE,
+            "STORAGE_FULL",
+            message,
+        ))
+    }
+
     /// A parameter of the query: a digest or a repository.
     fn parameter(&self, name: &str) -> Option<String> {
         self.query
@@ -550,6 +569,16 @@ fn wanted(header: Option<&str>, size: u64) -> Wanted {
     } else {
         Wanted::Nothing
     }
+}
+
+/// What uploads must leave free on the disk.
+pub(super) const RESERVE: u64 = 64 << 20;
+
+/// How much the disk with the blobs has room for.
+pub(super) fn free_bytes(api: &Api) -> u64 {
+    nix::sys::statvfs::statvfs(api.content()).map_or(u64::MAX, |disk| {
+        disk.blocks_available().saturating_mul(disk.fragment_size())
+    })
 }
 
 fn parse_digest(text: &str) -> Result<Digest, Refusal> {

@@ -538,6 +538,26 @@ fn a_full_disk_is_said_as_such() {
     assert_eq!(disk(&full).status, StatusCode::INSUFFICIENT_STORAGE);
 }
 
+#[tokio::test]
+async fn an_upload_that_says_it_cannot_fit_is_refused_before_it_is_read() {
+    let world = World::new();
+    let request = http::Request::post("/v2/demo/shop/blobs/uploads/")
+        .header(header::CONTENT_LENGTH, u64::MAX)
+        .body(Body::empty())
+        .unwrap();
+    let answer = serve(&world.api, &Identity::Admin, request).await;
+    assert_eq!(answer.status(), StatusCode::INSUFFICIENT_STORAGE);
+    let body = axum::body::to_bytes(answer.into_body(), 1000)
+        .await
+        .unwrap();
+    let body = String::from_utf8_lossy(&body);
+    assert!(
+        body.contains("image too large for the server's disk: "),
+        "{body}"
+    );
+    assert!(body.contains(" bytes free"), "{body}");
+}
+
 #[test]
 fn ranges_are_read_as_http_has_them() {
     for (header, expected) in [
