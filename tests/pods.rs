@@ -5,6 +5,7 @@ use std::io;
 use std::io::Read;
 use std::io::Write;
 use std::net::TcpStream;
+use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -436,4 +437,38 @@ fn a_pod_starts_once_wherever_its_server_dies() {
 fn open_to_all(path: &std::path::Path, mode: u32) {
     let permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
     fs::set_permissions(path, permissions).unwrap();
+}
+
+#[test]
+fn a_data_dir_that_pods_cannot_reach_is_named_with_what_to_do() {
+    let place = Place::new();
+    if !fs::metadata("/proc/self").is_ok_and(|about| about.uid() == 0) {
+        return;
+    }
+    let folder = place.site.path("");
+    open_to_all(&folder, 0o700);
+    place.pod("web", &web(), &json!({}));
+    let pod = place.until(
+        "web",
+        "the refusal",
+        waits_for("CreateContainerConfigError"),
+    );
+    let why = container(&pod)["state"]["waiting"]["message"]
+        .as_str()
+        .unwrap();
+    let name = folder.display().to_string();
+    let name = name.trim_end_matches('/');
+    assert!(why.contains(&format!("chmod o+x {name},")), "{why}");
+    let source = place.site.path("static");
+    fs::create_dir(&source).unwrap();
+    fs::write(source.join("index.html"), "hello").unwrap();
+    let source = format!("static~{}", source.display());
+    let output = place.site.run(&["new-app", &source, "--wait"]);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("chmod o+x"), "{text}");
+    open_to_all(&folder, 0o755);
+    place.until("web", "a start", |pod| {
+        !container(pod)["state"]["running"].is_null()
+    });
 }

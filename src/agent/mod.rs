@@ -144,6 +144,9 @@ impl Agent {
                 "this node runs the hooks of every namespace as this user"
             );
         }
+        if let Some(why) = users::unpassable_for_pods(&options.folder) {
+            tracing::warn!("pods and builds cannot run here: {why}");
+        }
         let shared = Arc::new(Shared {
             name: options.name.clone(),
             program: options.program,

@@ -7,6 +7,9 @@
 //!   Install could not, and a namespace that may write files as root is not limited at all.
 
 use std::ffi::CString;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::path::PathBuf;
 
 use nix::unistd;
@@ -15,6 +18,9 @@ use nix::unistd::Uid;
 
 use crate::agent::Allow;
 use crate::agent::shim;
+
+/// Who a container of a root agent runs as whose pod names nobody.
+pub(crate) const NOBODY: u32 = 65534;
 
 /// A user as hooks see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,9 +120,74 @@ pub(crate) fn refusal(allow: &Allow, namespace: &str) -> Option<String> {
     }
 }
 
+/// Why a user cannot come to a folder that is ours, with what helps; what is not there yet is in nobody's way.
+pub(crate) fn unpassable(folder: &Path, user: &shim::User) -> Option<String> {
+    let whole = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
+    let mut parts: Vec<&Path> = whole.ancestors().collect();
+    parts.reverse();
+    parts.into_iter().find_map(|part| {
+        let about = fs::metadata(part).ok()?;
+        let mode = about.mode();
+        let bit = if about.uid() == user.uid {
+            0o100
+        } else if about.gid() == user.gid || user.groups.contains(&about.gid()) {
+            0o010
+        } else {
+            0o001
+        };
+        let (part, mode, uid) = (part.display(), mode & 0o7777, user.uid);
+        (mode & bit == 0).then(|| {
+            format!(
+                "{part} has mode {mode:04o}, so that user {uid} cannot pass it: chmod o+x {part}, \
+                 or start the server with another --data-dir"
+            )
+        })
+    })
+}
+
+/// Why the pods of an agent that is root, which run as others, cannot come to its folder.
+pub(crate) fn unpassable_for_pods(folder: &Path) -> Option<String> {
+    let nobody = shim::User {
+        uid: NOBODY,
+        gid: NOBODY,
+        groups: Vec::new(),
+    };
+    let is_root = unistd::geteuid().is_root();
+    is_root.then(|| unpassable(folder, &nobody))?
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_folder_that_a_user_cannot_pass_is_named() {
+        let place = tempfile::tempdir().unwrap();
+        let inner = place.path().join("a/b");
+        fs::create_dir_all(&inner).unwrap();
+        let about = fs::metadata(&inner).unwrap();
+        let user = |uid, gid, groups| shim::User { uid, gid, groups };
+        let stranger = user(about.uid() + 1, about.gid() + 1, Vec::new());
+        let colleague = user(about.uid() + 1, about.gid() + 1, vec![about.gid()]);
+        let owner = user(about.uid(), about.gid() + 1, Vec::new());
+        let a = place.path().join("a");
+        for (mode, expect) in [
+            (0o755, [false, false, false]),
+            (0o710, [true, false, false]),
+            (0o700, [true, true, false]),
+            (0o677, [false, false, true]),
+        ] {
+            fs::set_permissions(&a, fs::Permissions::from_mode(mode)).unwrap();
+            // Not asked of folders that we could not look into ourselves.
+            let found = [&stranger, &colleague, &owner].map(|user| unpassable(&a, user));
+            assert_eq!(found.clone().map(|one| one.is_some()), expect, "{mode:o}");
+            for why in found.into_iter().flatten() {
+                assert!(why.starts_with(&format!("{} has mode {mode:04o}", a.display())));
+            }
+        }
+        fs::set_permissions(&a, fs::Permissions::from_mode(0o755)).unwrap();
+    }
     use std::collections::BTreeMap;
 
     #[test]

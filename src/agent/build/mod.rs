@@ -32,6 +32,7 @@ use crate::agent::shim::Reason as Ended;
 use crate::agent::shim::Spec;
 use crate::agent::shim::User;
 use crate::agent::toolchains;
+use crate::agent::users;
 use crate::api::build::BUILD_VARIABLE;
 use crate::api::build::Build;
 use crate::api::build::Outcome;
@@ -83,9 +84,12 @@ impl Place<'_> {
 /// Fetches everything that the child needs; waits for a server that is away. Not to be called while the child runs or
 /// after it ended.
 pub(crate) async fn prepare(place: &Place<'_>, pod: &Pod) -> Result<(), Outcome> {
-    let prepared = match build_of(pod) {
-        Ok(build) => inputs::fetch(place, &build).await,
-        Err(failure) => Err(failure),
+    let above = place.folder.parent().unwrap_or(place.folder);
+    let barred = place.user.and_then(|user| users::unpassable(above, user));
+    let prepared = match (build_of(pod), barred) {
+        (Ok(_), Some(why)) => Err(Failure::new(Reason::FileSystemOperationFailed, why)),
+        (Ok(build), None) => inputs::fetch(place, &build).await,
+        (Err(failure), _) => Err(failure),
     };
     prepared.map_err(|failure| failure.outcome())
 }

@@ -42,6 +42,7 @@ use crate::agent::shim::Spec;
 use crate::agent::shim::User;
 use crate::agent::shim::stamped::Stamped;
 use crate::agent::toolchains;
+use crate::agent::users;
 use crate::api::kinds;
 use crate::api::meta::Key;
 use crate::api::network::Service;
@@ -49,9 +50,6 @@ use crate::api::pod::Container;
 use crate::api::pod::Pod;
 use crate::base::crash;
 use crate::base::text;
-
-/// Who a container of a root agent runs as whose pod names nobody.
-const NOBODY: u32 = 65534;
 
 impl Worker {
     /// Starts an attempt of a container, or notes why it does not start.
@@ -121,8 +119,14 @@ impl Worker {
     ) -> Result<(), Trouble> {
         let fault = |error: io::Error| image::disk(&error);
         refuse_volumes(pod)?;
-        self.take_place(pod).await?;
         let user = user(pod);
+        let barred = user
+            .as_ref()
+            .and_then(|user| users::unpassable(self.folder.path(), user));
+        if let Some(why) = barred {
+            return Err(Trouble::new("CreateContainerConfigError", why));
+        }
+        self.take_place(pod).await?;
         let image = self.image(pod, container).await?;
         for blob in &image.blobs {
             if !self.record.blobs.contains(blob) {
@@ -438,7 +442,11 @@ fn user(pod: &Pod) -> Option<User> {
     if !unistd::geteuid().is_root() {
         return None;
     }
-    let uid = pod.spec.security_context.run_as_user.unwrap_or(NOBODY);
+    let uid = pod
+        .spec
+        .security_context
+        .run_as_user
+        .unwrap_or(users::NOBODY);
     Some(User {
         uid,
         gid: uid,
