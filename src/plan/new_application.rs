@@ -433,13 +433,10 @@ impl Scene {
             let why = pod.not_listening()?;
             Some(format!(": pod/{}: {why}", pod.metadata.name))
         });
-        Stand::running(match unplaced {
-            Some(why) => why,
-            None => {
-                let why = silent.unwrap_or_default();
-                format!("{ready} of {} ready{why}", controller.wanted)
-            }
-        })
+        Stand::running(unplaced.unwrap_or_else(|| {
+            let why = silent.unwrap_or_default();
+            format!("{ready} of {} ready{why}", controller.wanted)
+        }))
     }
 
     fn asking(&self) -> Stand {
