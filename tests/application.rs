@@ -566,7 +566,7 @@ fn a_sample_of_crashes_on_the_way_to_a_page_ends_as_undisturbed() {
     }
 }
 
-/// `UPSHIFT_POINTS=FIRST/STEP` looks at every STEPth point from FIRST on.
+/// `UPSHIFT_POINTS=FIRST/STEP` looks at the points from FIRST on, each time STEP further.
 #[test]
 #[ignore = "every crash point: many minutes"]
 fn every_crash_on_the_way_to_a_page_ends_as_undisturbed() {

@@ -182,11 +182,14 @@ mod tests {
 
     /// The machine: what is routed to it.
     fn machine(verb: &str, address: IpAddr) -> io::Result<()> {
-        let is_new = ROUTED.with_borrow_mut(|routed| match verb {
-            "replace" => routed.insert(address) || true,
+        let is_done = ROUTED.with_borrow_mut(|routed| match verb {
+            "replace" => {
+                routed.insert(address);
+                true
+            }
             _ => routed.remove(&address),
         });
-        if is_new {
+        if is_done {
             return Ok(());
         }
         Err(io::Error::other("RTNETLINK answers: No such process"))
