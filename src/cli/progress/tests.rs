@@ -434,7 +434,7 @@ fn a_single_gear_shows_its_steps() {
     );
     insta::assert_snapshot!(frame(&state, 80, 24, 7000, LOOK), @r"
     Deploying shop-2  0/1 gears · 1 in flight · 0 failed                       7.0s
-      ✗ no answer from the server for 2.0s (connection refused); the rollout goes …
+      ✗ no answer from the server for 2.0s (connection refused); the work goes on …
     ");
 }
 
