@@ -34,11 +34,24 @@ fn main() {
     if !std::env::args().any(|argument| argument == "--bench") {
         return;
     }
-    let mut rows = vec![client_start()];
-    rows.extend(server::rows());
-    rows.extend(deployment::rows());
-    rows.extend(new_app::rows());
-    rows.extend(router::rows());
+    let groups: [(&str, fn() -> Vec<Row>); 5] = [
+        ("client", || vec![client_start()]),
+        ("server", server::rows),
+        ("deployment", deployment::rows),
+        ("new_app", new_app::rows),
+        ("router", router::rows),
+    ];
+    // `cargo bench -- router` measures only that.
+    let asked: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|word| !word.starts_with('-'))
+        .collect();
+    let mut rows = Vec::new();
+    for (name, measure) in groups {
+        if asked.is_empty() || asked.iter().any(|word| word == name) {
+            rows.extend(measure());
+        }
+    }
     println!("| what | Upshift | beside it | |");
     println!("|---|---|---|---|");
     for Row {

@@ -33,7 +33,7 @@ pub(crate) fn rows() -> Vec<Row> {
         tempfile::tempdir_in(fixture::data_parent()).expect("a temporary folder can be made");
     let repository = folder.path().join("repo");
     make_repository(&repository);
-    let server = Server::start(&["--router-listen", "127.0.0.1:0"]);
+    let server = Server::start(&[]);
     let without = server.memory();
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS {
