@@ -29,12 +29,15 @@ struct Row {
     note: String,
 }
 
+/// Measures one group of rows.
+type Measure = fn() -> Vec<Row>;
+
 fn main() {
     // `cargo test --benches` starts this too; only `cargo bench` passes --bench.
     if !std::env::args().any(|argument| argument == "--bench") {
         return;
     }
-    let groups: [(&str, fn() -> Vec<Row>); 5] = [
+    let groups: [(&str, Measure); 5] = [
         ("client", || vec![client_start()]),
         ("server", server::rows),
         ("deployment", deployment::rows),
