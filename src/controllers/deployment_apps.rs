@@ -133,7 +133,7 @@ impl Version<'_> {
     }
 
     fn is_empty(&self) -> bool {
-        self.set.replicas() == 0 && self.census.live.is_empty() && self.census.leaving == 0
+        self.census.is_empty(self.set.replicas())
     }
 }
 

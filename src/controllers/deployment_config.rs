@@ -121,7 +121,7 @@ impl Version<'_> {
     }
 
     fn is_empty(&self) -> bool {
-        self.controller.replicas() == 0 && self.census.live.is_empty() && self.census.leaving == 0
+        self.census.is_empty(self.controller.replicas())
     }
 
     fn is_cancelled(&self) -> bool {

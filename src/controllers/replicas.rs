@@ -193,6 +193,11 @@ impl<'w> Census<'w> {
             available: self.available,
         }
     }
+
+    /// Whether there is no pod any more and none is wanted.
+    pub(crate) fn is_empty(&self, wanted: u32) -> bool {
+        wanted == 0 && self.live.is_empty() && self.leaving == 0
+    }
 }
 
 /// A number of pods as objects carry it.
