@@ -218,8 +218,21 @@ typed!(Router, kinds::ROUTER);
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RouterSpec {
+    #[serde(rename = "type")]
+    pub kind: RouterKind,
     /// Where it takes requests for routes: `127.0.0.1:8880`.
     pub address: String,
+}
+
+/// What a Router object stands for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RouterKind {
+    /// The router of this program: serves every service.
+    #[default]
+    BuiltIn,
+    /// A HAProxy with an agent beside it: serves the services that name it (`upshift.dev/router`).
+    #[serde(rename = "HAProxy")]
+    HaProxy,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -229,4 +242,7 @@ pub struct RouterStatus {
     pub applied: u64,
     /// Endpoints that have left rotation and still answer: `ADDRESS:PORT` → requests in flight, never 0.
     pub draining: BTreeMap<String, u32>,
+    /// Why it does not get on; empty when it does.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub message: String,
 }

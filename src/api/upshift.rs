@@ -25,6 +25,16 @@ pub const LABEL_ROLLOUT: &str = "upshift.dev/rollout";
 pub const LABEL_GEAR: &str = "upshift.dev/gear";
 /// Label: the node that a Gear or Operation is on; agents watch by it.
 pub const LABEL_NODE: &str = "upshift.dev/node";
+/// Label of a Service and of its slices: the Application whose gears are its endpoints.
+pub const LABEL_GEARS_OF: &str = "upshift.dev/gears-of";
+/// Label of such slices: the Router of a HAProxy that serves them; an agent beside it watches by it.
+pub const LABEL_ROUTER: &str = "upshift.dev/router";
+/// Label of such slices, blue/green: the colour that they lead to.
+pub const LABEL_COLOR: &str = "upshift.dev/color";
+/// Annotations of such slices: what a HAProxy calls them ([`HaProxy`]).
+pub const ANNOTATION_BACKEND: &str = "upshift.dev/haproxy-backend";
+pub const ANNOTATION_MAP: &str = "upshift.dev/haproxy-map";
+pub const ANNOTATION_KEY: &str = "upshift.dev/haproxy-key";
 /// Finalizer of Application and Gear: what they installed is removed before they go.
 pub const FINALIZER: &str = "upshift.dev/teardown";
 /// The version of the step lists in `plan`; an agent fails a step it does not know.
@@ -126,10 +136,11 @@ pub struct Settings {
     /// How many failed gears are tolerated.
     pub max_failures: u32,
     pub on_failure: OnFailure,
+    /// Takes each gear out of rotation for its turn; switched as a whole when blue/green.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub load_balancer: Option<serde_json::Value>,
+    pub load_balancer: Option<LoadBalancer>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub canary: Option<serde_json::Value>,
+    pub canary: Option<Canary>,
     pub file_exists: FileExists,
     /// For one hook script that names no timeout of its own.
     pub hook_timeout: Span,
@@ -151,6 +162,69 @@ impl Default for Settings {
             gear_timeout: Span::seconds(3600),
         }
     }
+}
+
+/// What spreads requests over the gears: `{service: shop, drainSeconds: 30, haproxy: {router, backend}}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct LoadBalancer {
+    /// The Service without a selector whose endpoints are the gears in rotation; default the application's name.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub service: String,
+    /// How long requests in flight may take to end.
+    pub drain_seconds: u32,
+    /// A HAProxy that serves it, beside the built-in router.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub haproxy: Option<HaProxy>,
+}
+
+impl Default for LoadBalancer {
+    fn default() -> LoadBalancer {
+        LoadBalancer {
+            service: String::new(),
+            drain_seconds: 30,
+            haproxy: None,
+        }
+    }
+}
+
+impl LoadBalancer {
+    /// The Service's name, for the application of that name.
+    pub fn service_of<'a>(&'a self, application: &'a str) -> &'a str {
+        if self.service.is_empty() {
+            application
+        } else {
+            &self.service
+        }
+    }
+}
+
+/// Where a HAProxy has the gears: `{router, backend}`; blue/green `{router, map, key}`.
+///
+/// Blue/green: the map's key gets the value `BACKEND-COLOR`, a backend whose servers are that colour's hosts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HaProxy {
+    /// The Router object beside its socket.
+    pub router: String,
+    /// The backend that the gears are servers of; blue/green: what its two backends' names begin with, by default the
+    /// Service's name.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub backend: String,
+    /// The map file, as the configuration names it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub map: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub key: String,
+}
+
+/// A first wave of one gear: `{pause: 10m}`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Canary {
+    /// How long the rollout waits after it; none: until it is promoted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pause: Option<Span>,
 }
 
 /// What happens to the gears of a failed rollout.
@@ -184,6 +258,7 @@ pub struct ApplicationStatus {
     /// The Revision that the last finished rollout left in place.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub current_revision: String,
+    /// Blue/green: the colour that the Service's slices lead to (`blue`, `green`); empty before the first switch.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub active_color: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -306,6 +381,9 @@ pub struct RolloutStatus {
     /// The application's revision when this rollout claimed it; what a rollback on failure returns to.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub previous_revision: String,
+    /// Blue/green: the colour that this rollout brings to serve; set when it claims the application.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub color: String,
     /// The attempt that the counts are about.
     pub attempt: u32,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -16,6 +16,7 @@ use crate::api::meta::Key;
 use crate::api::meta::Metadata;
 use crate::api::meta::Typed;
 use crate::api::network::Router;
+use crate::api::network::RouterKind;
 use crate::api::network::RouterSpec;
 use crate::api::network::RouterStatus;
 use crate::base::backoff;
@@ -57,6 +58,7 @@ impl Progress {
         RouterStatus {
             applied: self.applied,
             draining,
+            message: String::new(),
         }
     }
 }
@@ -69,6 +71,7 @@ pub(crate) async fn register(client: &Client, name: &str, address: &str) -> Resu
             ..Metadata::default()
         },
         spec: RouterSpec {
+            kind: RouterKind::BuiltIn,
             address: address.to_owned(),
         },
         ..Router::default()
@@ -168,6 +171,7 @@ impl Reporter {
                 ..Metadata::default()
             },
             spec: RouterSpec {
+                kind: RouterKind::BuiltIn,
                 address: self.address.clone(),
             },
             status: status.clone(),

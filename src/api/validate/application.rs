@@ -116,12 +116,6 @@ fn load_balancer(object: &Value) -> Vec<Cause> {
         ));
     }
     let haproxy = present(balancer, "/haproxy");
-    if text(balancer, "/service").is_empty() && haproxy.is_none() {
-        causes.push(Cause::required(
-            format!("{FIELD}.service"),
-            "a Service or a haproxy",
-        ));
-    }
     if let Some(haproxy) = haproxy.filter(|haproxy| haproxy.is_object()) {
         let needed: &[&str] = if takes_turns {
             &["map", "key"]

@@ -1,4 +1,4 @@
-//! When an endpoint that left rotation has really been left: then, and not before, what stands behind it may end.
+//! Pods on their way out: marked as drained when nothing leads to them any more.
 //!
 //! A pod whose end was asked for is out of its slices at once (`endpoints.rs`); here it is marked as drained when every
 //! Router has taken that in and has no request in flight for it, or when the drain time is over. Its node waits for the
@@ -20,6 +20,8 @@ use crate::controllers::endpoints;
 use crate::controllers::queue::Controller;
 use crate::controllers::queue::Touched;
 use crate::controllers::queue::Watch;
+use crate::controllers::rotation::Standing;
+use crate::controllers::rotation::standing;
 use crate::controllers::sightings::Left;
 use crate::controllers::world::World;
 
@@ -138,38 +140,6 @@ fn left(pod: &Pod, world: &World) -> Result<u64, String> {
         newest = newest.max(version.unwrap_or(0));
     }
     Ok(newest)
-}
-
-/// Whether requests may still reach an endpoint.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
-    Out,
-    /// Why it must be waited for.
-    In(String),
-}
-
-/// How an endpoint stands that left its slices at a version: by the uid of what stands behind it, and by its address.
-pub(crate) fn standing(uid: &str, left: u64, address: &str, world: &World) -> Standing {
-    if let Some(slice) = world.sightings.slice_of(uid) {
-        return Standing::In(format!("slice {} still names it", slice.name));
-    }
-    for router in world.routers.all() {
-        let name = &router.metadata.name;
-        if router.status.applied < left {
-            return Standing::In(format!("router {name} has not said that it leaves it out"));
-        }
-        let mut draining = router.status.draining.iter();
-        let in_flight = draining.find(|(endpoint, _)| {
-            let host = endpoint.rsplit_once(':').map(|(host, _)| host);
-            !address.is_empty() && host == Some(address)
-        });
-        if let Some((endpoint, count)) = in_flight {
-            return Standing::In(format!(
-                "router {name} has {count} requests in flight for {endpoint}"
-            ));
-        }
-    }
-    Standing::Out
 }
 
 #[cfg(test)]
