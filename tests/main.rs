@@ -15,6 +15,7 @@ mod crash;
 mod deployment;
 mod durability;
 mod faults;
+mod fleet;
 mod following;
 mod generated;
 mod new_app;
