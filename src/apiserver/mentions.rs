@@ -6,18 +6,23 @@ use serde_json::Value;
 
 use crate::api::build::BUILD_VARIABLE;
 use crate::api::kinds;
+use crate::store::Interest;
+use crate::store::Pin;
 use crate::store::Place;
 use crate::store::Store;
 
 /// Whether a pod on that node names the Secret or `ConfigMap` at that place.
 pub(super) fn is_named_by_pod(store: &Store, node: &str, place: &Place) -> bool {
-    let (pods, _) = store.list(&kinds::POD, &place.key.namespace);
+    let on_node = Interest {
+        namespace: place.key.namespace.clone(),
+        pins: vec![Pin::OnNode(node.to_owned())],
+    };
+    let (pods, _) = store.list(&kinds::POD, on_node);
     let needle = place.key.name.as_bytes();
     pods.iter()
         // Most pods do not even spell the name: those need no parsing.
         .filter(|pod| contains(&pod.json, needle))
         .map(|pod| pod.object())
-        .filter(|pod| pod["spec"]["nodeName"] == node)
         .any(|pod| names(&pod["spec"], place.kind.kind, &place.key.name))
 }
 

@@ -24,6 +24,7 @@ use crate::apiserver::response;
 use crate::apiserver::response::Form;
 use crate::apiserver::response::Response;
 use crate::apiserver::verbs::Call;
+use crate::apiserver::verbs::interest;
 use crate::apiserver::verbs::selectors;
 use crate::apiserver::verbs::selects;
 use crate::apiserver::view;
@@ -99,8 +100,8 @@ impl Follow {
             after
         };
         let kind = follow.call.stored_kind();
-        let namespace = &follow.call.target.namespace;
-        match follow.call.api.store().watch(kind, namespace, after) {
+        let interest = interest(&follow.call, &follow.labels, &follow.fields);
+        match follow.call.api.store().watch(kind, interest, after) {
             Ok(watch) => follow.watch = Some(watch),
             Err(expired) => follow.send_expired(&expired),
         }
@@ -109,12 +110,9 @@ impl Follow {
 
     /// Everything that is there, as if it had just been added; the revision of that moment.
     fn send_all(&mut self) -> u64 {
-        let target = &self.call.target;
-        let (entries, revision) = self
-            .call
-            .api
-            .store()
-            .list(self.call.stored_kind(), &target.namespace);
+        let interest = interest(&self.call, &self.labels, &self.fields);
+        let store = self.call.api.store();
+        let (entries, revision) = store.list(self.call.stored_kind(), interest);
         for entry in entries {
             if selects(&self.labels, &self.fields, &entry) {
                 self.lines.push_back(self.line("ADDED", &entry));

@@ -15,11 +15,15 @@ use crate::store::Entry;
 use crate::store::Error;
 use crate::store::Place;
 use crate::store::memory::Memory;
+use crate::store::writer::node_of;
 
 /// `GROUP/PLURAL/NAMESPACE/NAME` → the object's JSON.
 const OBJECTS: TableDefinition<&str, &[u8]> = TableDefinition::new("objects");
 /// `revision` → the newest one.
 const NUMBERS: TableDefinition<&str, u64> = TableDefinition::new("numbers");
+
+/// What the database may keep of its own pages: reads come from memory, only writes and the start need them.
+const PAGES: usize = 16 << 20;
 
 /// How long a file that is in use may stay so before opening fails.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -40,7 +44,7 @@ impl Database {
     pub(super) fn open(path: &Path) -> Result<Database, Error> {
         let started = Instant::now();
         loop {
-            match redb::Database::create(path) {
+            match redb::Builder::new().set_cache_size(PAGES).create(path) {
                 Ok(redb) => {
                     return Ok(Database {
                         redb,
@@ -150,6 +154,7 @@ fn read_row(key: &str, json: &[u8]) -> Option<Entry> {
         .copied()
         .find(|kind| kind.group == group && kind.plural == plural)?;
     let any: crate::api::core::Any = serde_json::from_slice(json).ok()?;
+    let object = (kind == &kinds::POD).then(|| serde_json::from_slice(json).ok());
     Some(Entry {
         place: Place {
             kind,
@@ -158,6 +163,7 @@ fn read_row(key: &str, json: &[u8]) -> Option<Entry> {
         revision: any.metadata.revision(),
         json: bytes::Bytes::copy_from_slice(json),
         labels: any.metadata.labels,
+        node: object.flatten().and_then(|pod| node_of(kind, &pod)),
     })
 }
 

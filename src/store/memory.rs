@@ -1,29 +1,115 @@
-//! Every object as it is served, and the recent changes of every kind.
+//! Every object as it is served, what finds it besides its key, and the recent changes of every kind.
 //!
 //! Changed only by the writer, after the disk. Readers hold the lock for as long as it takes to clone handles.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
-use tokio::sync::watch;
-
 use crate::api::kinds::Kind;
+use crate::api::kinds::Scope;
 use crate::api::meta::Key;
 use crate::store::Change;
 use crate::store::ChangeKind;
 use crate::store::Entry;
 use crate::store::Place;
 use crate::store::history::History;
+use crate::store::interest;
+use crate::store::interest::Interest;
+use crate::store::interest::Pin;
+use crate::store::watch::Watchers;
 
 /// The objects of one kind.
 #[derive(Debug)]
 pub(super) struct Shelf {
     entries: BTreeMap<Key, Arc<Entry>>,
+    /// The keys of the objects that have a label or are on a node.
+    pinned: HashMap<Pin, BTreeSet<Key>>,
     pub(super) history: History,
-    /// Carries the kind's newest revision; watches wait on it.
-    pub(super) newest: watch::Sender<u64>,
+    pub(super) watchers: Watchers,
+}
+
+impl Shelf {
+    fn new(floor: u64) -> Shelf {
+        Shelf {
+            entries: BTreeMap::new(),
+            pinned: HashMap::new(),
+            history: History::new(floor),
+            watchers: Watchers::default(),
+        }
+    }
+
+    /// Puts an object in the place of what stood there.
+    fn insert(&mut self, entry: Arc<Entry>) {
+        let key = entry.place.key.clone();
+        let before = self.entries.insert(key, Arc::clone(&entry));
+        if let Some(before) = before {
+            // What an update does not change, which is nearly all, stays where it is.
+            if before.labels == entry.labels && before.node == entry.node {
+                return;
+            }
+            self.unlist(&before);
+        }
+        for pin in interest::pins(&entry) {
+            let keys = self.pinned.entry(pin).or_default();
+            keys.insert(entry.place.key.clone());
+        }
+    }
+
+    fn remove(&mut self, key: &Key) {
+        if let Some(before) = self.entries.remove(key) {
+            self.unlist(&before);
+        }
+    }
+
+    fn unlist(&mut self, entry: &Entry) {
+        for pin in interest::pins(entry) {
+            if let Some(keys) = self.pinned.get_mut(&pin) {
+                keys.remove(&entry.place.key);
+                if keys.is_empty() {
+                    self.pinned.remove(&pin);
+                }
+            }
+        }
+    }
+
+    /// The pin that the fewest objects have now; a name before all.
+    pub(super) fn narrowest<'p>(&self, pins: &'p [Pin]) -> Option<&'p Pin> {
+        pins.iter().min_by_key(|pin| match pin {
+            Pin::Name(_) => 0,
+            pin => self.pinned.get(*pin).map_or(0, BTreeSet::len),
+        })
+    }
+
+    fn list(&self, kind: &Kind, interest: &Interest) -> Vec<Arc<Entry>> {
+        let namespace = interest.namespace.as_str();
+        let is_one_place = !namespace.is_empty() || kind.scope == Scope::Cluster;
+        let wanted = |entry: &&Arc<Entry>| interest.takes(entry);
+        match self.narrowest(&interest.pins) {
+            Some(Pin::Name(name)) if is_one_place => {
+                let entry = self.entries.get(&Key::new(namespace, name.as_str()));
+                entry.into_iter().filter(wanted).cloned().collect()
+            }
+            Some(pin @ (Pin::Label(..) | Pin::OnNode(_))) => {
+                let keys = self.pinned.get(pin).into_iter().flatten();
+                let entries = keys.filter_map(|key| self.entries.get(key));
+                entries.filter(wanted).cloned().collect()
+            }
+            _ if namespace.is_empty() => self.entries.values().filter(wanted).cloned().collect(),
+            _ => {
+                let first = Bound::Included(Key::new(namespace, ""));
+                let in_namespace = self.entries.range((first, Bound::Unbounded));
+                in_namespace
+                    .take_while(|(key, _)| key.namespace == namespace)
+                    .map(|(_, entry)| entry)
+                    .filter(wanted)
+                    .cloned()
+                    .collect()
+            }
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -32,6 +118,7 @@ pub(super) struct Memory {
     revision: u64,
     /// The revision at which this memory began; nothing older can be watched.
     floor: u64,
+    ended: bool,
 }
 
 impl Memory {
@@ -40,6 +127,7 @@ impl Memory {
             shelves: HashMap::new(),
             revision,
             floor: revision,
+            ended: false,
         }
     }
 
@@ -55,63 +143,49 @@ impl Memory {
             .cloned()
     }
 
-    pub(super) fn list(&self, kind: &Kind, namespace: &str) -> Vec<Arc<Entry>> {
-        let Some(shelf) = self.shelves.get(&shelf_of(kind)) else {
-            return Vec::new();
-        };
-        if namespace.is_empty() {
-            return shelf.entries.values().cloned().collect();
-        }
-        let first = Bound::Included(Key::new(namespace, ""));
-        let in_namespace = shelf.entries.range((first, Bound::Unbounded));
-        in_namespace
-            .take_while(|(key, _)| key.namespace == namespace)
-            .map(|(_, entry)| Arc::clone(entry))
-            .collect()
+    /// What is wanted of a kind, in key order.
+    pub(super) fn list(&self, kind: &Kind, interest: &Interest) -> Vec<Arc<Entry>> {
+        let shelf = self.shelves.get(&shelf_of(kind));
+        shelf.map_or_else(Vec::new, |shelf| shelf.list(kind, interest))
     }
 
     pub(super) fn shelf(&mut self, kind: &Kind) -> &mut Shelf {
         let floor = self.floor;
-        self.shelves.entry(shelf_of(kind)).or_insert_with(|| Shelf {
-            entries: BTreeMap::new(),
-            history: History::new(floor),
-            newest: watch::Sender::new(floor),
-        })
+        self.shelves
+            .entry(shelf_of(kind))
+            .or_insert_with(|| Shelf::new(floor))
     }
 
     /// Puts an object back as it stood on disk; no change is told.
     pub(super) fn restore(&mut self, entry: Entry) {
-        let shelf = self.shelf(entry.place.kind);
-        shelf
-            .entries
-            .insert(entry.place.key.clone(), Arc::new(entry));
+        self.shelf(entry.place.kind).insert(Arc::new(entry));
     }
 
-    /// Applies what was committed, in revision order, then wakes who waits.
+    /// Applies what was committed, in revision order, and hands it to those whom it concerns.
     pub(super) fn apply(&mut self, changes: Vec<Change>) {
-        let mut touched: Vec<(&'static Kind, u64)> = Vec::new();
         for change in changes {
-            let kind = change.entry.place.kind;
             self.revision = change.entry.revision;
-            touched.retain(|(other, _)| *other != kind);
-            touched.push((kind, self.revision));
-            let shelf = self.shelf(kind);
-            let key = change.entry.place.key.clone();
+            let shelf = self.shelf(change.entry.place.kind);
             match change.kind {
-                ChangeKind::Deleted => shelf.entries.remove(&key),
-                _ => shelf.entries.insert(key, Arc::clone(&change.entry)),
-            };
-            shelf.history.push(Arc::new(change));
+                ChangeKind::Deleted => shelf.remove(&change.entry.place.key),
+                _ => shelf.insert(Arc::clone(&change.entry)),
+            }
+            let change = Arc::new(change);
+            shelf.watchers.deliver(&change);
+            shelf.history.push(change);
         }
-        for (kind, revision) in touched {
-            self.shelf(kind).newest.send_replace(revision);
-        }
+    }
+
+    /// Whether the store was closed.
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended
     }
 
     /// Ends every watch; what stands stays readable, so that nobody takes a stop for a deletion.
     pub(super) fn end(&mut self) {
-        for shelf in self.shelves.values_mut() {
-            shelf.newest = watch::Sender::new(self.revision);
+        self.ended = true;
+        for shelf in self.shelves.values() {
+            shelf.watchers.end();
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Objects, one revision counter, watch history; durable.
 //!
 //! The store owns the database file and the copy in memory that everything is served from. It knows where an object
-//! stands (kind, namespace, name) and stamps `metadata.resourceVersion`; it knows nothing else of what is in it:
-//! no defaults, no validation, no rights.
+//! stands (kind, namespace, name) and stamps `metadata.resourceVersion`; of what is in it it knows the labels and a
+//! pod's node, by which it finds objects: no defaults, no validation, no rights.
 //!
 //! # Decided
 //!
@@ -10,12 +10,16 @@
 //!   answered after it. etcd and an LSM tree write faster and cost another process, or a replay at start.
 //! * **Serialised once.** The writer turns an object into bytes when it stamps the revision; lists and watches hand
 //!   out those bytes.
+//! * **What finds an object is found.** Labels and a pod's node are indexed, for lists and for watches: an agent's share
+//!   of a fleet costs the same however large the fleet is.
 //! * **History is not kept on disk.** A watch resumes from memory; after a restart older revisions are expired (410)
 //!   and clients list again, which they must be able to do anyway.
 
 mod database;
 mod history;
+mod interest;
 mod memory;
+mod watch;
 mod writer;
 
 use std::collections::BTreeMap;
@@ -31,7 +35,9 @@ use tokio::sync::oneshot;
 use crate::api::kinds::Kind;
 use crate::api::meta::Key;
 
-pub use history::Watch;
+pub use interest::Interest;
+pub use interest::Pin;
+pub use watch::Watch;
 
 use database::Database;
 use memory::Memory;
@@ -62,6 +68,8 @@ pub struct Entry {
     /// The whole object as it is served.
     pub json: Bytes,
     pub labels: BTreeMap<String, String>,
+    /// The node of a pod that has one.
+    pub node: Option<String>,
 }
 
 impl Entry {
@@ -179,10 +187,15 @@ impl Store {
         self.read().entry(place)
     }
 
-    /// All of a kind in a namespace ("" for all of them), in key order, and the revision of this moment.
-    pub fn list(&self, kind: &'static Kind, namespace: &str) -> (Vec<Arc<Entry>>, u64) {
+    /// What is wanted of a kind (a namespace alone, "" for all of them), in key order, and the revision of this moment.
+    pub fn list(
+        &self,
+        kind: &'static Kind,
+        interest: impl Into<Interest>,
+    ) -> (Vec<Arc<Entry>>, u64) {
+        let interest = interest.into();
         let memory = self.read();
-        (memory.list(kind, namespace), memory.revision())
+        (memory.list(kind, &interest), memory.revision())
     }
 
     /// The newest revision.
@@ -202,14 +215,15 @@ impl Store {
         answered.await.map_err(|_| Error::Closed)?
     }
 
-    /// Follows the changes of a kind in a namespace ("" for all) that come after a revision; 0 means from now on.
+    /// Follows what is wanted of a kind (a namespace alone, "" for all), from after a revision; 0 means from now on.
+    /// A change is told when the object is wanted, or was before it.
     pub fn watch(
         &self,
         kind: &'static Kind,
-        namespace: &str,
+        interest: impl Into<Interest>,
         after: u64,
     ) -> Result<Watch, Expired> {
-        Watch::start(Arc::clone(&self.memory), kind, namespace, after)
+        Watch::start(Arc::clone(&self.memory), kind, interest.into(), after)
     }
 
     /// Finishes the writes that were accepted and stops; later writes get [`Error::Closed`], watches end.

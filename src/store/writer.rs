@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use tokio::sync::watch;
 
 use crate::api::kinds;
+use crate::api::kinds::Kind;
 use crate::store::Asked;
 use crate::store::Change;
 use crate::store::ChangeKind;
@@ -193,11 +194,20 @@ fn stamp(place: Place, mut object: Value, revision: u64) -> Entry {
                 .collect()
         })
         .unwrap_or_default();
+    let node = node_of(place.kind, &object);
     let json = Bytes::from(serde_json::to_vec(&object).expect("JSON values have string keys"));
     Entry {
         place,
         revision,
         json,
         labels,
+        node,
     }
+}
+
+/// The node that a pod is on.
+pub(super) fn node_of(kind: &Kind, object: &Value) -> Option<String> {
+    let node = object["spec"]["nodeName"].as_str();
+    node.filter(|node| *kind == kinds::POD && !node.is_empty())
+        .map(str::to_owned)
 }

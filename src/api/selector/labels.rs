@@ -79,13 +79,18 @@ impl Labels {
 
     /// Whether only objects with exactly `key=value` can match.
     pub fn pins(&self, key: &str, value: &str) -> bool {
-        self.0.iter().any(|one| {
-            one.key == key
-                && match &one.test {
-                    Test::Equal(wanted) => wanted == value,
-                    Test::In(wanted) => wanted.len() == 1 && wanted.contains(value),
-                    _ => false,
-                }
+        self.pinned().any(|pinned| pinned == (key, value))
+    }
+
+    /// The labels that every object that matches has, each with its one value.
+    pub fn pinned(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().filter_map(|one| {
+            let value = match &one.test {
+                Test::Equal(wanted) => wanted,
+                Test::In(wanted) if wanted.len() == 1 => wanted.first()?,
+                _ => return None,
+            };
+            Some((one.key.as_str(), value.as_str()))
         })
     }
 }

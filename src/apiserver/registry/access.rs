@@ -24,6 +24,8 @@ use crate::apiserver::access::Verb;
 use crate::apiserver::access::rule;
 use crate::apiserver::authentication::Identity;
 use crate::content::blobs::Digest;
+use crate::store::Interest;
+use crate::store::Pin;
 use crate::store::Place;
 
 /// Refuses an identity that may not read this blob through this repository.
@@ -92,20 +94,26 @@ fn may(identity: &Identity, verb: Verb, repository: &Repository) -> bool {
 }
 
 fn has_gear(api: &Api, node: &str, repository: &Repository) -> bool {
-    let (gears, _) = api.store().list(&kinds::GEAR, &repository.namespace);
-    gears.iter().any(|gear| {
-        let label = |name: &str| gear.labels.get(name).map(String::as_str);
-        label(LABEL_NODE) == Some(node)
-            && label(LABEL_APPLICATION) == Some(repository.application.as_str())
-    })
+    let label = |key: &str, value: &str| Pin::Label(key.to_owned(), value.to_owned());
+    let wanted = Interest {
+        namespace: repository.namespace.clone(),
+        pins: vec![
+            label(LABEL_NODE, node),
+            label(LABEL_APPLICATION, &repository.application),
+        ],
+    };
+    !api.store().list(&kinds::GEAR, wanted).0.is_empty()
 }
 
 fn has_operation(api: &Api, node: &str, repository: &Repository, digest: &Digest) -> bool {
-    let (operations, _) = api.store().list(&kinds::OPERATION, &repository.namespace);
-    operations.iter().any(|operation| {
-        let names = || contains(&operation.json, digest.as_str().as_bytes());
-        operation.labels.get(LABEL_NODE).map(String::as_str) == Some(node) && names()
-    })
+    let on_node = Interest {
+        namespace: repository.namespace.clone(),
+        pins: vec![Pin::Label(LABEL_NODE.to_owned(), node.to_owned())],
+    };
+    let (operations, _) = api.store().list(&kinds::OPERATION, on_node);
+    operations
+        .iter()
+        .any(|operation| contains(&operation.json, digest.as_str().as_bytes()))
 }
 
 /// Whether a node may pull: the shared images, and those of a namespace that it has a pod in.
@@ -115,11 +123,13 @@ fn reads_images(api: &Api, node: &str, repository: &Repository) -> bool {
 }
 
 fn pods_of(api: &Api, node: &str, namespace: &str) -> Vec<Pod> {
-    let (pods, _) = api.store().list(&kinds::POD, namespace);
+    let on_node = Interest {
+        namespace: namespace.to_owned(),
+        pins: vec![Pin::OnNode(node.to_owned())],
+    };
+    let (pods, _) = api.store().list(&kinds::POD, on_node);
     pods.iter()
-        .filter(|pod| contains(&pod.json, node.as_bytes()))
         .filter_map(|pod| serde_json::from_slice(&pod.json).ok())
-        .filter(|pod: &Pod| pod.spec.node_name == node)
         .collect()
 }
 

@@ -19,6 +19,7 @@ use http::StatusCode;
 use serde_json::Value;
 use serde_json::json;
 
+use crate::api::kinds;
 use crate::api::selector::Fields;
 use crate::api::selector::Labels;
 use crate::api::status::Status;
@@ -28,6 +29,8 @@ use crate::apiserver::response::Response;
 use crate::apiserver::verbs::Call;
 use crate::apiserver::view;
 use crate::store::Entry;
+use crate::store::Interest;
+use crate::store::Pin;
 
 /// How many unfinished lists are held.
 const HELD: usize = 64;
@@ -122,9 +125,9 @@ pub(super) fn list(call: &Call) -> Result<Response, Status> {
 
 /// Everything that the call's selectors match, and the revision of that moment.
 pub(super) fn matching(call: &Call) -> Result<(Vec<Arc<Entry>>, u64), Status> {
-    let target = &call.target;
     let (labels, fields) = selectors(call)?;
-    let (mut entries, revision) = call.api.store().list(call.stored_kind(), &target.namespace);
+    let interest = interest(call, &labels, &fields);
+    let (mut entries, revision) = call.api.store().list(call.stored_kind(), interest);
     if !labels.is_empty() || !fields.is_empty() {
         entries.retain(|entry| selects(&labels, &fields, entry));
     }
@@ -138,6 +141,25 @@ pub(crate) fn selectors(call: &Call) -> Result<(Labels, Fields), Status> {
     let fields =
         Fields::parse(call.target.kind, &query.field_selector).map_err(Status::bad_request)?;
     Ok((labels, fields))
+}
+
+/// What the store can narrow a call's selectors down to; the rest of them is still to be asked.
+pub(crate) fn interest(call: &Call, labels: &Labels, fields: &Fields) -> Interest {
+    let mut pins: Vec<Pin> = labels
+        .pinned()
+        .map(|(key, value)| Pin::Label(key.to_owned(), value.to_owned()))
+        .collect();
+    let name = fields.exact("metadata.name");
+    pins.extend(name.map(|name| Pin::Name(name.to_owned())));
+    if *call.stored_kind() == kinds::POD {
+        let node = fields.exact("spec.nodeName");
+        let node = node.filter(|node| !node.is_empty());
+        pins.extend(node.map(|node| Pin::OnNode(node.to_owned())));
+    }
+    Interest {
+        namespace: call.target.namespace.clone(),
+        pins,
+    }
 }
 
 /// Whether an entry satisfies both selectors; parsed only when a field beside the name is asked for.

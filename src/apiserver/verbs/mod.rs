@@ -40,6 +40,7 @@ pub(crate) use create::bear;
 pub(crate) use create::bear_stream;
 pub(crate) use create::create_namespace;
 pub(crate) use list::Pages;
+pub(crate) use list::interest;
 pub(crate) use list::selectors;
 pub(crate) use list::selects;
 
