@@ -19,7 +19,8 @@ use crate::api::upshift::Operation;
 /// What one look at a key came to.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Decision {
-    /// Performed in this order; the first that fails ends it, and the key is looked at again.
+    /// Performed in this order, those about different gears side by side; the first that fails ends it, and the key is
+    /// looked at again.
     pub changes: Vec<Change>,
     /// Written when every change was.
     pub notes: Vec<Note>,
@@ -62,8 +63,8 @@ pub enum Change {
     /// Makes an object; one of that name being there already is fine, because children are named after their owner.
     Create { kind: &'static Kind, object: Value },
     /// Makes an Operation, if at that moment no other one is under way on its gear and the application is held by whom
-    /// the decision thought. Asked at the server, one at a time: several controllers make operations, each from its own
-    /// picture.
+    /// the decision thought. Asked at the server, one at a time for each gear: several controllers make operations, each
+    /// from its own picture.
     Begin {
         operation: Box<Operation>,
         /// The rollout that must hold the application, "" for none; none: no matter.

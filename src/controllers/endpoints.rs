@@ -629,6 +629,7 @@ mod tests {
                 metadata,
                 before,
                 application: None,
+                gear: None,
                 node: None,
             };
             of_pod(&world, &touched).len()

@@ -48,7 +48,7 @@ static WATCHES: &[Watch] = &[
     },
     Watch {
         kind: &kinds::OPERATION,
-        keys: of_application,
+        keys: Touched::its_gear,
     },
     Watch {
         kind: &kinds::APPLICATION,
@@ -91,8 +91,7 @@ impl Controller for Gears {
             application: world.applications.find(&owner).map(|one| &**one),
             operations: world
                 .operations
-                .of_application(&owner)
-                .filter(|operation| operation.spec.gear == key.name)
+                .of_gear(key)
                 .map(|operation| &**operation)
                 .collect(),
             world,

@@ -163,13 +163,8 @@ fn old_rollouts<'a>(
 }
 
 fn has_live_operation(rollout: &Rollout, world: &World) -> bool {
-    let application = Key::new(
-        rollout.metadata.namespace.clone(),
-        rollout.spec.application.clone(),
-    );
-    let owner = format!("Rollout/{}", rollout.metadata.name);
     world
         .operations
-        .of_application(&application)
-        .any(|operation| operation.spec.owner == owner && !operation.status.phase.is_final())
+        .owned_by(&rollout.metadata.uid)
+        .any(|operation| !operation.status.phase.is_final())
 }

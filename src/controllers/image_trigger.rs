@@ -203,6 +203,7 @@ mod tests {
             metadata: &crate::api::meta::Metadata::default(),
             before: None,
             application: None,
+            gear: None,
             node: None,
         };
         assert_eq!(streams(&world, &touched), *std::slice::from_ref(&key));

@@ -26,21 +26,50 @@ pub(crate) struct Operations;
 static WATCHES: &[Watch] = &[
     Watch {
         kind: &kinds::OPERATION,
-        keys: of_application,
+        keys: of_its_gear,
     },
     Watch {
         kind: &kinds::ROLLOUT,
-        keys: of_application,
+        keys: of_its_end,
     },
     Watch {
         kind: &kinds::GEAR,
-        keys: of_application,
+        keys: on_it,
     },
     Watch {
         kind: &kinds::APPLICATION,
         keys: of_application,
     },
 ];
+
+/// Itself, and those before it on the same gear.
+fn of_its_gear(world: &World, touched: &Touched<'_>) -> Vec<Key> {
+    let gear = touched.gear.iter();
+    let operations = gear.flat_map(|gear| world.operations.of_gear(gear));
+    operations
+        .map(|operation| operation.metadata.key())
+        .collect()
+}
+
+/// Those on a gear.
+fn on_it(world: &World, touched: &Touched<'_>) -> Vec<Key> {
+    let operations = world.operations.of_gear(touched.key);
+    operations
+        .map(|operation| operation.metadata.key())
+        .collect()
+}
+
+/// Those of a rollout that has ended or is gone; while it runs it overtakes nothing.
+fn of_its_end(world: &World, touched: &Touched<'_>) -> Vec<Key> {
+    let rollout = world.rollouts.find(touched.key);
+    if rollout.is_some_and(|rollout| !rollout.status.phase.is_final()) {
+        return Vec::new();
+    }
+    let operations = world.operations.owned_by(&touched.metadata.uid);
+    operations
+        .map(|operation| operation.metadata.key())
+        .collect()
+}
 
 fn of_application(world: &World, touched: &Touched<'_>) -> Vec<Key> {
     touched.application.as_ref().map_or_else(Vec::new, |owner| {
@@ -127,14 +156,13 @@ fn prune(operation: &Operation, world: &World) -> Decision {
     let Some(number) = catch_up_number(operation) else {
         return Decision::nothing();
     };
-    let application = Key::new(
+    let gear = Key::new(
         operation.metadata.namespace.clone(),
-        operation.spec.deployment.application.clone(),
+        operation.spec.gear.clone(),
     );
     let later = world
         .operations
-        .of_application(&application)
-        .filter(|other| other.spec.gear == operation.spec.gear)
+        .of_gear(&gear)
         .filter_map(|other| catch_up_number(other))
         .any(|other| other > number);
     if later {

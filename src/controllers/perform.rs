@@ -3,6 +3,10 @@
 //! Adds nothing to what was decided except the version it was decided on. What is already as it should be (made, gone)
 //! counts as done.
 
+use std::hash::DefaultHasher;
+use std::hash::Hash;
+use std::hash::Hasher;
+
 use http::HeaderMap;
 use http::Method;
 use serde_json::Value;
@@ -59,11 +63,31 @@ impl From<Error> for Refused {
     }
 }
 
-/// Makes one change; `turn` lets only one operation begin at a time.
+/// Whose turn it is to begin an operation: of one gear only one begins at a time.
+#[derive(Debug)]
+pub(crate) struct Turns([Mutex<()>; 64]);
+
+impl Default for Turns {
+    fn default() -> Turns {
+        Turns(std::array::from_fn(|_| Mutex::default()))
+    }
+}
+
+impl Turns {
+    /// Gears that share a lock wait for each other, which costs time and nothing else.
+    fn of(&self, gear: &Key) -> &Mutex<()> {
+        let mut hasher = DefaultHasher::new();
+        gear.hash(&mut hasher);
+        let place = hasher.finish() % self.0.len() as u64;
+        &self.0[usize::try_from(place).unwrap_or(0)]
+    }
+}
+
+/// Makes one change.
 pub(crate) async fn perform(
     client: &Client,
     change: &Change,
-    turn: &Mutex<()>,
+    turns: &Turns,
 ) -> Result<Option<Written>, Refused> {
     crash::point("controllers.write.before");
     let written = match change {
@@ -73,7 +97,9 @@ pub(crate) async fn perform(
             holder,
             gear,
         } => {
-            let _alone = turn.lock().await;
+            let namespace = operation.metadata.namespace.clone();
+            let key = Key::new(namespace, operation.spec.gear.clone());
+            let _alone = turns.of(&key).lock().await;
             begin(client, operation, holder.as_deref(), gear.as_ref()).await
         }
         Change::Patch {

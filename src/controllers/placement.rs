@@ -2,6 +2,8 @@
 //!
 //! Only outside rollouts, which make their gears themselves. A cordoned node keeps its gear and gets no new one.
 
+use std::collections::HashSet;
+
 use crate::api::core::Node;
 use crate::api::kinds;
 use crate::api::meta::Key;
@@ -31,13 +33,31 @@ static WATCHES: &[Watch] = &[
     },
     Watch {
         kind: &kinds::GEAR,
-        keys: Touched::its_application,
+        keys: if_it_came_or_went,
     },
     Watch {
         kind: &kinds::NODE,
         keys: every_application,
     },
 ];
+
+/// The application of a gear that is gone, or that is new where the application or its node may not want it. What a gear
+/// reports changes nothing here, and in a large rollout it is most of what happens.
+fn if_it_came_or_went(world: &World, touched: &Touched<'_>) -> Vec<Key> {
+    let is_there = world.gears.find(touched.key).is_some();
+    let is_new = touched.before.is_none();
+    let node = touched.node.and_then(|node| world.node(node));
+    let has_node = node.is_some_and(|node| !node.metadata.is_deleting());
+    let is_held = touched
+        .application
+        .as_ref()
+        .and_then(|owner| world.applications.find(owner))
+        .is_some_and(|application| !application.status.rollout.is_empty());
+    if is_there && (!is_new || has_node && is_held) {
+        return Vec::new();
+    }
+    Touched::its_application(world, touched)
+}
 
 fn every_application(world: &World, _: &Touched<'_>) -> Vec<Key> {
     world.applications.keys().cloned().collect()
@@ -69,6 +89,10 @@ impl Controller for Placement {
 /// Gears whose node is gone go at once; those whose node no longer matches when no rollout runs.
 fn remove(application: &Application, world: &World, places: &[Place<'_>], decision: &mut Decision) {
     let idle = application.status.rollout.is_empty();
+    let matching: HashSet<&str> = places
+        .iter()
+        .map(|place| place.node.metadata.name.as_str())
+        .collect();
     for gear in world.gears.of_application(&application.metadata.key()) {
         if gear.metadata.is_deleting() {
             continue;
@@ -77,7 +101,7 @@ fn remove(application: &Application, world: &World, places: &[Place<'_>], decisi
         let gone = world
             .node(node)
             .is_none_or(|node| node.metadata.is_deleting());
-        let matches = places.iter().any(|place| place.node.metadata.name == *node);
+        let matches = matching.contains(node.as_str());
         if gone || (idle && !matches) {
             // The pictures of node and application may be of different age; both must be as they were seen.
             let node_seen = match world.node(node) {

@@ -7,9 +7,14 @@
 //!
 //! # Decided
 //!
+//! The writes of one decision keep its order, except that those about different gears are made side by side: a wave of a
+//! thousand gears must not wait for a thousand syncs of the disk one after the other. The first that fails ends the
+//! decision; those beside it that have begun are finished.
+//!
 //! Deciding is synchronous and under one read lock: it takes microseconds, and every controller sees one consistent
 //! picture without copying it. Tasks are dropped at a stop, also in the middle of a write: a crash does no less.
 
+use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::collections::HashSet;
 use std::collections::VecDeque;
@@ -19,14 +24,18 @@ use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use std::sync::RwLock;
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use futures_util::StreamExt;
+use futures_util::stream;
 use tokio::sync::Notify;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use crate::api::kinds;
 use crate::api::kinds::Kind;
 use crate::api::meta::Key;
 use crate::api::meta::Metadata;
@@ -44,12 +53,15 @@ use crate::controllers::change::Pace;
 use crate::controllers::events;
 use crate::controllers::perform;
 use crate::controllers::perform::Refused;
+use crate::controllers::perform::Turns;
 use crate::controllers::perform::Written;
 use crate::controllers::world::Tabled;
 use crate::controllers::world::World;
 
 /// Keys of one controller that are worked on side by side.
 const WORKERS: usize = 8;
+/// Writes of one decision about different gears that are made side by side.
+const GEARS_AT_ONCE: usize = 16;
 /// Every key is looked at this often, whatever happens.
 const RESYNC: Duration = Duration::from_secs(300);
 /// The shortest time between two writes of one object that only report.
@@ -91,6 +103,8 @@ pub struct Touched<'a> {
     pub before: Option<&'a Metadata>,
     /// The application it belongs to.
     pub application: Option<Key>,
+    /// The gear it is work on.
+    pub gear: Option<Key>,
     /// The node it is on.
     pub node: Option<&'a str>,
 }
@@ -115,9 +129,61 @@ impl Touched<'_> {
             .collect()
     }
 
+    /// The gear that the object is work on.
+    pub fn its_gear(_: &World, touched: &Touched<'_>) -> Vec<Key> {
+        touched.gear.iter().cloned().collect()
+    }
+
     /// The application that the object belongs to.
     pub fn its_application(_: &World, touched: &Touched<'_>) -> Vec<Key> {
         touched.application.iter().cloned().collect()
+    }
+}
+
+/// The changes of a decision, cut at what must not be overtaken: within one part, those about different gears are
+/// strands that may be made side by side; everything else is a part of its own, in the order of the decision.
+fn strands(changes: Vec<Change>) -> Vec<Vec<Vec<Change>>> {
+    let mut parts = Vec::new();
+    let mut open: BTreeMap<String, Vec<Change>> = BTreeMap::new();
+    for change in changes {
+        if let Some(strand) = strand(&change) {
+            open.entry(strand).or_default().push(change);
+            continue;
+        }
+        parts.extend(close(&mut open));
+        parts.push(vec![vec![change]]);
+    }
+    parts.extend(close(&mut open));
+    parts
+}
+
+fn close(open: &mut BTreeMap<String, Vec<Change>>) -> Option<Vec<Vec<Change>>> {
+    let strands: Vec<_> = std::mem::take(open).into_values().collect();
+    (!strands.is_empty()).then_some(strands)
+}
+
+/// What a change to a gear or to one of its operations has to keep its order with.
+fn strand(change: &Change) -> Option<String> {
+    let of = |kind: &Kind, key: &Key| {
+        let is_one = [&kinds::GEAR, &kinds::OPERATION].contains(&kind);
+        is_one.then(|| format!("{}/{key}", kind.plural))
+    };
+    match change {
+        Change::Create { kind, object } => {
+            let part = |name: &str| object["metadata"][name].as_str().unwrap_or_default();
+            of(kind, &Key::new(part("namespace"), part("name")))
+        }
+        Change::Begin { operation, .. } => of(
+            &kinds::GEAR,
+            &Key::new(
+                operation.metadata.namespace.clone(),
+                operation.spec.gear.clone(),
+            ),
+        ),
+        Change::Patch { target, .. } | Change::Delete { target, .. } => {
+            of(target.kind, &target.key)
+        }
+        Change::DeleteOrphan { .. } | Change::EmptyNamespace { .. } => None,
     }
 }
 
@@ -143,9 +209,17 @@ pub(crate) struct Queue {
     world: RwLock<World>,
     lines: Vec<Line>,
     /// Held while an operation begins.
-    turn: tokio::sync::Mutex<()>,
+    turns: Turns,
     /// When an object was last written, for writes that may wait.
     reports: Mutex<HashMap<(&'static str, Key), Instant>>,
+}
+
+/// What became of some changes of a decision.
+#[derive(Debug, Default)]
+struct Performed {
+    /// One only reports, and waits.
+    put_off: bool,
+    done: bool,
 }
 
 type Decide = Box<dyn Fn(&Key, &World, Timestamp) -> Decision + Send + Sync>;
@@ -253,7 +327,7 @@ impl Queue {
             caches,
             world: RwLock::default(),
             lines,
-            turn: tokio::sync::Mutex::default(),
+            turns: Turns::default(),
             reports: Mutex::default(),
         });
         queue.caches.follow(&queue, scope);
@@ -365,30 +439,26 @@ impl Queue {
         key: &Key,
         decision: Decision,
     ) -> Result<(), Refused> {
-        let line = &self.lines[place];
         // A report that is put off is decided again, and so are its notes; what was done is noted now or never.
         let (mut put_off, mut done) = (false, false);
-        for change in decision.changes {
-            if let Some(wait) = self.report_too_soon(&change) {
-                self.look_later(place, key, wait);
-                put_off = true;
-                continue;
-            }
-            let written = match perform::perform(&self.client, &change, &self.turn).await {
-                Ok(written) => written,
-                Err(refused) => {
-                    self.blame(decision.blame.as_ref(), &refused).await;
-                    return Err(refused);
+        for strands in strands(decision.changes) {
+            let failed = AtomicBool::new(false);
+            let performed = stream::iter(strands)
+                .map(|strand| self.perform_strand(place, key, strand, &failed))
+                .buffer_unordered(GEARS_AT_ONCE)
+                .collect::<Vec<_>>()
+                .await;
+            for strand in performed {
+                match strand {
+                    Ok(strand) => {
+                        put_off |= strand.put_off;
+                        done |= strand.done;
+                    }
+                    Err(refused) => {
+                        self.blame(decision.blame.as_ref(), &refused).await;
+                        return Err(refused);
+                    }
                 }
-            };
-            line.counters.changes.fetch_add(1, Ordering::Relaxed);
-            done = true;
-            if let Some(written) = written {
-                line.state()
-                    .written
-                    .entry(key.clone())
-                    .or_default()
-                    .push(written);
             }
         }
         if done || !put_off {
@@ -397,6 +467,41 @@ impl Queue {
             }
         }
         Ok(())
+    }
+
+    /// Makes changes one after the other, until one of this strand or of another beside it fails.
+    async fn perform_strand(
+        self: &Arc<Queue>,
+        place: usize,
+        key: &Key,
+        changes: Vec<Change>,
+        failed: &AtomicBool,
+    ) -> Result<Performed, Refused> {
+        let line = &self.lines[place];
+        let mut performed = Performed::default();
+        for change in changes {
+            if failed.load(Ordering::Relaxed) {
+                break;
+            }
+            if let Some(wait) = self.report_too_soon(&change) {
+                self.look_later(place, key, wait);
+                performed.put_off = true;
+                continue;
+            }
+            let written = perform::perform(&self.client, &change, &self.turns)
+                .await
+                .inspect_err(|_| failed.store(true, Ordering::Relaxed))?;
+            line.counters.changes.fetch_add(1, Ordering::Relaxed);
+            performed.done = true;
+            if let Some(written) = written {
+                line.state()
+                    .written
+                    .entry(key.clone())
+                    .or_default()
+                    .push(written);
+            }
+        }
+        Ok(performed)
     }
 
     /// Says in an event why a change that people wait for was not made.
@@ -477,6 +582,9 @@ impl Queue {
             application: object
                 .application()
                 .map(|name| Key::new(key.namespace.clone(), name)),
+            gear: object
+                .gear()
+                .map(|name| Key::new(key.namespace.clone(), name)),
             node: object.node(),
         };
         for line in &self.lines {
@@ -520,5 +628,75 @@ impl Queue {
             );
         }
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::api::upshift::Gear;
+    use crate::api::upshift::Operation;
+    use crate::api::upshift::Rollout;
+
+    fn gear(name: &str) -> Change {
+        let mut gear = Gear::default();
+        gear.metadata.namespace = "demo".to_owned();
+        gear.metadata.name = name.to_owned();
+        Change::patch(&gear, json!({"spec": {"revision": "shop-2"}}))
+    }
+
+    fn begin(gear: &str) -> Change {
+        let mut operation = Operation::default();
+        operation.metadata.namespace = "demo".to_owned();
+        operation.metadata.name = format!("shop-2-{gear}-1");
+        gear.clone_into(&mut operation.spec.gear);
+        Change::begin_in_rollout(operation, "shop-2")
+    }
+
+    fn report() -> Change {
+        Change::status(&Rollout::default(), &json!({"phase": "Running"}))
+    }
+
+    fn name(change: &Change) -> String {
+        match change {
+            Change::Begin { operation, .. } => operation.metadata.name.clone(),
+            Change::Patch { target, .. } => format!("{} {}", target.kind.kind, target.key.name),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn gears_go_side_by_side_and_everything_else_keeps_its_place() {
+        let changes = vec![
+            gear("a"),
+            begin("a"),
+            gear("b"),
+            begin("b"),
+            report(),
+            gear("a"),
+            report(),
+        ];
+        let parts: Vec<Vec<Vec<String>>> = strands(changes)
+            .iter()
+            .map(|part| {
+                part.iter()
+                    .map(|strand| strand.iter().map(name).collect())
+                    .collect()
+            })
+            .collect();
+        assert_eq!(
+            parts,
+            [
+                vec![
+                    vec!["Gear a".to_owned(), "shop-2-a-1".to_owned()],
+                    vec!["Gear b".to_owned(), "shop-2-b-1".to_owned()],
+                ],
+                vec![vec!["Rollout ".to_owned()]],
+                vec![vec!["Gear a".to_owned()]],
+                vec![vec!["Rollout ".to_owned()]],
+            ]
+        );
     }
 }

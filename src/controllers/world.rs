@@ -80,6 +80,10 @@ pub trait Held: Typed {
     fn node(&self) -> Option<&str> {
         None
     }
+    /// The gear that it is work on, in its own namespace.
+    fn gear(&self) -> Option<&str> {
+        None
+    }
     /// The image streams that bring it new images.
     fn streams(&self) -> Vec<Key> {
         Vec::new()
@@ -122,6 +126,9 @@ impl Held for Operation {
     }
     fn node(&self) -> Option<&str> {
         Some(&self.spec.node)
+    }
+    fn gear(&self) -> Option<&str> {
+        Some(&self.spec.gear)
     }
 }
 impl Held for Node {
@@ -229,6 +236,7 @@ held!(
 pub struct Table<T> {
     objects: BTreeMap<Key, Arc<T>>,
     by_application: Index<Key>,
+    by_gear: Index<Key>,
     by_node: Index<String>,
     by_owner: Index<String>,
     by_stream: Index<Key>,
@@ -240,6 +248,7 @@ impl<T> Default for Table<T> {
         Table {
             objects: BTreeMap::new(),
             by_application: Index::default(),
+            by_gear: Index::default(),
             by_node: Index::default(),
             by_owner: Index::default(),
             by_stream: Index::default(),
@@ -303,6 +312,11 @@ impl<T: Held> Table<T> {
         self.found(self.by_application.keys(application))
     }
 
+    /// Those that are work on a gear.
+    pub fn of_gear(&self, gear: &Key) -> impl Iterator<Item = &Arc<T>> {
+        self.found(self.by_gear.keys(gear))
+    }
+
     /// Those of a namespace, in the order of their names.
     pub fn in_namespace(&self, namespace: &str) -> impl Iterator<Item = &Arc<T>> {
         self.objects
@@ -362,6 +376,9 @@ impl<T: Held> Table<T> {
             let owner = Key::new(key.namespace.clone(), application);
             self.by_application.add(owner, key);
         }
+        if let Some(gear) = object.gear() {
+            self.by_gear.add(Key::new(key.namespace.clone(), gear), key);
+        }
         if let Some(node) = object.node() {
             self.by_node.add(node.to_owned(), key);
         }
@@ -380,6 +397,10 @@ impl<T: Held> Table<T> {
         if let Some(application) = object.application() {
             let owner = Key::new(key.namespace.clone(), application);
             self.by_application.remove(&owner, key);
+        }
+        if let Some(gear) = object.gear() {
+            self.by_gear
+                .remove(&Key::new(key.namespace.clone(), gear), key);
         }
         if let Some(node) = object.node() {
             self.by_node.remove(&node.to_owned(), key);
@@ -717,3 +738,6 @@ pub fn owner_key(kind: &Kind, namespace: &str, reference: &OwnerReference) -> Ke
         kinds::Scope::Namespaced => Key::new(namespace, reference.name.clone()),
     }
 }
+
+#[cfg(test)]
+mod tests;
