@@ -523,6 +523,7 @@ async fn the_agent_waits_at_control_steps_and_when_paused() {
     let outcome = ControlOutcome {
         phase: StepPhase::Done,
         message: "out".to_owned(),
+        ..ControlOutcome::default()
     };
     world
         .patch(
@@ -543,6 +544,7 @@ async fn the_agent_waits_at_control_steps_and_when_paused() {
     world.record_has("ValidateService").await;
     let outcome = ControlOutcome {
         phase: StepPhase::Failed,
+        reason: "RouterSilent".to_owned(),
         message: "no router".to_owned(),
     };
     world
@@ -553,6 +555,7 @@ async fn the_agent_waits_at_control_steps_and_when_paused() {
         .await;
     let status = world.ended("one").await;
     assert_eq!(status.phase, OperationPhase::Failed);
+    assert_eq!(status.reason, "RouterSilent");
     assert_eq!(status.message, "AllowTraffic: no router");
     agent.stop().await;
 }

@@ -35,6 +35,8 @@ pub const LABEL_COLOR: &str = "upshift.dev/color";
 pub const ANNOTATION_BACKEND: &str = "upshift.dev/haproxy-backend";
 pub const ANNOTATION_MAP: &str = "upshift.dev/haproxy-map";
 pub const ANNOTATION_KEY: &str = "upshift.dev/haproxy-key";
+/// Annotation of a Gear that is out of rotation: the Operation that took it out.
+pub const ANNOTATION_BLOCKED_BY: &str = "upshift.dev/blocked-by";
 /// Finalizer of Application and Gear: what they installed is removed before they go.
 pub const FINALIZER: &str = "upshift.dev/teardown";
 /// The version of the step lists in `plan`; an agent fails a step it does not know.
@@ -549,6 +551,9 @@ pub enum Actor {
 #[serde(default)]
 pub struct ControlOutcome {
     pub phase: StepPhase,
+    /// Why it failed, in one word: `RouterSilent`, …
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub reason: String,
     pub message: String,
 }
 

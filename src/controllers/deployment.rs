@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
+use crate::api::core::Node;
 use crate::api::meta::Key;
 use crate::api::meta::Metadata;
 use crate::api::meta::OwnerReference;
@@ -34,7 +35,7 @@ use crate::content::blobs::Digest;
 use crate::controllers::world::World;
 
 /// What a gear listens on when its application names no port.
-const DEFAULT_PORT: u16 = 8080;
+pub(crate) const DEFAULT_PORT: u16 = 8080;
 /// The longest value a label may have.
 const LONGEST_LABEL: usize = 63;
 
@@ -111,10 +112,7 @@ fn deployment(brief: &Brief<'_>) -> Deployment {
         deploy_id: brief.deploy_id,
         revision: brief.revision.map(deployed),
         root_dir: spec.root_dir.clone().unwrap_or_default(),
-        address: node
-            .and_then(|node| node.address())
-            .unwrap_or("127.0.0.1")
-            .to_owned(),
+        address: address(node.map(|node| &**node)).to_owned(),
         port: spec.port.unwrap_or(DEFAULT_PORT),
         file_exists: brief.settings.file_exists,
         hook_timeout: Some(brief.settings.hook_timeout),
@@ -124,6 +122,11 @@ fn deployment(brief: &Brief<'_>) -> Deployment {
         reason: rollout.map_or_else(String::new, |spec| spec.reason.clone()),
         keep: kept_caches(brief),
     }
+}
+
+/// Where a node's gears are reached.
+pub(crate) fn address(node: Option<&Node>) -> &str {
+    node.and_then(Node::address).unwrap_or("127.0.0.1")
 }
 
 fn deployed(revision: &Revision) -> DeployedRevision {

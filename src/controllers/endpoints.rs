@@ -11,12 +11,9 @@
 //! those pods may end (`rotation.rs`). When somebody deletes a Service's last slice meanwhile, an empty one takes its
 //! place: its version is later than the deletion, of which nobody tells the version.
 
-use std::collections::BTreeMap;
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use serde_json::Value;
-use serde_json::json;
 
 use crate::api::core::ObjectReference;
 use crate::api::core::selects;
@@ -27,29 +24,24 @@ use crate::api::meta::Typed;
 use crate::api::network::Endpoint;
 use crate::api::network::EndpointConditions;
 use crate::api::network::EndpointPort;
-use crate::api::network::EndpointSlice;
-use crate::api::network::LABEL_SERVICE;
 use crate::api::network::Service;
 use crate::api::network::ServicePort;
 use crate::api::pod::ANNOTATION_DRAINED;
 use crate::api::pod::Pod;
 use crate::base::clock::Timestamp;
-use crate::controllers::change::Change;
 use crate::controllers::change::Decision;
-use crate::controllers::change::Pace;
-use crate::controllers::change::Part;
-use crate::controllers::change::Target;
 use crate::controllers::queue::Controller;
 use crate::controllers::queue::Touched;
 use crate::controllers::queue::Watch;
-use crate::controllers::replicas::letters;
 use crate::controllers::replicas::takes_requests;
+use crate::controllers::slices;
+use crate::controllers::slices::Form;
+use crate::controllers::slices::InRotation;
+use crate::controllers::slices::Marks;
 use crate::controllers::world::World;
 
 /// Endpoints in one slice, as in Kubernetes.
 const LARGEST: usize = 100;
-/// Label of a slice: who writes it.
-const LABEL_MANAGER: &str = "endpointslice.kubernetes.io/managed-by";
 
 /// Decides for one Service.
 #[derive(Debug, Default)]
@@ -126,18 +118,24 @@ impl Controller for EndpointSlices {
             return Decision::nothing();
         }
         let rotation = rotation(service, world);
+        let mut leaving = world.sightings.all_leaving();
+        let waits = leaving.any(|pod| pod.namespace == key.namespace);
+        let form = Form {
+            largest: LARGEST,
+            placeholder: Box::new(|| placeholder(service, world)),
+            // Empty slices go when no pod waits for its way out.
+            keeps_empty: Box::new(move |_| waits),
+            marks: Marks::default(),
+        };
         let mut decision = Decision::nothing();
-        slices(service, world, &rotation, &mut decision);
-        endpoints(service, world, &rotation, &mut decision);
+        slices::place(service, world, &rotation, &form, &mut decision);
+        slices::repeat(service, world, &rotation, &mut decision);
         decision
     }
 }
 
-/// The endpoints in rotation by their ports, each by the uid of its pod.
-type Rotation = BTreeMap<Vec<EndpointPort>, BTreeMap<String, Endpoint>>;
-
-fn rotation(service: &Service, world: &World) -> Rotation {
-    let mut rotation = Rotation::new();
+fn rotation(service: &Service, world: &World) -> InRotation {
+    let mut rotation = InRotation::new();
     for pod in world.pods.in_namespace(&service.metadata.namespace) {
         let early = service.spec.publish_not_ready_addresses && !pod.is_over();
         let is_in = is_selected(service, &pod.metadata)
@@ -230,180 +228,15 @@ fn target(port: &ServicePort, pod: &Pod) -> Option<u16> {
     }
 }
 
-/// A slice as it is and as it ought to be.
-struct Slice<'w> {
-    known: &'w Arc<EndpointSlice>,
-    wanted: Vec<Endpoint>,
-}
-
-fn slices(service: &Service, world: &World, rotation: &Rotation, decision: &mut Decision) {
-    let uid = &service.metadata.uid;
-    let owned = world.endpoint_slices.controlled_by(uid);
-    let mut left = rotation.clone();
-    let mut slices: Vec<Slice<'_>> = owned
-        .filter(|slice| !slice.metadata.is_deleting())
-        .map(|known| Slice {
-            known,
-            wanted: stay(known, &mut left),
-        })
-        .collect();
-    let mut names: BTreeSet<String> = slices
-        .iter()
-        .map(|one| one.known.metadata.name.clone())
-        .collect();
-    let mut gains = Vec::new();
-    for (ports, endpoints) in left {
-        let mut endpoints = endpoints.into_values();
-        for slice in slices.iter_mut().filter(|one| one.known.ports == ports) {
-            let room = LARGEST.saturating_sub(slice.wanted.len());
-            slice.wanted.extend(endpoints.by_ref().take(room));
-        }
-        loop {
-            let some: Vec<Endpoint> = endpoints.by_ref().take(LARGEST).collect();
-            if some.is_empty() {
-                break;
-            }
-            let name = free_name(service, &ports, &mut names);
-            gains.push(Change::create(&slice(service, name, &ports, some)));
-        }
-    }
-    let mut losses = Vec::new();
-    for slice in slices
-        .iter()
-        .filter(|slice| slice.wanted != slice.known.endpoints)
-    {
-        let change = Change::patch(&**slice.known, json!({"endpoints": slice.wanted}));
-        if slice.wanted.len() > slice.known.endpoints.len() {
-            gains.push(change);
-        } else {
-            losses.push(change);
-        }
-    }
-    decision.changes.append(&mut gains);
-    decision.changes.append(&mut losses);
-    if slices.is_empty() && decision.changes.is_empty() {
-        decision.changes.extend(placeholder(service, world));
-    }
-    remove_empty(service, world, &slices, decision);
-}
-
-/// An empty slice while there is none and a pod of the Service waits for routers to say that they leave it out.
-fn placeholder(service: &Service, world: &World) -> Option<Change> {
+/// An empty slice's ports while there is none and a pod of the Service waits for routers to say that they leave it out.
+fn placeholder(service: &Service, world: &World) -> Option<Vec<EndpointPort>> {
     let mut pods = world.pods.in_namespace(&service.metadata.namespace);
     let pod = pods.find(|pod| {
         is_selected(service, &pod.metadata)
             && pod.metadata.is_deleting()
             && !pod.metadata.annotations.contains_key(ANNOTATION_DRAINED)
     })?;
-    let ports = ports(service, pod);
-    let name = free_name(service, &ports, &mut BTreeSet::new());
-    Some(Change::create(&slice(service, name, &ports, Vec::new())))
-}
-
-/// Those endpoints of a slice that stay where they are, as they are now; they are taken out of what is left to place.
-fn stay(slice: &EndpointSlice, left: &mut Rotation) -> Vec<Endpoint> {
-    let Some(wanted) = left.get_mut(&slice.ports) else {
-        return Vec::new();
-    };
-    let pods = slice
-        .endpoints
-        .iter()
-        .filter_map(|one| one.target_ref.as_ref());
-    pods.filter_map(|pod| wanted.remove(&pod.uid)).collect()
-}
-
-/// Empty slices go when others are there and no pod waits for its way out.
-fn remove_empty(service: &Service, world: &World, slices: &[Slice<'_>], decision: &mut Decision) {
-    let namespace = &service.metadata.namespace;
-    let mut leaving = world.sightings.all_leaving();
-    if leaving.any(|pod| pod.namespace == *namespace) {
-        return;
-    }
-    let used = slices.iter().any(|slice| !slice.wanted.is_empty());
-    for slice in slices.iter().filter(|_| used) {
-        if slice.wanted.is_empty() && slice.known.endpoints.is_empty() {
-            decision.changes.push(Change::delete(&**slice.known));
-        }
-    }
-}
-
-fn free_name(service: &Service, ports: &[EndpointPort], names: &mut BTreeSet<String>) -> String {
-    let mut number = 0;
-    loop {
-        let seed = format!("{}/{}/{number}", service.metadata.uid, json!(ports));
-        let name = format!("{}-{}", service.metadata.name, letters(&seed, 5));
-        if names.insert(name.clone()) {
-            return name;
-        }
-        number += 1;
-    }
-}
-
-fn slice(
-    service: &Service,
-    name: String,
-    ports: &[EndpointPort],
-    endpoints: Vec<Endpoint>,
-) -> EndpointSlice {
-    let mut labels = service.metadata.labels.clone();
-    labels.insert(LABEL_SERVICE.to_owned(), service.metadata.name.clone());
-    labels.insert(LABEL_MANAGER.to_owned(), "upshift".to_owned());
-    EndpointSlice {
-        metadata: Metadata {
-            namespace: service.metadata.namespace.clone(),
-            owner_references: vec![service.as_owner()],
-            labels,
-            name,
-            ..Metadata::default()
-        },
-        address_type: "IPv4".to_owned(),
-        endpoints,
-        ports: ports.to_vec(),
-    }
-}
-
-/// The same in the old form; it only tells people, so it may come late.
-fn endpoints(service: &Service, world: &World, rotation: &Rotation, decision: &mut Decision) {
-    let subsets: Vec<Value> = rotation
-        .iter()
-        .map(|(ports, endpoints)| {
-            let addresses: Vec<Value> = endpoints.values().map(address).collect();
-            json!({"addresses": addresses, "ports": ports})
-        })
-        .collect();
-    let key = service.metadata.key();
-    let Some(known) = world.endpoints.find(&key) else {
-        let object = json!({
-            "apiVersion": kinds::ENDPOINTS.api_version(),
-            "kind": kinds::ENDPOINTS.kind,
-            "metadata": {
-                "name": key.name,
-                "namespace": key.namespace,
-                "labels": service.metadata.labels,
-                "ownerReferences": [service.as_owner()],
-            },
-            "subsets": subsets,
-        });
-        let kind = &kinds::ENDPOINTS;
-        decision.changes.push(Change::Create { kind, object });
-        return;
-    };
-    if known.subsets != subsets {
-        decision.changes.push(Change::Patch {
-            target: Target::of(&**known),
-            part: Part::Main,
-            merge: json!({"subsets": subsets}),
-            pace: Pace::Gentle,
-        });
-    }
-}
-
-fn address(endpoint: &Endpoint) -> Value {
-    json!({
-        "ip": endpoint.addresses.first(),
-        "nodeName": endpoint.node_name,
-        "targetRef": endpoint.target_ref,
-    })
+    Some(ports(service, pod))
 }
 
 #[cfg(test)]
@@ -412,9 +245,16 @@ fn address(endpoint: &Endpoint) -> Value {
     reason = "a test reads better with json!(…) than with &json!(…)"
 )]
 mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+
     use super::*;
     use crate::api::core::Node;
+    use crate::api::network::EndpointSlice;
     use crate::api::network::Endpoints;
+    use crate::api::network::LABEL_SERVICE;
+    use crate::controllers::change::Change;
     use crate::controllers::world::Tabled;
 
     fn put<T: Tabled>(world: &mut World, object: Value) {

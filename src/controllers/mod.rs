@@ -13,6 +13,7 @@ mod sightings;
 pub mod world;
 
 mod application;
+mod balanced_service;
 mod build;
 mod build_config;
 mod deployment;
@@ -20,6 +21,7 @@ mod deployment_apps;
 mod deployment_config;
 mod endpoints;
 mod garbage;
+mod gear_endpoints;
 mod gears;
 mod history;
 mod image_pruning;
@@ -34,6 +36,7 @@ mod rotation;
 mod route_status;
 mod scheduling;
 mod service_accounts;
+mod slices;
 
 #[cfg(test)]
 mod simulation;
@@ -74,7 +77,10 @@ impl Controllers {
             Line::new(replicas::ReplicaSets),
             Line::new(scheduling::Scheduling),
             Line::new(endpoints::EndpointSlices),
+            Line::new(balanced_service::BalancedServices),
+            Line::new(gear_endpoints::GearEndpoints),
             Line::new(rotation::Rotation),
+            Line::new(rotation::GearRotation),
             Line::new(service_accounts::ServiceAccounts),
             Line::new(image_pruning::Tags),
             Line::new(image_pruning::Images),

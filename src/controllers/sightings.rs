@@ -1,4 +1,4 @@
-//! What was seen of pods, of what keeps them and of images, and when: on this process' own clock, from first sight.
+//! What was seen of pods and what keeps them, of endpoints, waiting steps, routers and images, and when: on this process' own clock, from first sight.
 //!
 //! Part of the world. After a restart every wait begins again: a little late is right, a wrong clock is not.
 
@@ -11,24 +11,47 @@ use crate::api::deployment::RolloutPhase;
 use crate::api::kinds::Kind;
 use crate::api::meta::Key;
 use crate::api::network::EndpointSlice;
+use crate::api::network::Router;
+use crate::api::network::RouterKind;
 use crate::api::pod::Pod;
 use crate::api::pod::Replicated;
+use crate::api::upshift::Gear;
+use crate::api::upshift::LABEL_APPLICATION;
+use crate::api::upshift::Operation;
+use crate::api::upshift::StepPhase;
 use crate::base::clock::Timestamp;
+use crate::plan::step;
 
 /// The moments.
 #[derive(Clone, Debug, Default)]
 pub struct Sightings {
     pods: BTreeMap<Key, PodSeen>,
     leaving: BTreeSet<Key>,
-    /// The slices that name an endpoint, by the uid of what stands behind it.
-    named: BTreeMap<String, BTreeSet<Key>>,
-    /// How a pod left rotation, by uid.
+    gears: BTreeMap<Key, String>,
+    /// The slices that name an endpoint, by the uid of what stands behind it, and from which version on.
+    named: BTreeMap<String, BTreeMap<Key, u64>>,
+    /// How a pod or gear left rotation, by uid.
     left: BTreeMap<String, Left>,
+    /// The operations whose step is the controllers' to perform.
+    turns: BTreeMap<Key, Turn>,
+    /// Routers of this program whose object went away, and when.
+    gone: BTreeMap<String, Timestamp>,
     sets: BTreeMap<(&'static str, Key), Progress>,
     images: BTreeMap<Key, Timestamp>,
 }
 
-/// From which version of the slices on a pod is out of rotation.
+/// An operation that waits for the controllers.
+#[derive(Clone, Debug, PartialEq)]
+struct Turn {
+    uid: String,
+    step: &'static str,
+    application: String,
+    gear: String,
+    node: String,
+    since: Timestamp,
+}
+
+/// From which version of the slices on a pod or gear is out of rotation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Left {
     At(u64),
@@ -88,6 +111,104 @@ impl Sightings {
         }
     }
 
+    /// Takes in that a gear is there, or gone.
+    pub(super) fn gear(&mut self, key: &Key, gear: Option<&Gear>) {
+        let uid = gear.map(|gear| gear.metadata.uid.clone());
+        if self.gears.get(key) == uid.as_ref() {
+            return;
+        }
+        if let Some(old) = self.gears.remove(key) {
+            self.left.remove(&old);
+        }
+        if let Some(uid) = uid {
+            self.gears.insert(key.clone(), uid);
+        }
+    }
+
+    /// Takes an operation's present state in: whether a step of it waits for the controllers.
+    pub(super) fn operation(&mut self, key: &Key, operation: Option<&Operation>, now: Timestamp) {
+        let waiting = operation.and_then(|operation| Some((operation, turn(operation)?)));
+        let Some((operation, step)) = waiting else {
+            self.turns.remove(key);
+            return;
+        };
+        let known = self.turns.get(key);
+        let uid = &operation.metadata.uid;
+        if known.is_some_and(|known| known.uid == *uid && known.step == step) {
+            return;
+        }
+        let application = operation.metadata.labels.get(LABEL_APPLICATION);
+        let turn = Turn {
+            uid: uid.clone(),
+            step,
+            application: application.cloned().unwrap_or_default(),
+            gear: operation.spec.gear.clone(),
+            node: operation.spec.node.clone(),
+            since: now,
+        };
+        self.turns.insert(key.clone(), turn);
+    }
+
+    /// Takes in that a silent node is heard again: what waits on it has its whole time again.
+    pub(super) fn heard_again(&mut self, node: &str, now: Timestamp) {
+        for turn in self.turns.values_mut().filter(|turn| turn.node == node) {
+            turn.since = now;
+        }
+    }
+
+    /// How long an operation's step has waited for the controllers; none when none does.
+    pub fn turn(&self, operation: &Key, now: Timestamp) -> Option<Duration> {
+        Some(now.since(self.turns.get(operation)?.since))
+    }
+
+    /// The operations that wait for the controllers.
+    pub fn turns(&self) -> impl Iterator<Item = &Key> {
+        self.turns.keys()
+    }
+
+    /// Those of an application.
+    pub fn turns_of(&self, application: &Key) -> impl Iterator<Item = &Key> {
+        let turns = self.turns.range(Key::new(&*application.namespace, "")..);
+        turns
+            .take_while(|(key, _)| key.namespace == application.namespace)
+            .filter(|(_, turn)| turn.application == application.name)
+            .map(|(key, _)| key)
+    }
+
+    /// Those of a gear.
+    pub fn turns_of_gear(&self, gear: &Key) -> impl Iterator<Item = &Key> {
+        let turns = self.turns.range(Key::new(&*gear.namespace, "")..);
+        turns
+            .take_while(|(key, _)| key.namespace == gear.namespace)
+            .filter(|(_, turn)| turn.gear == gear.name)
+            .map(|(key, _)| key)
+    }
+
+    /// Takes a router's old and new state in: whether it is there.
+    pub(super) fn router(
+        &mut self,
+        before: Option<&Router>,
+        after: Option<&Router>,
+        now: Timestamp,
+    ) {
+        match (before, after) {
+            (_, Some(router)) => {
+                self.gone.remove(&router.metadata.name);
+            }
+            (Some(router), None) if router.spec.kind == RouterKind::BuiltIn => {
+                self.gone.insert(router.metadata.name.clone(), now);
+            }
+            _ => {}
+        }
+    }
+
+    /// A router of this program whose object went away less than `lately` ago: it may serve and say so again.
+    pub fn router_gone(&self, lately: Duration, now: Timestamp) -> Option<&str> {
+        let mut gone = self.gone.iter();
+        let (name, _) = gone.find(|(_, at)| now.since(**at) < lately)?;
+        Some(name)
+    }
+
     /// Takes a slice's old and new state in: whom it names, and who left it at which version.
     pub(super) fn slice(
         &mut self,
@@ -98,32 +219,40 @@ impl Sightings {
         let stays: BTreeSet<&str> = uids(after).collect();
         for uid in &stays {
             let slices = self.named.entry((*uid).to_owned()).or_default();
-            slices.insert(key.clone());
+            let version = after.map_or(0, |after| after.metadata.revision());
+            slices.entry(key.clone()).or_insert(version);
         }
         let Some(before) = before else { return };
         let version = after.map_or(Left::After(before.metadata.revision()), |after| {
             Left::At(after.metadata.revision())
         });
-        for pod in targets(before).filter(|pod| !stays.contains(&*pod.uid)) {
-            if let Some(slices) = self.named.get_mut(&pod.uid) {
+        for one in targets(before).filter(|one| !stays.contains(&*one.uid)) {
+            if let Some(slices) = self.named.get_mut(&one.uid) {
                 slices.remove(key);
                 if slices.is_empty() {
-                    self.named.remove(&pod.uid);
+                    self.named.remove(&one.uid);
                 }
             }
-            let key = Key::new(pod.namespace.clone(), pod.name.clone());
-            if self.pods.get(&key).is_some_and(|seen| seen.uid == pod.uid) {
-                self.left.insert(pod.uid.clone(), version);
+            let key = Key::new(one.namespace.clone(), one.name.clone());
+            let pod = self.pods.get(&key).map(|seen| &seen.uid);
+            if pod == Some(&one.uid) || self.gears.get(&key) == Some(&one.uid) {
+                self.left.insert(one.uid.clone(), version);
             }
         }
     }
 
     /// A slice that names an endpoint, by the uid of what stands behind it.
     pub fn slice_of(&self, uid: &str) -> Option<&Key> {
-        self.named.get(uid)?.first()
+        self.named.get(uid)?.keys().next()
     }
 
-    /// The version of its slice at which a pod left rotation; none when this process has not seen that.
+    /// The slices that name an endpoint, each with the version from which on it does, as far as this process knows.
+    pub fn slices_of(&self, uid: &str) -> impl Iterator<Item = (&Key, u64)> {
+        let slices = self.named.get(uid).into_iter().flatten();
+        slices.map(|(key, version)| (key, *version))
+    }
+
+    /// The version of its slice at which a pod or gear left rotation; none when this process has not seen that.
     pub fn left(&self, uid: &str) -> Option<Left> {
         self.left.get(uid).copied()
     }
@@ -211,6 +340,25 @@ impl Sightings {
         let since = moment(self.pods.get(pod)?)?;
         Some(now.since(since))
     }
+}
+
+/// The step of an operation that its agent has handed over and the controllers have not decided.
+pub(crate) fn turn(operation: &Operation) -> Option<&'static str> {
+    if operation.status.phase.is_final() {
+        return None;
+    }
+    let mut steps = operation.status.steps.iter();
+    let running = steps.find(|step| step.phase == StepPhase::Running)?;
+    let traffic = [step::BLOCK_TRAFFIC.name, step::ALLOW_TRAFFIC.name];
+    let step = traffic.into_iter().find(|name| running.name == *name)?;
+    let outcome = operation.spec.control.get(step);
+    let is_decided = outcome.is_some_and(|outcome| {
+        matches!(
+            outcome.phase,
+            StepPhase::Done | StepPhase::Failed | StepPhase::Skipped
+        )
+    });
+    (!is_decided).then_some(step)
 }
 
 fn targets(slice: &EndpointSlice) -> impl Iterator<Item = &ObjectReference> {

@@ -525,7 +525,7 @@ tabled! {
     Application = applications;
     Revision = revisions;
     Rollout = rollouts, observe_rollout;
-    Gear = gears;
+    Gear = gears, observe_gear;
     Operation = operations, observe_operation;
     Node = nodes, observe_node;
     Namespace = namespaces;
@@ -536,7 +536,7 @@ tabled! {
     EndpointSlice = endpoint_slices, observe_endpoint_slice;
     Endpoints = endpoints;
     Route = routes, observe_route;
-    Router = routers;
+    Router = routers, observe_router;
     Pod = pods, observe_pod;
     ReplicationController = replication_controllers, observe_replication_controller;
     ReplicaSet = replica_sets, observe_replica_set;
@@ -664,7 +664,17 @@ impl World {
         self.sightings.image(key, object.is_some(), now);
     }
 
+    fn observe_gear(&mut self, key: &Key, object: Option<&Gear>, _: Timestamp) {
+        self.sightings.gear(key, object);
+    }
+
+    fn observe_router(&mut self, key: &Key, object: Option<&Router>, now: Timestamp) {
+        let before = self.routers.find(key).cloned();
+        self.sightings.router(before.as_deref(), object, now);
+    }
+
     fn observe_operation(&mut self, key: &Key, object: Option<&Operation>, now: Timestamp) {
+        self.sightings.operation(key, object, now);
         match object {
             Some(operation) if operation.status.phase.is_final() => {
                 self.ended.entry(key.clone()).or_insert(now);
@@ -691,7 +701,9 @@ impl World {
         };
         self.nodes_known.entry(key.name.clone()).or_insert(now);
         if node.is_ready() {
-            self.silent.remove(&key.name);
+            if self.silent.remove(&key.name).is_some() {
+                self.sightings.heard_again(&key.name, now);
+            }
         } else {
             self.silent.entry(key.name.clone()).or_insert(now);
         }

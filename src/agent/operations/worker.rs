@@ -245,6 +245,7 @@ impl Worker {
             match self.decide() {
                 Next::Perform(step) => self.perform(step).await?,
                 Next::HandOver(step) => {
+                    self.introduce(step).await?;
                     self.note_started(step, Vec::new())?;
                     self.write(Urgency::Now)?;
                 }
@@ -359,9 +360,9 @@ impl Worker {
     }
 
     fn take_back(&mut self, step: usize, outcome: &ControlOutcome) -> Result<(), Fault> {
-        let reason = match outcome.phase {
-            StepPhase::Failed => "ControlFailed",
-            _ => "",
+        let reason = match (outcome.phase, outcome.reason.as_str()) {
+            (StepPhase::Failed, "") => "ControlFailed",
+            (_, reason) => reason,
         };
         let outcome = Outcome {
             phase: outcome.phase,
@@ -390,7 +391,7 @@ impl Worker {
         }
         let gear = self.settle_gear(closing.phase)?;
         self.await_uploads().await?;
-        self.report_gear(gear.as_ref()).await;
+        self.report_gear(gear.as_ref(), true).await;
         self.journal.note(&Event::Closed {
             phase: closing.phase,
             reason: closing.reason,
@@ -442,8 +443,17 @@ impl Worker {
         Ok(Some(gear))
     }
 
+    /// Tells what runs here, and where, before anybody leads requests to it.
+    async fn introduce(&self, step: usize) -> Result<(), Fault> {
+        if self.journal.state().status.steps[step].name == step::ALLOW_TRAFFIC.name {
+            let gear = self.settle_gear(OperationPhase::Running)?;
+            self.report_gear(gear.as_ref(), false).await;
+        }
+        Ok(())
+    }
+
     /// Writes the Gear's status; before the Operation's end, so that nobody acts on an old one.
-    async fn report_gear(&self, gear: Option<&Gear>) {
+    async fn report_gear(&self, gear: Option<&Gear>, has_ended: bool) {
         let spec = &self.accepted.spec;
         let key = Key::new(&self.key.namespace, &spec.gear);
         let text = |text: &str| match text {
@@ -456,13 +466,15 @@ impl Worker {
             .map(|gear| format!("{}:{}", gear.deployment.address, gear.deployment.port))
             .into_iter()
             .collect();
-        let patch = json!({"status": {
+        let mut patch = json!({"status": {
             "state": state,
             "revision": text(gear.map_or("", Gear::revision)),
             "previousRevision": text(gear.map_or("", |gear| &gear.previous)),
             "endpoints": endpoints,
-            "operation": self.key.name,
         }});
+        if has_ended {
+            patch["status"]["operation"] = json!(self.key.name);
+        }
         let mut pause = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
         loop {
             let client = &self.shared.client;

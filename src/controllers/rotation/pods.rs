@@ -20,9 +20,14 @@ use crate::controllers::endpoints;
 use crate::controllers::queue::Controller;
 use crate::controllers::queue::Touched;
 use crate::controllers::queue::Watch;
+use crate::controllers::rotation::GONE;
+use crate::controllers::rotation::Leaving;
+use crate::controllers::rotation::Reach;
 use crate::controllers::rotation::Standing;
-use crate::controllers::rotation::standing;
+use crate::controllers::rotation::named;
+use crate::controllers::rotation::reach;
 use crate::controllers::sightings::Left;
+use crate::controllers::slices;
 use crate::controllers::world::World;
 
 /// How long requests in flight are waited for.
@@ -97,9 +102,8 @@ fn leave(pod: &Pod, world: &World, now: Timestamp) -> Decision {
             ..Decision::default()
         };
     }
-    let uid = &pod.metadata.uid;
     let standing = match left(pod, world) {
-        Ok(left) => standing(uid, left, &pod.status.pod_ip, world),
+        Ok(left) => standing(pod, left, world, now),
         Err(why) => Standing::In(why),
     };
     let drained = json!({"metadata": {"annotations": {ANNOTATION_DRAINED: "true"}}});
@@ -111,9 +115,25 @@ fn leave(pod: &Pod, world: &World, now: Timestamp) -> Decision {
             drained.noting(Note::warning(pod, "DrainTimeout", message))
         }
         Standing::In(_) => Decision {
-            again: Some(DRAIN.saturating_sub(waited)),
+            again: Some(DRAIN.saturating_sub(waited).min(GONE)),
             ..Decision::default()
         },
+    }
+}
+
+/// How a pod stands that left its slices at a version.
+fn standing(pod: &Pod, left: u64, world: &World, now: Timestamp) -> Standing {
+    let services = endpoints::selecting(pod, world);
+    let slices = services.flat_map(|service| slices::of(service, world));
+    let leaving = Leaving {
+        uid: &pod.metadata.uid,
+        left,
+        addresses: std::slice::from_ref(&pod.status.pod_ip),
+        routers: named(slices.map(|slice| &**slice)),
+    };
+    match reach(&leaving, world, now) {
+        Reach::None => Standing::Out,
+        Reach::InFlight(why) | Reach::New(why) => Standing::In(why),
     }
 }
 

@@ -1,0 +1,332 @@
+//! Which gears a Service leads to: the slices of a Service with the label `upshift.dev/gears-of`.
+//!
+//! In the slices is a gear that is meant to get requests (`spec.rotation`), has a revision, is not to go, is of the
+//! colour that serves, and whose node is heard. It is reached at its node's address, on the port that it was started
+//! with. What an agent beside a HAProxy has to know stands on the slices, too. How slices are written is `slices.rs`.
+//!
+//! # Decided
+//!
+//! * When no node of all the gears that are meant is heard, silence does not count: this server is alone then, not the
+//!   whole fleet dead.
+//! * Blue/green puts up to 1000 endpoints into a slice, so that a switch is one write, and one table swap in a router.
+//! * An empty slice stays: its version is what routers must have seen before a gear may stop (`rotation/`). One on ports
+//!   that no gear has any more goes when no operation is under way.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use crate::api::core::Node;
+use crate::api::core::ObjectReference;
+use crate::api::kinds;
+use crate::api::meta::Key;
+use crate::api::meta::Typed;
+use crate::api::network::Endpoint;
+use crate::api::network::EndpointConditions;
+use crate::api::network::EndpointPort;
+use crate::api::network::EndpointSlice;
+use crate::api::network::Service;
+use crate::api::network::ServicePort;
+use crate::api::upshift::ANNOTATION_BACKEND;
+use crate::api::upshift::ANNOTATION_KEY;
+use crate::api::upshift::ANNOTATION_MAP;
+use crate::api::upshift::Application;
+use crate::api::upshift::Gear;
+use crate::api::upshift::HaProxy;
+use crate::api::upshift::LABEL_COLOR;
+use crate::api::upshift::LABEL_GEARS_OF;
+use crate::api::upshift::LABEL_ROUTER;
+use crate::api::upshift::Rotation;
+use crate::base::clock::Timestamp;
+use crate::controllers::change::Decision;
+use crate::controllers::deployment;
+use crate::controllers::queue::Controller;
+use crate::controllers::queue::Touched;
+use crate::controllers::queue::Watch;
+use crate::controllers::slices;
+use crate::controllers::slices::Form;
+use crate::controllers::slices::InRotation;
+use crate::controllers::slices::Marks;
+use crate::controllers::world::World;
+
+/// Endpoints in one slice, as in Kubernetes.
+const LARGEST: usize = 100;
+/// The same when a colour is switched as a whole: the most that a slice may have.
+const LARGEST_COLOR: usize = 1000;
+
+/// Decides for one Service.
+#[derive(Debug, Default)]
+pub(crate) struct GearEndpoints;
+
+static WATCHES: &[Watch] = &[
+    Watch {
+        kind: &kinds::SERVICE,
+        keys: Touched::itself,
+    },
+    Watch {
+        kind: &kinds::GEAR,
+        keys: of_gear,
+    },
+    Watch {
+        kind: &kinds::NODE,
+        keys: of_node,
+    },
+    Watch {
+        kind: &kinds::APPLICATION,
+        keys: |world, touched| of_application(world, touched.key),
+    },
+    Watch {
+        kind: &kinds::ENDPOINT_SLICE,
+        keys: |_, touched| touched.its_controller(&kinds::SERVICE),
+    },
+    Watch {
+        kind: &kinds::ENDPOINTS,
+        keys: |_, touched| touched.its_controller(&kinds::SERVICE),
+    },
+];
+
+/// The Services of a gear whose place in the slices is not what it ought to be; a slice that changes wakes its own.
+fn of_gear(world: &World, touched: &Touched<'_>) -> Vec<Key> {
+    let Some(owner) = &touched.application else {
+        return Vec::new();
+    };
+    let is_settled = match world.gears.find(touched.key) {
+        Some(gear) => is_settled(gear, owner, world),
+        None => world.sightings.slice_of(&touched.metadata.uid).is_none(),
+    };
+    if is_settled {
+        return Vec::new();
+    }
+    of_application(world, owner)
+}
+
+/// Whether a gear is in the slices as it ought to be, so that no decision about all of them is due for its sake.
+fn is_settled(gear: &Gear, owner: &Key, world: &World) -> bool {
+    let application = world.applications.find(owner);
+    let is_meant = application.is_some_and(|application| is_meant(gear, application));
+    let Some(slice) = world.sightings.slice_of(&gear.metadata.uid) else {
+        return !is_meant;
+    };
+    let address = deployment::address(world.node(&gear.spec.node).map(|node| &**node));
+    let slice = world.endpoint_slices.find(slice);
+    is_meant
+        && listens(gear, address).is_some_and(|port| {
+            slice.is_some_and(|slice| slice.ports.iter().any(|one| one.port == port))
+        })
+}
+
+fn of_node(world: &World, touched: &Touched<'_>) -> Vec<Key> {
+    let gears = world.gears.on_node(&touched.key.name);
+    let owners: BTreeSet<Key> = gears.map(|gear| owner(gear)).collect();
+    owners
+        .iter()
+        .flat_map(|owner| of_application(world, owner))
+        .collect()
+}
+
+fn of_application(world: &World, application: &Key) -> Vec<Key> {
+    let services = services(application, world);
+    services.map(|service| service.metadata.key()).collect()
+}
+
+fn owner(gear: &Gear) -> Key {
+    Key::new(
+        gear.metadata.namespace.clone(),
+        gear.spec.application.clone(),
+    )
+}
+
+/// The Services whose endpoints are an application's gears.
+pub(crate) fn services<'w>(
+    application: &Key,
+    world: &'w World,
+) -> impl Iterator<Item = &'w Service> {
+    let services = world.services.in_namespace(&application.namespace);
+    services
+        .map(|service| &**service)
+        .filter(move |service| gears_of(service) == Some(application.name.as_str()))
+}
+
+/// The application whose gears are a Service's endpoints.
+pub(crate) fn gears_of(service: &Service) -> Option<&str> {
+    let name = service.metadata.labels.get(LABEL_GEARS_OF)?;
+    service.spec.selector.is_empty().then_some(name)
+}
+
+impl Controller for GearEndpoints {
+    const NAME: &'static str = "gear-endpoints";
+
+    fn watches() -> &'static [Watch] {
+        WATCHES
+    }
+
+    fn decide(&self, key: &Key, world: &World, _: Timestamp) -> Decision {
+        let Some(service) = world.services.find(key) else {
+            return Decision::nothing();
+        };
+        let Some(name) = gears_of(service) else {
+            return Decision::nothing();
+        };
+        let owner = Key::new(key.namespace.clone(), name);
+        let Some(application) = world.applications.find(&owner) else {
+            return Decision::nothing();
+        };
+        if service.metadata.is_deleting() {
+            return Decision::nothing();
+        }
+        let rotation = in_rotation(service, application, world);
+        let may_make = !world.is_ending(&key.namespace);
+        let form = Form {
+            largest: match is_blue_green(application) {
+                true => LARGEST_COLOR,
+                false => LARGEST,
+            },
+            placeholder: Box::new(|| may_make.then(|| ports(service, port(application)))),
+            keeps_empty: Box::new(|slice| {
+                let operations = || world.operations.of_application(&owner);
+                slice.ports == ports(service, port(application))
+                    || operations().any(|operation| !operation.status.phase.is_final())
+            }),
+            marks: marks(service, application),
+        };
+        let mut decision = Decision::nothing();
+        slices::place(service, world, &rotation, &form, &mut decision);
+        slices::repeat(service, world, &rotation, &mut decision);
+        decision
+    }
+
+    fn keys(world: &World) -> Vec<Key> {
+        let services = world.services.all();
+        services
+            .filter(|service| gears_of(service).is_some())
+            .map(|service| service.metadata.key())
+            .collect()
+    }
+}
+
+pub(crate) fn is_blue_green(application: &Application) -> bool {
+    let hosts = application.spec.hosts.as_ref();
+    hosts.is_some_and(|hosts| hosts.blue_green.is_some())
+}
+
+fn port(application: &Application) -> u16 {
+    application.spec.port.unwrap_or(deployment::DEFAULT_PORT)
+}
+
+/// What stands on the slices for those who watch by it.
+fn marks(service: &Service, application: &Application) -> Marks {
+    let balancer = application.spec.rollout.load_balancer.as_ref();
+    let balancer = balancer.filter(|balancer| {
+        balancer.service_of(&application.metadata.name) == service.metadata.name
+    });
+    let haproxy = balancer.and_then(|balancer| balancer.haproxy.as_ref());
+    let of_haproxy = |part: fn(&HaProxy) -> &String| {
+        let text = haproxy.map(part);
+        text.filter(|text| !text.is_empty()).cloned()
+    };
+    let active = &application.status.active_color;
+    let color = is_blue_green(application) && !active.is_empty();
+    // Without a name of its own the backend is called as the Service.
+    let backend = of_haproxy(|haproxy| &haproxy.backend);
+    let backend = backend.or_else(|| haproxy.map(|_| service.metadata.name.clone()));
+    Marks {
+        labels: BTreeMap::from([
+            (
+                LABEL_GEARS_OF,
+                service.metadata.labels.get(LABEL_GEARS_OF).cloned(),
+            ),
+            (LABEL_COLOR, color.then(|| active.clone())),
+            (LABEL_ROUTER, of_haproxy(|haproxy| &haproxy.router)),
+        ]),
+        annotations: BTreeMap::from([
+            (ANNOTATION_BACKEND, backend),
+            (ANNOTATION_MAP, of_haproxy(|haproxy| &haproxy.map)),
+            (ANNOTATION_KEY, of_haproxy(|haproxy| &haproxy.key)),
+        ]),
+    }
+}
+
+/// Whether a gear ought to get requests when its node is heard.
+pub(crate) fn is_meant(gear: &Gear, application: &Application) -> bool {
+    gear.spec.rotation == Rotation::In
+        && !gear.status.revision.is_empty()
+        && !gear.metadata.is_deleting()
+        && (!is_blue_green(application) || gear.spec.color == application.status.active_color)
+}
+
+/// The gears in rotation by their ports.
+fn in_rotation(service: &Service, application: &Application, world: &World) -> InRotation {
+    let owner = application.metadata.key();
+    let gears = world.gears.of_application(&owner);
+    let meant: Vec<(&Gear, &Node)> = gears
+        .filter(|gear| is_meant(gear, application))
+        .filter_map(|gear| Some((&**gear, &**world.node(&gear.spec.node)?)))
+        .collect();
+    let any_heard = meant.iter().any(|(_, node)| node.is_ready());
+    let mut rotation = InRotation::new();
+    for (gear, node) in meant {
+        if any_heard && !node.is_ready() {
+            continue;
+        }
+        let address = deployment::address(Some(node));
+        let ports = ports(service, listens(gear, address).unwrap_or(port(application)));
+        let uid = gear.metadata.uid.clone();
+        let endpoint = endpoint(gear, address);
+        rotation.entry(ports).or_default().insert(uid, endpoint);
+    }
+    rotation
+}
+
+/// The port that a gear was started with: the application's may have changed since.
+fn listens(gear: &Gear, address: &str) -> Option<u16> {
+    let mut endpoints = gear.status.endpoints.iter();
+    endpoints.find_map(|endpoint| {
+        let (host, port) = endpoint.rsplit_once(':')?;
+        (host == address).then(|| port.parse().ok())?
+    })
+}
+
+/// Where a gear is reached: the port that it listens on. A Service of several ports says itself which are the others.
+fn ports(service: &Service, port: u16) -> Vec<EndpointPort> {
+    let ports = &service.spec.ports;
+    let target = |one: &ServicePort| {
+        let target = one.target_port.as_u64();
+        let target = target.filter(|_| ports.len() > 1);
+        target.and_then(|number| u16::try_from(number).ok())
+    };
+    let ports = ports.iter().map(|one| EndpointPort {
+        name: one.name.clone(),
+        protocol: match one.protocol.as_str() {
+            "" => "TCP".to_owned(),
+            protocol => protocol.to_owned(),
+        },
+        port: target(one).unwrap_or(port),
+    });
+    ports.collect()
+}
+
+fn endpoint(gear: &Gear, address: &str) -> Endpoint {
+    Endpoint {
+        addresses: vec![address.to_owned()],
+        conditions: EndpointConditions {
+            ready: true,
+            serving: true,
+            terminating: false,
+        },
+        target_ref: Some(ObjectReference {
+            api_version: Gear::KIND.api_version(),
+            kind: Gear::KIND.kind.to_owned(),
+            namespace: gear.metadata.namespace.clone(),
+            name: gear.metadata.name.clone(),
+            uid: gear.metadata.uid.clone(),
+        }),
+        node_name: gear.spec.node.clone(),
+    }
+}
+
+/// The slices of every Service of an application.
+pub(crate) fn slices<'w>(application: &Key, world: &'w World) -> Vec<&'w EndpointSlice> {
+    services(application, world)
+        .flat_map(|service| slices::of(service, world))
+        .map(|slice| &**slice)
+        .collect()
+}
