@@ -76,7 +76,9 @@ fn objection(service: &Service, application: &Application) -> Option<String> {
     let owner = &application.metadata.name;
     let leads_to = if !service.spec.selector.is_empty() {
         let selector = service.spec.selector.iter();
-        let pairs: Vec<String> = selector.map(|(key, value)| format!("{key}={value}")).collect();
+        let pairs: Vec<String> = selector
+            .map(|(key, value)| format!("{key}={value}"))
+            .collect();
         format!("the pods with {}", pairs.join(","))
     } else if !service.spec.external_name.is_empty() {
         service.spec.external_name.clone()
@@ -227,4 +229,143 @@ fn write(application: &Application, condition: Option<&Condition>) -> Change {
     let others = others.filter(|condition| condition.kind != CONDITION);
     let conditions: Vec<&Condition> = others.chain(condition).collect();
     Change::status(application, &json!({ "conditions": conditions }))
+}
+
+#[cfg(test)]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a test reads better with json!(…) than with &json!(…)"
+)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::Value;
+
+    use super::*;
+    use crate::controllers::world::Tabled;
+
+    fn put<T: Tabled>(world: &mut World, object: Value) {
+        let object: T = serde_json::from_value(object).unwrap();
+        let key = object.metadata().key();
+        world.put(&key, Some(Arc::new(object)), Timestamp::from_second(0));
+    }
+
+    fn world(spec: Value, service: Value) -> World {
+        let mut world = World::default();
+        put::<Application>(
+            &mut world,
+            json!({"metadata": {"name": "shop", "namespace": "demo", "uid": "a"}, "spec": spec}),
+        );
+        if service.is_object() {
+            let mut object = json!({"metadata": {"name": "web", "namespace": "demo", "uid": "s"}});
+            json_patch::merge(&mut object, &service);
+            put::<Service>(&mut world, object);
+        }
+        world
+    }
+
+    fn balanced() -> Value {
+        json!({"hosts": {}, "port": 9090, "rollout": {"loadBalancer": {"service": "web"}}})
+    }
+
+    fn look(world: &World) -> Decision {
+        let key = Key::new("demo", "shop");
+        BalancedServices.decide(&key, world, Timestamp::from_second(0))
+    }
+
+    fn stands(world: &World) -> Standing {
+        standing(world.applications.all().next().unwrap(), world)
+    }
+
+    #[test]
+    fn a_missing_service_is_made() {
+        let mut world = world(balanced(), Value::Null);
+        assert_eq!(stands(&world), Standing::NotYet);
+        let decision = look(&world);
+        let [Change::Create { object, .. }] = decision.changes.as_slice() else {
+            panic!("{decision:?}");
+        };
+        assert_eq!(object["metadata"]["labels"][LABEL_GEARS_OF], "shop");
+        assert_eq!(object["metadata"]["ownerReferences"][0]["name"], "shop");
+        assert_eq!(
+            object["spec"],
+            json!({"ports": [{"port": 9090, "targetPort": 9090, "protocol": "TCP"}]})
+        );
+        let mut object = object.clone();
+        object["metadata"]["uid"] = "s".into();
+        put::<Service>(&mut world, object);
+        assert_eq!(stands(&world), Standing::Ready);
+        assert_eq!(look(&world), Decision::nothing());
+    }
+
+    #[test]
+    fn its_port_follows_unless_somebody_chose_it() {
+        let own = |port: u16, target: u16| {
+            let owner = json!([{"apiVersion": "upshift.dev/v1", "kind": "Application", "name": "shop", "uid": "a", "controller": true}]);
+            json!({
+                "metadata": {"labels": {LABEL_GEARS_OF: "shop"}, "ownerReferences": owner},
+                "spec": {"ports": [{"port": port, "targetPort": target}]},
+            })
+        };
+        assert_eq!(look(&world(balanced(), own(9090, 9090))).changes, []);
+        assert_eq!(look(&world(balanced(), own(8080, 8080))).changes.len(), 1);
+        assert_eq!(look(&world(balanced(), own(80, 8080))).changes, []);
+    }
+
+    #[test]
+    fn a_free_service_is_taken_on_and_another_s_is_named() {
+        let free = world(balanced(), json!({"spec": {"ports": [{"port": 80}]}}));
+        assert_eq!(stands(&free), Standing::NotYet);
+        assert_eq!(look(&free).changes.len(), 1);
+        for (service, leads_to) in [
+            (
+                json!({"spec": {"selector": {"app": "x"}}}),
+                "the pods with app=x",
+            ),
+            (
+                json!({"metadata": {"labels": {LABEL_GEARS_OF: "other"}}}),
+                "the gears of application other",
+            ),
+            (
+                json!({"spec": {"externalName": "example.com"}}),
+                "example.com",
+            ),
+        ] {
+            let world = world(balanced(), service);
+            let expect = format!(
+                "service web leads to {leads_to}; name another one in loadBalancer.service of application shop, or delete it"
+            );
+            assert_eq!(stands(&world), Standing::Taken(expect.clone()));
+            let decision = look(&world);
+            assert_eq!(decision.changes.len(), 1);
+            assert_eq!(decision.notes[0].reason, "ServiceTaken");
+            assert_eq!(decision.notes[0].message, expect);
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_said_once_and_taken_back() {
+        let mut world = world(balanced(), json!({"spec": {"selector": {"app": "x"}}}));
+        let Change::Patch { merge, .. } = look(&world).changes.remove(0) else {
+            panic!("no patch");
+        };
+        let mut application = world.applications.all().next().unwrap().to_object();
+        json_patch::merge(&mut application, &merge);
+        put::<Application>(&mut world, application);
+        assert_eq!(look(&world), Decision::nothing());
+        let free = json!({"metadata": {"name": "web", "namespace": "demo", "uid": "s", "labels": {LABEL_GEARS_OF: "shop"}}});
+        put::<Service>(&mut world, free);
+        let decision = look(&world);
+        let [Change::Patch { merge, .. }] = decision.changes.as_slice() else {
+            panic!("{decision:?}");
+        };
+        assert_eq!(merge["status"]["conditions"], json!([]));
+    }
+
+    #[test]
+    fn an_application_without_load_balancer_needs_none() {
+        let world = world(json!({"hosts": {}}), Value::Null);
+        assert_eq!(stands(&world), Standing::Ready);
+        assert_eq!(look(&world), Decision::nothing());
+    }
 }

@@ -330,3 +330,288 @@ pub(crate) fn slices<'w>(application: &Key, world: &'w World) -> Vec<&'w Endpoin
         .map(|slice| &**slice)
         .collect()
 }
+
+#[cfg(test)]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a test reads better with json!(…) than with &json!(…)"
+)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::Value;
+    use serde_json::json;
+
+    use super::*;
+    use crate::api::network::Endpoints;
+    use crate::controllers::change::Change;
+    use crate::controllers::world::Tabled;
+
+    fn put<T: Tabled>(world: &mut World, object: Value) {
+        let object: T = serde_json::from_value(object).unwrap();
+        let key = object.metadata().key();
+        world.put(&key, Some(Arc::new(object)), Timestamp::from_second(0));
+    }
+
+    fn node(world: &mut World, name: &str, ready: bool) {
+        let status = if ready { "True" } else { "Unknown" };
+        put::<Node>(
+            world,
+            json!({
+                "metadata": {"name": name},
+                "status": {
+                    "conditions": [{"type": "Ready", "status": status}],
+                    "addresses": [{"type": "InternalIP", "address": format!("10.0.0.{name}")}],
+                },
+            }),
+        );
+    }
+
+    fn gear(world: &mut World, node: &str, change: Value) {
+        let mut gear = json!({
+            "metadata": {"name": format!("shop-{node}"), "namespace": "demo", "uid": format!("u{node}")},
+            "spec": {"application": "shop", "node": node},
+            "status": {"revision": "shop-1"},
+        });
+        json_patch::merge(&mut gear, &change);
+        put::<Gear>(world, gear);
+    }
+
+    fn application(world: &mut World, change: Value) {
+        let mut application = json!({
+            "metadata": {"name": "shop", "namespace": "demo", "uid": "a"},
+            "spec": {"hosts": {}, "rollout": {"loadBalancer": {}}},
+        });
+        json_patch::merge(&mut application, &change);
+        put::<Application>(world, application);
+    }
+
+    /// An application with gears on nodes 1, 2, …, all heard.
+    fn world(nodes: usize) -> World {
+        let mut world = World::default();
+        application(&mut world, json!({}));
+        put::<Service>(
+            &mut world,
+            json!({
+                "metadata": {"name": "shop", "namespace": "demo", "uid": "s", "labels": {LABEL_GEARS_OF: "shop"}},
+                "spec": {"ports": [{"port": 8080, "targetPort": 8080}]},
+            }),
+        );
+        for number in 1..=nodes {
+            node(&mut world, &number.to_string(), true);
+            gear(&mut world, &number.to_string(), json!({}));
+        }
+        world
+    }
+
+    fn look(world: &World) -> Vec<Change> {
+        let key = Key::new("demo", "shop");
+        GearEndpoints
+            .decide(&key, world, Timestamp::from_second(0))
+            .changes
+    }
+
+    /// Looks and does what was decided; says what each slice names, and how many slices were written.
+    fn settle(world: &mut World) -> (Vec<String>, usize) {
+        let mut written = 0;
+        for change in look(world) {
+            match change {
+                Change::Create { kind, object } if kind.kind == "Endpoints" => {
+                    put::<Endpoints>(world, object);
+                }
+                Change::Create { object, .. } => {
+                    written += 1;
+                    put::<EndpointSlice>(world, object);
+                }
+                Change::Patch { target, merge, .. } if target.kind.kind == "EndpointSlice" => {
+                    written += 1;
+                    let known = world.endpoint_slices.find(&target.key).unwrap();
+                    let mut object = known.to_object();
+                    json_patch::merge(&mut object, &merge);
+                    put::<EndpointSlice>(world, object);
+                }
+                Change::Delete { target, .. } => {
+                    world.put::<EndpointSlice>(&target.key, None, Timestamp::from_second(0));
+                }
+                _ => {}
+            }
+        }
+        let slices = world.endpoint_slices.all().map(|slice| {
+            let ports: Vec<String> = slice.ports.iter().map(|one| one.port.to_string()).collect();
+            let hosts = slice.endpoints.iter().map(|one| &*one.addresses[0]);
+            let hosts: Vec<&str> = hosts
+                .map(|host| host.trim_start_matches("10.0.0."))
+                .collect();
+            format!("{}: {}", ports.join(","), hosts.join(" "))
+        });
+        let mut named: Vec<String> = slices.collect();
+        named.sort();
+        (named, written)
+    }
+
+    #[track_caller]
+    fn check(world: &mut World, slices: &[&str]) {
+        assert_eq!(settle(world).0, slices);
+        assert_eq!(settle(world).1, 0, "it comes to rest");
+    }
+
+    #[test]
+    fn a_gear_is_in_rotation_while_it_is_meant_to_be_and_has_something_to_run() {
+        let mut world = world(2);
+        check(&mut world, &["8080: 1 2"]);
+        let endpoint = world.endpoint_slices.all().next().unwrap().endpoints[0].clone();
+        assert_eq!(endpoint.target_ref.unwrap().kind, "Gear");
+        for change in [
+            json!({"spec": {"rotation": "Out"}}),
+            json!({"status": {"revision": null}}),
+            json!({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}}),
+        ] {
+            gear(&mut world, "1", change);
+            check(&mut world, &["8080: 2"]);
+            gear(&mut world, "1", json!({}));
+            check(&mut world, &["8080: 2 1"]);
+        }
+    }
+
+    #[test]
+    fn a_service_without_gears_has_an_empty_slice_that_stays() {
+        let mut world = world(0);
+        check(&mut world, &["8080: "]);
+        node(&mut world, "1", true);
+        gear(&mut world, "1", json!({}));
+        check(&mut world, &["8080: 1"]);
+        gear(&mut world, "1", json!({"spec": {"rotation": "Out"}}));
+        check(&mut world, &["8080: "]);
+    }
+
+    #[test]
+    fn a_silent_node_is_left_out_unless_all_are_silent() {
+        let mut world = world(2);
+        node(&mut world, "1", false);
+        check(&mut world, &["8080: 2"]);
+        node(&mut world, "2", false);
+        check(&mut world, &["8080: 2 1"]);
+        // One that is out does not keep the others out.
+        node(&mut world, "3", true);
+        gear(&mut world, "3", json!({"spec": {"rotation": "Out"}}));
+        check(&mut world, &["8080: 2 1"]);
+        world.put::<Node>(&Key::new("", "1"), None, Timestamp::from_second(0));
+        check(&mut world, &["8080: 2"]);
+    }
+
+    #[test]
+    fn a_gear_keeps_the_port_it_was_started_with() {
+        let mut world = world(2);
+        let started = |host| json!({"status": {"endpoints": [format!("10.0.0.{host}:8080")]}});
+        gear(&mut world, "1", started(1));
+        gear(&mut world, "2", started(2));
+        check(&mut world, &["8080: 1 2"]);
+        application(&mut world, json!({"spec": {"port": 9090}}));
+        check(&mut world, &["8080: 1 2"]);
+        let moved = |host| json!({"status": {"endpoints": [format!("10.0.0.{host}:9090")]}});
+        gear(&mut world, "1", moved(1));
+        check(&mut world, &["8080: 2", "9090: 1"]);
+        let operation = json!({
+            "metadata": {"name": "shop-2-1", "namespace": "demo", "labels": {"upshift.dev/application": "shop"}},
+            "status": {"phase": "Running"},
+        });
+        put::<crate::api::upshift::Operation>(&mut world, operation.clone());
+        gear(&mut world, "2", moved(2));
+        check(&mut world, &["8080: ", "9090: 1 2"]);
+        let mut over = operation;
+        over["status"]["phase"] = "Succeeded".into();
+        put::<crate::api::upshift::Operation>(&mut world, over);
+        settle(&mut world);
+        check(&mut world, &["9090: 1 2"]);
+    }
+
+    #[test]
+    fn a_colour_is_switched_by_one_write() {
+        let mut world = world(0);
+        let colors = |active: &str| {
+            json!({
+                "spec": {"hosts": {"blueGreen": {"blue": {}, "green": {}}}, "rollout": {"loadBalancer": {
+                    "haproxy": {"router": "lb", "map": "m", "key": "k"},
+                }}},
+                "status": {"activeColor": active},
+            })
+        };
+        for number in 1..=240 {
+            let name = number.to_string();
+            node(&mut world, &name, true);
+            let color = if number <= 120 { "blue" } else { "green" };
+            gear(&mut world, &name, json!({"spec": {"color": color}}));
+        }
+        application(&mut world, colors(""));
+        check(&mut world, &["8080: "]);
+        application(&mut world, colors("blue"));
+        assert_eq!(settle(&mut world).1, 1);
+        application(&mut world, colors("green"));
+        let (slices, written) = settle(&mut world);
+        assert_eq!((slices.len(), written), (1, 1));
+        assert_eq!(slices[0].split(' ').count(), 121);
+        let slice = world.endpoint_slices.all().next().unwrap();
+        assert_eq!(slice.metadata.labels[LABEL_COLOR], "green");
+        assert_eq!(slice.metadata.labels[LABEL_ROUTER], "lb");
+        assert_eq!(slice.metadata.annotations[ANNOTATION_MAP], "m");
+        assert_eq!(slice.metadata.annotations[ANNOTATION_BACKEND], "shop");
+    }
+
+    #[test]
+    fn what_a_haproxy_has_to_know_follows_the_settings() {
+        let mut world = world(1);
+        check(&mut world, &["8080: 1"]);
+        let haproxy = |router: &str| json!({"spec": {"rollout": {"loadBalancer": {"haproxy": {"router": router, "backend": "web"}}}}});
+        application(&mut world, haproxy("lb"));
+        check(&mut world, &["8080: 1"]);
+        let slice = world.endpoint_slices.all().next().unwrap().clone();
+        assert_eq!(slice.metadata.labels[LABEL_ROUTER], "lb");
+        assert_eq!(slice.metadata.annotations[ANNOTATION_BACKEND], "web");
+        application(&mut world, json!({}));
+        check(&mut world, &["8080: 1"]);
+        let slice = world.endpoint_slices.all().next().unwrap();
+        assert!(!slice.metadata.labels.contains_key(LABEL_ROUTER));
+        assert!(slice.metadata.annotations.is_empty());
+    }
+
+    #[test]
+    fn a_service_with_a_selector_is_somebody_else_s() {
+        let mut world = world(1);
+        put::<Service>(
+            &mut world,
+            json!({
+                "metadata": {"name": "shop", "namespace": "demo", "uid": "s", "labels": {LABEL_GEARS_OF: "shop"}},
+                "spec": {"selector": {"app": "shop"}, "ports": [{"port": 8080}]},
+            }),
+        );
+        assert_eq!(look(&world), []);
+    }
+
+    #[test]
+    fn a_gear_wakes_its_service_only_for_a_change_of_its_place() {
+        let mut world = world(1);
+        let endpoints = json!({"status": {"endpoints": ["10.0.0.1:8080"]}});
+        gear(&mut world, "1", endpoints.clone());
+        let woken = |world: &World| {
+            let gear = world.gears.all().next().unwrap();
+            let key = gear.metadata.key();
+            let touched = Touched {
+                kind: &kinds::GEAR,
+                key: &key,
+                metadata: &gear.metadata,
+                before: None,
+                application: Some(Key::new("demo", "shop")),
+                node: None,
+                gear: None,
+            };
+            of_gear(world, &touched).len()
+        };
+        assert_eq!(woken(&world), 1);
+        settle(&mut world);
+        assert_eq!(woken(&world), 0);
+        gear(&mut world, "1", json!({"spec": {"rotation": "Out"}}));
+        assert_eq!(woken(&world), 1);
+        settle(&mut world);
+        assert_eq!(woken(&world), 0);
+    }
+}

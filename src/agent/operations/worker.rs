@@ -41,6 +41,7 @@ use crate::api::upshift::StepStatus;
 use crate::base::backoff;
 use crate::base::backoff::Backoff;
 use crate::base::durable;
+use crate::plan::step;
 
 /// How long the end of an Operation waits for its logs to be in the registry.
 const LOGS_LIMIT: Duration = Duration::from_secs(5);

@@ -310,7 +310,10 @@ impl Turn<'_> {
     /// Puts the gear in, and sees to it that every router leads to it.
     fn allow(&self) -> Decision {
         let gear = self.gear;
-        let is_blocked = gear.metadata.annotations.contains_key(ANNOTATION_BLOCKED_BY);
+        let is_blocked = gear
+            .metadata
+            .annotations
+            .contains_key(ANNOTATION_BLOCKED_BY);
         if gear.spec.rotation != Rotation::In || is_blocked {
             return Decision::one(Change::patch(
                 gear,
@@ -332,7 +335,8 @@ impl Turn<'_> {
         let versions = self.world.sightings.slices_of(uid);
         if let Some(version) = versions.map(|(_, version)| version).max() {
             let followed = follow(&named(self.slices.iter().copied()), version, self.world);
-            return followed.map_err(|behind| Obstacle::router(behind.that("does not lead to it yet")));
+            return followed
+                .map_err(|behind| Obstacle::router(behind.that("does not lead to it yet")));
         }
         let Some(application) = self.application else {
             return Ok(());
@@ -346,15 +350,17 @@ impl Turn<'_> {
         let service = self.balancer.service_of(&self.owner.name);
         let (reason, why) = match balanced_service::standing(application, self.world) {
             balanced_service::Standing::Taken(why) => (balanced_service::TAKEN, why),
-            balanced_service::Standing::NotYet => {
-                ("ServiceMissing", format!("service {service} is not there yet"))
-            }
+            balanced_service::Standing::NotYet => (
+                "ServiceMissing",
+                format!("service {service} is not there yet"),
+            ),
             balanced_service::Standing::Ready if !self.world.is_reachable(node) => {
                 ("NodeSilent", format!("node {node} is silent"))
             }
-            balanced_service::Standing::Ready => {
-                ("NoSlice", format!("service {service} has no slice that names it"))
-            }
+            balanced_service::Standing::Ready => (
+                "NoSlice",
+                format!("service {service} has no slice that names it"),
+            ),
         };
         Err(Obstacle { reason, why })
     }
@@ -459,7 +465,10 @@ pub(crate) fn switched(
         return Standing::In(format!("service {name} has no slice"));
     }
     let color_of = |slice: &EndpointSlice| slice.metadata.labels.get(LABEL_COLOR).cloned();
-    if let Some(other) = slices.iter().find(|one| color_of(one).as_deref() != Some(color)) {
+    if let Some(other) = slices
+        .iter()
+        .find(|one| color_of(one).as_deref() != Some(color))
+    {
         return Standing::In(match color_of(other) {
             Some(other) => format!("service {name} still leads to {other}"),
             None => format!("service {name} does not lead to {color} yet"),
@@ -484,7 +493,11 @@ pub(crate) fn switched(
         .collect();
     let ports = slices.iter().flat_map(|slice| &slice.ports);
     let addresses: Vec<String> = ports
-        .flat_map(|port| others.iter().map(move |host| format!("{host}:{}", port.port)))
+        .flat_map(|port| {
+            others
+                .iter()
+                .map(move |host| format!("{host}:{}", port.port))
+        })
         .collect();
     match in_flight(&addresses, &named, world) {
         Some(why) => Standing::In(why),

@@ -12,6 +12,8 @@
 
 mod gears;
 mod pods;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use gears::GearRotation;
 pub(crate) use gears::switched;
