@@ -522,6 +522,9 @@ pub struct OperationSpec {
     pub plan_version: u32,
     pub steps: Vec<Step>,
     pub desired: Desired,
+    /// Whether the gear was in rotation when this began: where it returns to if nothing was stopped.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub in_rotation: bool,
     /// Outcomes of Control steps, by step name; written by the controller.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub control: BTreeMap<String, ControlOutcome>,

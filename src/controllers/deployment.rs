@@ -23,16 +23,21 @@ use crate::api::upshift::LABEL_GEAR;
 use crate::api::upshift::LABEL_NODE;
 use crate::api::upshift::LABEL_ROLLOUT;
 use crate::api::upshift::Operation;
+use crate::api::upshift::OperationPhase;
 use crate::api::upshift::OperationSpec;
 use crate::api::upshift::OperationStatus;
 use crate::api::upshift::PLAN_VERSION;
 use crate::api::upshift::Revision;
 use crate::api::upshift::Rollout;
 use crate::api::upshift::RolloutPhase;
+use crate::api::upshift::Rotation;
 use crate::api::upshift::Settings;
 use crate::api::upshift::Step;
+use crate::api::upshift::StepPhase;
 use crate::content::blobs::Digest;
 use crate::controllers::world::World;
+use crate::plan::step;
+use crate::plan::step::StepKind;
 
 /// What a gear listens on when its application names no port.
 pub(crate) const DEFAULT_PORT: u16 = 8080;
@@ -49,6 +54,8 @@ pub(crate) struct Brief<'a> {
     /// The Rollout, or the Gear of a catch-up or a teardown.
     pub(crate) owner: OwnerReference,
     pub(crate) gear: &'a str,
+    /// Whether the gear is in rotation now.
+    pub(crate) in_rotation: bool,
     pub(crate) node: &'a str,
     pub(crate) action: Action,
     pub(crate) steps: Vec<Step>,
@@ -87,6 +94,7 @@ pub(crate) fn operation(brief: Brief<'_>) -> Operation {
             plan_version: PLAN_VERSION,
             steps: brief.steps,
             desired: Desired::Run,
+            in_rotation: brief.in_rotation,
             control: BTreeMap::new(),
             deployment,
         },
@@ -183,12 +191,35 @@ pub(crate) fn revision<'a>(
         .map(|revision| &**revision)
 }
 
+/// The rotation that an operation leaves its gear in, now that it is over: a gear whose application was not stopped is
+/// where it was, one that was about to enter is in, and one that failed while it was out stays out.
+pub(crate) fn settled(operation: &Operation) -> Rotation {
+    let phase = |kind: &StepKind| {
+        let steps = operation.status.steps.iter();
+        let mut found = steps.filter(|step| step.name == kind.name);
+        found.next().map(|step| step.phase)
+    };
+    let begun = |kind| phase(kind).is_some_and(|phase| phase != StepPhase::Waiting);
+    let is_out = operation.status.phase == OperationPhase::Failed
+        && phase(&step::BLOCK_TRAFFIC) == Some(StepPhase::Done);
+    let leaves = phase(&step::BLOCK_TRAFFIC).is_some() && phase(&step::ALLOW_TRAFFIC).is_none();
+    let is_through = operation.status.phase == OperationPhase::Succeeded && !leaves;
+    if is_through || begun(&step::ALLOW_TRAFFIC) {
+        Rotation::In
+    } else if is_out || begun(&step::APPLICATION_STOP) || !operation.spec.in_rotation {
+        Rotation::Out
+    } else {
+        Rotation::In
+    }
+}
+
 /// A gear as it is made: on its node, belonging to its application, torn down before it goes.
 pub(crate) fn gear(
     application: &Application,
     name: &str,
     node: &str,
     color: &str,
+    rotation: Rotation,
     revision: &str,
 ) -> Gear {
     Gear {
@@ -211,6 +242,7 @@ pub(crate) fn gear(
             node: node.to_owned(),
             color: color.to_owned(),
             revision: revision.to_owned(),
+            rotation,
             ..GearSpec::default()
         },
         ..Gear::default()

@@ -18,6 +18,7 @@ use crate::api::upshift::Gear;
 use crate::api::upshift::Operation;
 use crate::api::upshift::OperationPhase;
 use crate::api::upshift::Revision;
+use crate::api::upshift::Rotation;
 use crate::base::clock::Timestamp;
 use crate::controllers::change::Change;
 use crate::controllers::change::Decision;
@@ -163,6 +164,7 @@ impl<'a> Scene<'a> {
             name,
             owner: self.gear.as_owner(),
             gear: &self.gear.metadata.name,
+            in_rotation: is_in_rotation(self.gear),
             node: &self.gear.spec.node,
             action: errand.action,
             steps: errand.steps.clone(),
@@ -172,6 +174,10 @@ impl<'a> Scene<'a> {
             ignore_stop_failure: errand.revision.is_none(),
         })
     }
+}
+
+fn is_in_rotation(gear: &Gear) -> bool {
+    gear.spec.rotation == Rotation::In
 }
 
 /// What an operation outside a rollout does.
@@ -191,7 +197,13 @@ fn catch_up(scene: &Scene<'_>) -> Decision {
     if application.metadata.is_deleting() || !application.status.rollout.is_empty() {
         return Decision::nothing();
     }
-    if workflow::workflow(application, &application.spec.rollout) != Some(Workflow::Rolling) {
+    let Some(workflow) = workflow::workflow(application, &application.spec.rollout) else {
+        return Decision::nothing();
+    };
+    // The colour that does not serve holds what one can go back to.
+    let is_idle =
+        workflow == Workflow::BlueGreen && scene.gear.spec.color != application.status.active_color;
+    if is_idle {
         return Decision::nothing();
     }
     if scene.gear.spec.revision.is_empty() && !current.is_empty() {
@@ -216,7 +228,7 @@ fn catch_up(scene: &Scene<'_>) -> Decision {
             ..Decision::default()
         };
     }
-    begin_catch_up(scene, application, current)
+    begin_catch_up(scene, application, workflow, current)
 }
 
 /// Whether a rollout brought this revision here and failed: that is somebody's to decide, not ours to repeat.
@@ -241,7 +253,12 @@ fn left_at_a_failure(scene: &Scene<'_>) -> bool {
         })
 }
 
-fn begin_catch_up(scene: &Scene<'_>, application: &Application, current: &str) -> Decision {
+fn begin_catch_up(
+    scene: &Scene<'_>,
+    application: &Application,
+    workflow: Workflow,
+    current: &str,
+) -> Decision {
     let revision = deployment::revision(scene.world, application, current);
     if revision.is_none() && !current.is_empty() {
         return Decision::nothing();
@@ -261,7 +278,7 @@ fn begin_catch_up(scene: &Scene<'_>, application: &Application, current: &str) -
         }
     }
     let next = tries.last().map_or(1, |(count, _)| count + 1);
-    let errand = catch_up_errand(scene, application, revision);
+    let errand = catch_up_errand(scene, application, workflow, revision);
     let operation = scene.operation(application, format!("{prefix}-{next}"), &errand);
     let message = match revision {
         Some(revision) => format!("catches up with {}", revision.metadata.name),
@@ -277,12 +294,13 @@ fn begin_catch_up(scene: &Scene<'_>, application: &Application, current: &str) -
 fn catch_up_errand<'a>(
     scene: &Scene<'a>,
     application: &Application,
+    workflow: Workflow,
     revision: Option<&'a Revision>,
 ) -> Errand<'a> {
     let Some(revision) = revision else {
         return Errand {
             action: Action::Rollback,
-            steps: workflow::gear_steps(Workflow::Rolling, Action::Rollback),
+            steps: workflow::removal_steps(workflow),
             revision: None,
             deploy_id: 0,
         };
@@ -290,7 +308,7 @@ fn catch_up_errand<'a>(
     let key = application.metadata.key();
     Errand {
         action: Action::Deploy,
-        steps: workflow::gear_steps(Workflow::Rolling, Action::Deploy),
+        steps: workflow::catch_up_steps(workflow),
         revision: Some(revision),
         deploy_id: deployment::last_deploy(scene.world, &key, &revision.metadata.name)
             .unwrap_or(revision.spec.number),
@@ -341,9 +359,10 @@ fn tear_down(scene: &Scene<'_>) -> Decision {
         None => prefix,
         Some((count, _)) => format!("{prefix}-{}", count + 1),
     };
+    let is_balanced = application.spec.rollout.load_balancer.is_some();
     let errand = Errand {
         action: Action::Rollback,
-        steps: workflow::teardown_steps(),
+        steps: workflow::teardown_steps(is_balanced && is_in_rotation(gear)),
         revision: None,
         deploy_id: 0,
     };

@@ -8,6 +8,7 @@ mod caches;
 pub mod change;
 mod events;
 mod perform;
+mod progress;
 pub mod queue;
 mod sightings;
 pub mod world;

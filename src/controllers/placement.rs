@@ -2,13 +2,14 @@
 //!
 //! Only outside rollouts, which make their gears themselves. A cordoned node keeps its gear and gets no new one.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use crate::api::core::Node;
 use crate::api::kinds;
 use crate::api::meta::Key;
 use crate::api::upshift::Application;
 use crate::api::upshift::Gear;
+use crate::api::upshift::Rotation;
 use crate::base::clock::Timestamp;
 use crate::controllers::change::Change;
 use crate::controllers::change::Decision;
@@ -21,6 +22,7 @@ use crate::controllers::queue::Watch;
 use crate::controllers::world::World;
 use crate::plan::workflow;
 use crate::plan::workflow::Place;
+use crate::plan::workflow::Workflow;
 
 /// Decides for one Application.
 #[derive(Debug, Default)]
@@ -89,9 +91,9 @@ impl Controller for Placement {
 /// Gears whose node is gone go at once; those whose node no longer matches when no rollout runs.
 fn remove(application: &Application, world: &World, places: &[Place<'_>], decision: &mut Decision) {
     let idle = application.status.rollout.is_empty();
-    let matching: HashSet<&str> = places
+    let by_node: HashMap<&str, &Place<'_>> = places
         .iter()
-        .map(|place| place.node.metadata.name.as_str())
+        .map(|place| (place.node.metadata.name.as_str(), place))
         .collect();
     for gear in world.gears.of_application(&application.metadata.key()) {
         if gear.metadata.is_deleting() {
@@ -101,7 +103,8 @@ fn remove(application: &Application, world: &World, places: &[Place<'_>], decisi
         let gone = world
             .node(node)
             .is_none_or(|node| node.metadata.is_deleting());
-        let matches = matching.contains(node.as_str());
+        let place = by_node.get(node.as_str());
+        let matches = place.is_some_and(|place| workflow::has_color(gear, place));
         if gone || (idle && !matches) {
             // The pictures of node and application may be of different age; both must be as they were seen.
             let node_seen = match world.node(node) {
@@ -125,7 +128,18 @@ fn add(application: &Application, world: &World, places: &[Place<'_>], decision:
     if current.is_empty() || !application.status.rollout.is_empty() {
         return;
     }
-    for place in places {
+    let settings = &application.spec.rollout;
+    let workflow = workflow::workflow(application, settings);
+    // What joins a fleet that serves gets requests when it has caught up.
+    let rotation = match workflow {
+        Some(Workflow::Rolling) | None => Rotation::In,
+        Some(Workflow::RollingBehindLoadBalancer | Workflow::BlueGreen) => Rotation::Out,
+    };
+    // A colour that serves nothing gets its gears from the next deployment.
+    let is_idle = |place: &&Place<'_>| {
+        workflow == Some(Workflow::BlueGreen) && place.color != application.status.active_color
+    };
+    for place in places.iter().filter(|place| !is_idle(place)) {
         let node = &place.node.metadata.name;
         let name = workflow::gear_name(&application.metadata.name, node);
         let key = Key::new(application.metadata.namespace.clone(), name.clone());
@@ -137,6 +151,7 @@ fn add(application: &Application, world: &World, places: &[Place<'_>], decision:
             &name,
             node,
             place.color,
+            rotation,
             current,
         )));
     }

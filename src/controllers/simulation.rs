@@ -27,6 +27,7 @@ use crate::api::upshift::Operation;
 use crate::api::upshift::OperationPhase;
 use crate::api::upshift::Rollout;
 use crate::api::upshift::RolloutPhase;
+use crate::api::upshift::Rotation;
 use crate::api::upshift::StepPhase;
 use crate::api::upshift::StepStatus;
 use crate::base::clock::Timestamp;
@@ -661,6 +662,17 @@ impl Cluster {
             return;
         }
         step.phase = StepPhase::Done;
+        // As the rotation controller does it.
+        let rotation = match step.name.as_str() {
+            "BlockTraffic" => Some("Out"),
+            "AllowTraffic" => Some("In"),
+            _ => None,
+        };
+        if let Some(rotation) = rotation {
+            let spec = json!({ "rotation": rotation });
+            self.user_spec(&kinds::GEAR, &named(&gear), spec);
+            return;
+        }
         if step.name == "Install" {
             match revision {
                 Some(revision) => self.disk.insert(gear, revision),
@@ -730,8 +742,12 @@ impl Cluster {
     pub(crate) fn picture(&self) -> String {
         let mut lines = Vec::new();
         for application in self.all::<Application>() {
+            let color = match application.status.active_color.as_str() {
+                "" => String::new(),
+                color => format!(", {color} serves"),
+            };
             lines.push(format!(
-                "application {} held by {:?}, current {:?}",
+                "application {} held by {:?}, current {:?}{color}",
                 application.metadata.name,
                 application.status.rollout,
                 application.status.current_revision
@@ -751,8 +767,12 @@ impl Cluster {
             ));
         }
         for gear in self.all::<Gear>() {
+            let rotation = match gear.spec.rotation {
+                Rotation::In => "",
+                Rotation::Out => " out of rotation",
+            };
             lines.push(format!(
-                "gear {} wants {:?} has {:?}",
+                "gear {} wants {:?} has {:?}{rotation}",
                 gear.metadata.name, gear.spec.revision, gear.status.revision
             ));
         }
@@ -863,6 +883,6 @@ fn survives(nodes: &[&str], settings: &Value, story: impl Fn(&mut Cluster)) -> S
     calm
 }
 
+mod balanced;
 mod pods;
-#[cfg(test)]
 mod tests;

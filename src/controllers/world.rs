@@ -50,6 +50,7 @@ use crate::api::upshift::Operation;
 use crate::api::upshift::Revision;
 use crate::api::upshift::Rollout;
 use crate::base::clock::Timestamp;
+use crate::controllers::progress::Progress;
 use crate::controllers::sightings::Sightings;
 
 macro_rules! bare {
@@ -124,11 +125,11 @@ impl Held for Operation {
             .get(LABEL_APPLICATION)
             .map(String::as_str)
     }
-    fn node(&self) -> Option<&str> {
-        Some(&self.spec.node)
-    }
     fn gear(&self) -> Option<&str> {
         Some(&self.spec.gear)
+    }
+    fn node(&self) -> Option<&str> {
+        Some(&self.spec.node)
     }
 }
 impl Held for Node {
@@ -455,12 +456,11 @@ pub struct World {
     pub build_configs: Table<BuildConfig>,
     pub builds: Table<Build>,
     pub sightings: Sightings,
+    progress: Progress,
     hosts: BTreeMap<String, BTreeSet<Key>>,
     signs: BTreeMap<Key, Sign>,
     silent: BTreeMap<String, Timestamp>,
-    ended: BTreeMap<Key, Timestamp>,
     nodes_known: BTreeMap<String, Timestamp>,
-    rollouts_known: BTreeMap<Key, Timestamp>,
 }
 
 /// A kind with a table of its own in the world.
@@ -608,7 +608,17 @@ impl World {
 
     /// How long ago this process saw that an operation is over; none when it is not.
     pub fn since_end(&self, operation: &Key, now: Timestamp) -> Option<Duration> {
-        self.ended.get(operation).map(|at| now.since(*at))
+        self.progress.since_end(operation, now)
+    }
+
+    /// How long the switch of a rollout's traffic is in its phase, as this process saw it.
+    pub fn since_switch(&self, rollout: &Key, now: Timestamp) -> Duration {
+        self.progress.since_switch(rollout, now)
+    }
+
+    /// The operations of an application's gears that are not over.
+    pub fn under_way(&self, application: &Key) -> impl Iterator<Item = &Arc<Operation>> {
+        self.operations.found(self.progress.under_way(application))
     }
 
     /// The last renewal of a node's lease.
@@ -625,9 +635,7 @@ impl World {
 
     /// How long this process has known a rollout.
     pub fn rollout_known(&self, rollout: &Key, now: Timestamp) -> Duration {
-        self.rollouts_known
-            .get(rollout)
-            .map_or(Duration::ZERO, |since| now.since(*since))
+        self.progress.rollout_known(rollout, now)
     }
 
     /// Whether an owner that a reference names is there, the very same one; none: we hold no objects of its kind.
@@ -675,22 +683,12 @@ impl World {
 
     fn observe_operation(&mut self, key: &Key, object: Option<&Operation>, now: Timestamp) {
         self.sightings.operation(key, object, now);
-        match object {
-            Some(operation) if operation.status.phase.is_final() => {
-                self.ended.entry(key.clone()).or_insert(now);
-            }
-            _ => {
-                self.ended.remove(key);
-            }
-        }
+        let before = self.operations.find(key).cloned();
+        self.progress.operation(key, before.as_deref(), object, now);
     }
 
     fn observe_rollout(&mut self, key: &Key, object: Option<&Rollout>, now: Timestamp) {
-        if object.is_some() {
-            self.rollouts_known.entry(key.clone()).or_insert(now);
-        } else {
-            self.rollouts_known.remove(key);
-        }
+        self.progress.rollout(key, object, now);
     }
 
     fn observe_node(&mut self, key: &Key, object: Option<&Node>, now: Timestamp) {

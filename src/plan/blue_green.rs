@@ -20,6 +20,20 @@ pub fn once() -> Vec<&'static StepKind> {
     vec![&step::SWITCH_TRAFFIC]
 }
 
+/// The steps that bring a gear of the serving colour up to date outside a rollout: it leaves rotation for its turn,
+/// without hooks for that, which do not exist here.
+pub static CATCH_UP: [&StepKind; 9] = [
+    &step::DOWNLOAD_BUNDLE,
+    &step::BLOCK_TRAFFIC,
+    &step::APPLICATION_STOP,
+    &step::BEFORE_INSTALL,
+    &step::INSTALL,
+    &step::AFTER_INSTALL,
+    &step::APPLICATION_START,
+    &step::VALIDATE_SERVICE,
+    &step::ALLOW_TRAFFIC,
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,6 +83,16 @@ mod tests {
             assert!(!deploy.contains(&absent), "{absent}");
         }
         assert!(deploy.contains(&"ApplicationStop"));
+    }
+
+    #[test]
+    fn a_catch_up_is_a_deployment_out_of_rotation() {
+        let own: Vec<&str> = CATCH_UP
+            .iter()
+            .map(|step| step.name)
+            .filter(|name| !["BlockTraffic", "AllowTraffic"].contains(name))
+            .collect();
+        assert_eq!(own, names(Action::Deploy)[..7]);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 pub mod blue_green;
 pub mod build;
+pub mod canary;
 pub mod deployment_config;
 pub mod new_application;
 pub mod rolling;

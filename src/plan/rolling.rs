@@ -34,8 +34,12 @@ pub static DEPLOY_BEHIND_LOAD_BALANCER: [&StepKind; 13] = [
     &step::AFTER_ALLOW_TRAFFIC,
 ];
 
-/// What removes an application from a host: its own stop script, then its files.
-pub static TEARDOWN: [&StepKind; 2] = [&step::APPLICATION_STOP, &step::INSTALL];
+/// What removes an application from a host: it leaves rotation (behind a load balancer), its own stop script, its files.
+pub static TEARDOWN: [&StepKind; 3] = [
+    &step::BLOCK_TRAFFIC,
+    &step::APPLICATION_STOP,
+    &step::INSTALL,
+];
 
 /// The steps of each gear.
 pub fn steps(action: Action, behind_load_balancer: bool) -> Vec<&'static StepKind> {
@@ -48,6 +52,21 @@ pub fn steps(action: Action, behind_load_balancer: bool) -> Vec<&'static StepKin
         .iter()
         .copied()
         .filter(|step| action == Action::Deploy || **step != step::DOWNLOAD_BUNDLE)
+        .collect()
+}
+
+/// The steps that take back what a first deployment installed: nothing enters rotation at their end.
+pub fn removal(behind_load_balancer: bool) -> Vec<&'static StepKind> {
+    steps(Action::Rollback, behind_load_balancer)
+        .into_iter()
+        .filter(|step| {
+            ![
+                &step::BEFORE_ALLOW_TRAFFIC,
+                &step::ALLOW_TRAFFIC,
+                &step::AFTER_ALLOW_TRAFFIC,
+            ]
+            .contains(step)
+        })
         .collect()
 }
 

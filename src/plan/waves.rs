@@ -1,8 +1,9 @@
 //! How many gears a rollout works on at a time, and when it must stop; pure.
 //!
 //! The wave is min(concurrency, available − minHealthy). Available is a gear on a reachable node that has not failed in
-//! this rollout, new ones included. Concurrency rounds down to at least 1, minHealthy rounds up, as in
-//! facts/codedeploy.md 4. Nothing here knows an object: the rollout controller and the preview of a plan both ask.
+//! this rollout, new ones included, and that an earlier failure has not left out of rotation. Such a blocked gear comes
+//! first: it serves nobody, so taking it costs nothing. Concurrency rounds down to at least 1, minHealthy rounds up, as
+//! in facts/codedeploy.md 4. Nothing here knows an object: the rollout controller and the preview of a plan both ask.
 
 use crate::api::upshift::Settings;
 
@@ -11,6 +12,8 @@ use crate::api::upshift::Settings;
 pub enum Standing {
     /// Nothing was started yet.
     Waiting,
+    /// Nothing was started yet, and an earlier failure left it out of rotation: it is not available.
+    Blocked,
     /// An Operation is under way.
     Running,
     Done,
@@ -55,6 +58,15 @@ impl Limits {
         }
     }
 
+    /// One gear at a time, and none may fail: the first wave when there is a canary.
+    pub fn for_canary(self) -> Limits {
+        Limits {
+            concurrency: 1,
+            max_failures: 0,
+            ..self
+        }
+    }
+
     /// The same pace without a minimum or an end: for going back, when what failed is already down.
     pub fn without_minimum(self) -> Limits {
         Limits {
@@ -68,13 +80,14 @@ impl Limits {
 /// Decides which gears begin now, or why none does.
 pub fn next(limits: &Limits, gears: &[Standing]) -> Next {
     let count = |standing| gears.iter().filter(|one| **one == standing).count();
-    let (waiting, running) = (count(Standing::Waiting), count(Standing::Running));
-    let (done, failed) = (count(Standing::Done), count(Standing::Failed));
+    let (waiting, blocked) = (count(Standing::Waiting), count(Standing::Blocked));
+    let (running, done) = (count(Standing::Running), count(Standing::Done));
+    let failed = count(Standing::Failed);
     let available = waiting + running + done;
     if failed > limits.max_failures {
         return Next::TooManyFailures;
     }
-    if waiting == 0 {
+    if waiting + blocked == 0 {
         return match (running, done, failed) {
             (1.., _, _) => Next::Wait,
             (0, 1.., _) => Next::Finished,
@@ -82,19 +95,31 @@ pub fn next(limits: &Limits, gears: &[Standing]) -> Next {
             (0, 0, 0) => too_few(limits, available),
         };
     }
-    let wave = limits
-        .concurrency
-        .min(available.saturating_sub(limits.min_healthy));
-    match wave.saturating_sub(running) {
-        0 if running > 0 => Next::Wait,
-        0 => too_few(limits, available),
-        room => Next::Start(
-            (0..gears.len())
-                .filter(|place| gears[*place] == Standing::Waiting)
-                .take(room)
-                .collect(),
-        ),
+    let room = limits.concurrency.saturating_sub(running);
+    let of_blocked = room.min(blocked);
+    let spare = (waiting + done).saturating_sub(limits.min_healthy);
+    let of_waiting = (room - of_blocked).min(spare).min(waiting);
+    if of_blocked + of_waiting == 0 {
+        return if running > 0 {
+            Next::Wait
+        } else {
+            too_few(limits, available)
+        };
     }
+    let (mut of_blocked, mut of_waiting) = (of_blocked, of_waiting);
+    let mut places = Vec::with_capacity(of_blocked + of_waiting);
+    for (place, standing) in gears.iter().enumerate() {
+        let left = match standing {
+            Standing::Blocked => &mut of_blocked,
+            Standing::Waiting => &mut of_waiting,
+            _ => continue,
+        };
+        if *left > 0 {
+            *left -= 1;
+            places.push(place);
+        }
+    }
+    Next::Start(places)
 }
 
 fn too_few(limits: &Limits, available: usize) -> Next {
@@ -105,10 +130,19 @@ fn too_few(limits: &Limits, available: usize) -> Next {
 }
 
 /// The waves of a rollout in which nothing fails, as places in the list; `Err` is why it would stop.
-pub fn preview(limits: &Limits, mut gears: Vec<Standing>) -> Result<Vec<Vec<usize>>, Next> {
+pub fn preview(
+    limits: &Limits,
+    has_canary: bool,
+    mut gears: Vec<Standing>,
+) -> Result<Vec<Vec<usize>>, Next> {
     let mut waves = Vec::new();
     loop {
-        match next(limits, &gears) {
+        let limits = if has_canary && waves.is_empty() {
+            limits.for_canary()
+        } else {
+            *limits
+        };
+        match next(&limits, &gears) {
             Next::Start(places) => {
                 for place in &places {
                     gears[*place] = Standing::Done;
@@ -182,6 +216,37 @@ mod tests {
     }
 
     #[test]
+    fn a_blocked_gear_is_not_available_and_comes_first() {
+        use Standing::Blocked;
+        use Standing::Done;
+        use Standing::Running;
+        use Standing::Waiting;
+        let two = limits(Amount::Count(1), Amount::Count(2), 3);
+        assert_eq!(
+            next(&two, &[Waiting, Blocked, Waiting]),
+            Next::Start(vec![1])
+        );
+        assert_eq!(next(&two, &[Waiting, Running, Waiting]), Next::Wait);
+        assert_eq!(next(&two, &[Waiting, Done, Waiting]), Next::Start(vec![0]));
+        assert_eq!(
+            next(&two, &[Waiting, Standing::Failed, Waiting]),
+            Next::TooManyFailures
+        );
+        let all = limits(Amount::Count(3), Amount::Count(1), 3);
+        assert_eq!(
+            next(&all, &[Waiting, Blocked, Waiting]),
+            Next::Start(vec![0, 1])
+        );
+    }
+
+    #[test]
+    fn a_canary_is_a_wave_of_its_own() {
+        let pace = limits(Amount::Count(2), Amount::Count(0), 5);
+        let waves = preview(&pace, true, vec![Standing::Waiting; 5]).unwrap();
+        assert_eq!(waves, [vec![0], vec![1, 2], vec![3, 4]]);
+    }
+
+    #[test]
     fn at_least_one_gear_must_succeed() {
         let tolerant = Limits {
             concurrency: 3,
@@ -223,13 +288,17 @@ mod tests {
         #[test]
         fn limits_hold_on_every_path(
             settings in settings(),
-            silent in proptest::collection::vec(proptest::bool::weighted(0.15), 1..20),
+            gears in proptest::collection::vec(0u8..100, 1..20),
             chances in proptest::collection::vec((0usize..64, 0u8..10), 200),
         ) {
-            let limits = Limits::of(&settings, silent.len());
-            let mut gears: Vec<Standing> = silent
+            let limits = Limits::of(&settings, gears.len());
+            let mut gears: Vec<Standing> = gears
                 .iter()
-                .map(|silent| if *silent { Standing::Unreachable } else { Standing::Waiting })
+                .map(|kind| match kind {
+                    0..15 => Standing::Unreachable,
+                    15..25 => Standing::Blocked,
+                    _ => Standing::Waiting,
+                })
                 .collect();
             let mut chances = chances.into_iter();
             let mut turns = 0;
@@ -242,8 +311,10 @@ mod tests {
                 match next(&limits, &gears) {
                     Next::Start(places) => {
                         prop_assert!(!places.is_empty());
+                        let mut costs = false;
                         for place in places {
-                            prop_assert_eq!(gears[place], Standing::Waiting);
+                            costs |= gears[place] == Standing::Waiting;
+                            prop_assert!(matches!(gears[place], Standing::Waiting | Standing::Blocked));
                             gears[place] = Standing::Running;
                         }
                         let up = gears
@@ -251,7 +322,7 @@ mod tests {
                             .filter(|one| matches!(one, Standing::Waiting | Standing::Done))
                             .count();
                         prop_assert!(running(&gears).len() <= limits.concurrency);
-                        prop_assert!(up >= limits.min_healthy, "{up} healthy of {limits:?}");
+                        prop_assert!(!costs || up >= limits.min_healthy, "{up} healthy of {limits:?}");
                     }
                     Next::Wait => {
                         let under_way = running(&gears);
@@ -270,7 +341,7 @@ mod tests {
             if end == Next::Finished {
                 prop_assert_eq!(
                     count(Standing::Done) + count(Standing::Failed) + count(Standing::Unreachable),
-                    silent.len()
+                    gears.len()
                 );
                 prop_assert!(count(Standing::Done) > 0);
                 prop_assert!(count(Standing::Failed) <= limits.max_failures);
@@ -281,7 +352,7 @@ mod tests {
         #[test]
         fn a_preview_takes_everything_once(settings in settings(), total in 1usize..30) {
             let limits = Limits::of(&settings, total);
-            if let Ok(waves) = preview(&limits, vec![Standing::Waiting; total]) {
+            if let Ok(waves) = preview(&limits, false, vec![Standing::Waiting; total]) {
                 let mut all: Vec<usize> = waves.concat();
                 all.sort_unstable();
                 prop_assert_eq!(all, (0..total).collect::<Vec<_>>());

@@ -4,6 +4,8 @@
 //! cannot start; whether a workflow can be performed yet is not asked here.
 
 use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::collections::HashSet;
 
 use serde::Serialize;
 
@@ -12,9 +14,11 @@ use crate::api::core::selects;
 use crate::api::upshift::Action;
 use crate::api::upshift::Application;
 use crate::api::upshift::Gear;
+use crate::api::upshift::Rotation;
 use crate::api::upshift::Settings;
 use crate::api::upshift::Step;
 use crate::plan::blue_green;
+use crate::plan::canary;
 use crate::plan::rolling;
 use crate::plan::step::StepKind;
 use crate::plan::waves;
@@ -82,6 +86,14 @@ pub enum Refusal {
     #[error("every node that matches {selector} is cordoned, and new gears keep away from it")]
     Cordoned { selector: String },
     #[error(
+        "node {node:?} is matched by both colours: blue ({blue}) and green ({green}) need hosts of their own"
+    )]
+    BothColors {
+        node: String,
+        blue: String,
+        green: String,
+    },
+    #[error(
         "{available} of {total} gears are available and {min_healthy} have to stay so: none can be taken"
     )]
     TooFewHealthy {
@@ -97,6 +109,7 @@ impl Refusal {
         match self {
             Refusal::NoWorkflow { .. } => "NoWorkflow",
             Refusal::NoHosts { .. } | Refusal::Cordoned { .. } => "NoHosts",
+            Refusal::BothColors { .. } => "BothColors",
             Refusal::TooFewHealthy { .. } => "TooFewHealthy",
         }
     }
@@ -156,6 +169,22 @@ pub fn gear_steps(workflow: Workflow, action: Action) -> Vec<Step> {
     })
 }
 
+/// The steps that take back what a failed first deployment installed on a host.
+pub fn removal_steps(workflow: Workflow) -> Vec<Step> {
+    listed(&rolling::removal(
+        workflow == Workflow::RollingBehindLoadBalancer,
+    ))
+}
+
+/// The steps that bring one gear up to date outside a rollout.
+pub fn catch_up_steps(workflow: Workflow) -> Vec<Step> {
+    listed(&match workflow {
+        Workflow::Rolling => rolling::steps(Action::Deploy, false),
+        Workflow::RollingBehindLoadBalancer => rolling::steps(Action::Deploy, true),
+        Workflow::BlueGreen => blue_green::CATCH_UP.to_vec(),
+    })
+}
+
 /// What happens once, in the Rollout, after every gear.
 pub fn once_steps(workflow: Workflow) -> Vec<Step> {
     match workflow {
@@ -165,8 +194,8 @@ pub fn once_steps(workflow: Workflow) -> Vec<Step> {
 }
 
 /// The steps that remove what an application installed on a host.
-pub fn teardown_steps() -> Vec<Step> {
-    listed(&rolling::TEARDOWN)
+pub fn teardown_steps(in_rotation: bool) -> Vec<Step> {
+    listed(&rolling::TEARDOWN[usize::from(!in_rotation)..])
 }
 
 fn listed(kinds: &[&StepKind]) -> Vec<Step> {
@@ -185,8 +214,10 @@ pub fn plan(input: &PlanInput<'_>) -> Result<Plan, Refusal> {
     let workflow = workflow(application, input.settings).ok_or_else(|| Refusal::NoWorkflow {
         application: application.metadata.name.clone(),
     })?;
-    let gears = planned_gears(input, workflow)?;
-    let waves = wave_names(input.settings, workflow, &gears)?;
+    expect_disjoint(application, &input.nodes)?;
+    let color = idle_color(application);
+    let gears = planned_gears(input, workflow, color)?;
+    let waves = wave_names(input, workflow, &gears)?;
     Ok(Plan {
         workflow,
         action: input.action,
@@ -208,26 +239,53 @@ pub fn limits(settings: &Settings, workflow: Workflow, total: usize) -> Limits {
     }
 }
 
-/// The gears that a rollout works on, in its order.
-pub fn planned_gears(
+/// Whether no node belongs to both colours.
+fn expect_disjoint(application: &Application, nodes: &[&Node]) -> Result<(), Refusal> {
+    let hosts = application.spec.hosts.as_ref();
+    let Some(colors) = hosts.and_then(|hosts| hosts.blue_green.as_ref()) else {
+        return Ok(());
+    };
+    let both = nodes.iter().find(|node| {
+        selects(&colors.blue, &node.metadata.labels)
+            && selects(&colors.green, &node.metadata.labels)
+    });
+    both.map_or(Ok(()), |node| {
+        Err(Refusal::BothColors {
+            node: node.metadata.name.clone(),
+            blue: pairs(&colors.blue),
+            green: pairs(&colors.green),
+        })
+    })
+}
+
+/// The gears that a rollout works on, in its order; blue/green: those of that colour.
+fn planned_gears(
     input: &PlanInput<'_>,
     workflow: Workflow,
+    color: &str,
 ) -> Result<Vec<PlannedGear>, Refusal> {
     let application = input.application;
-    let idle = idle_color(application);
     let steps = gear_steps(workflow, input.action);
     let matching: Vec<Place<'_>> = places(application, &input.nodes)
         .into_iter()
-        .filter(|place| workflow != Workflow::BlueGreen || place.color == idle)
+        .filter(|place| workflow != Workflow::BlueGreen || place.color == color)
         .collect();
     if matching.is_empty() {
         return Err(Refusal::NoHosts {
             selector: selector_text(application),
         });
     }
+    let existing: HashMap<&str, &Gear> = input
+        .gears
+        .iter()
+        .map(|gear| (gear.spec.node.as_str(), *gear))
+        .collect();
     let gears: Vec<PlannedGear> = matching
         .into_iter()
-        .filter_map(|place| planned_gear(input, place, &steps))
+        .filter_map(|place| {
+            let gear = existing.get(place.node.metadata.name.as_str()).copied();
+            planned_gear(application, place, gear, &steps)
+        })
         .collect();
     if gears.is_empty() {
         return Err(Refusal::Cordoned {
@@ -240,45 +298,72 @@ pub fn planned_gears(
     Ok(gears)
 }
 
-/// The gear of a place; none when it would be new and its node is cordoned, or when it is being removed.
-fn planned_gear(input: &PlanInput<'_>, place: Place<'_>, steps: &[Step]) -> Option<PlannedGear> {
-    let node = &place.node.metadata.name;
-    let name = gear_name(&input.application.metadata.name, node);
-    let existing = input.gears.iter().find(|gear| gear.metadata.name == name);
-    match existing {
-        Some(gear) if gear.metadata.is_deleting() => return None,
-        None if place.node.spec.unschedulable => return None,
-        _ => {}
+/// Whether a rollout works on the gear of a place: not when it would be new and its node is cordoned, not when it is
+/// being removed, and not when it still serves the other colour (it is removed when nothing runs).
+pub fn is_taken(place: &Place<'_>, gear: Option<&Gear>) -> bool {
+    match gear {
+        Some(gear) => !gear.metadata.is_deleting() && has_color(gear, place),
+        None => !place.node.spec.unschedulable,
     }
-    Some(PlannedGear {
-        name,
+}
+
+/// Whether a gear has the colour of its place; one from a time without colours may take any.
+pub fn has_color(gear: &Gear, place: &Place<'_>) -> bool {
+    let color = gear.spec.color.as_str();
+    color.is_empty() || place.color.is_empty() || color == place.color
+}
+
+/// Whether an earlier failure left a gear out of rotation; one that never had anything installed is only new.
+pub fn is_blocked(workflow: Workflow, gear: &Gear) -> bool {
+    workflow == Workflow::RollingBehindLoadBalancer
+        && gear.spec.rotation == Rotation::Out
+        && !gear.status.revision.is_empty()
+}
+
+/// The gear of a place, if the rollout takes it.
+fn planned_gear(
+    application: &Application,
+    place: Place<'_>,
+    gear: Option<&Gear>,
+    steps: &[Step],
+) -> Option<PlannedGear> {
+    let node = &place.node.metadata.name;
+    is_taken(&place, gear).then(|| PlannedGear {
+        name: gear_name(&application.metadata.name, node),
         node: node.clone(),
         color: place.color.to_owned(),
-        new: existing.is_none(),
+        new: gear.is_none(),
         reachable: place.node.is_ready(),
         steps: steps.to_vec(),
     })
 }
 
 fn wave_names(
-    settings: &Settings,
+    input: &PlanInput<'_>,
     workflow: Workflow,
     gears: &[PlannedGear],
 ) -> Result<Vec<Vec<String>>, Refusal> {
     if gears.is_empty() {
         return Ok(Vec::new());
     }
+    let blocked: HashSet<&str> = input
+        .gears
+        .iter()
+        .filter(|gear| is_blocked(workflow, gear))
+        .map(|gear| gear.metadata.name.as_str())
+        .collect();
     let standings = gears
         .iter()
-        .map(|gear| {
-            if gear.reachable {
-                Standing::Waiting
-            } else {
-                Standing::Unreachable
-            }
+        .map(|gear| match gear.reachable {
+            true if blocked.contains(gear.name.as_str()) => Standing::Blocked,
+            true => Standing::Waiting,
+            false => Standing::Unreachable,
         })
         .collect();
-    match waves::preview(&limits(settings, workflow, gears.len()), standings) {
+    let settings = input.settings;
+    let has_canary = canary::begins_with_one(settings, input.action);
+    let limits = limits(settings, workflow, gears.len());
+    match waves::preview(&limits, has_canary, standings) {
         Ok(waves) => Ok(waves
             .into_iter()
             .map(|wave| {
@@ -313,16 +398,19 @@ pub fn selector_text(application: &Application) -> String {
         return "no selector".to_owned();
     };
     let selector = match &hosts.blue_green {
-        Some(colors) if idle_color(application) == "blue" => &colors.blue,
-        Some(colors) => &colors.green,
+        Some(colors) if idle_color(application) == "blue" => {
+            return format!("{} (blue)", pairs(&colors.blue));
+        }
+        Some(colors) => return format!("{} (green)", pairs(&colors.green)),
         None => match &hosts.selector {
-            Some(selector) => selector,
-            None => return "the empty selector (every node)".to_owned(),
+            Some(selector) if !selector.is_empty() => selector,
+            _ => return "the empty selector (every node)".to_owned(),
         },
     };
-    if selector.is_empty() {
-        return "the empty selector (every node)".to_owned();
-    }
+    pairs(selector)
+}
+
+fn pairs(selector: &BTreeMap<String, String>) -> String {
     let pairs: Vec<String> = selector
         .iter()
         .map(|(key, value)| format!("{key}={value}"))
@@ -434,6 +522,27 @@ mod tests {
         let strict = json!({"hosts": {}, "rollout": {"minHealthy": "95%"}});
         assert_eq!(refused(strict, &two()).0, "TooFewHealthy");
         assert_eq!(refused(json!({}), &two()).0, "NoWorkflow");
+    }
+
+    #[test]
+    fn the_colours_need_hosts_of_their_own() {
+        let colors = |blue: Value, green: Value| json!({"hosts": {"blueGreen": {"blue": blue, "green": green}}});
+        let refused = |spec: Value| {
+            let refusal = made(spec, Action::Deploy, &two()).unwrap_err();
+            (refusal.reason(), refusal.to_string())
+        };
+        assert_eq!(
+            refused(colors(json!({"tier": "web"}), json!({}))),
+            (
+                "BothColors",
+                "node \"a\" is matched by both colours: blue (tier=web) and green () need hosts of their own"
+                    .to_owned()
+            )
+        );
+        assert_eq!(
+            refused(colors(json!({"tier": "cache"}), json!({"tier": "db"}))),
+            ("NoHosts", "no node matches tier=cache (blue)".to_owned())
+        );
     }
 
     #[test]

@@ -200,6 +200,7 @@ mod tests {
                 node: "n".to_owned(),
                 gear: "g".to_owned(),
                 steps: vec![upshift::Step::default()],
+                in_rotation: true,
                 control: [("X".to_owned(), upshift::ControlOutcome::default())].into(),
                 deployment: upshift::Deployment {
                     rollout: "a-1".to_owned(),

@@ -1,7 +1,7 @@
 //! One deployment or rollback, from the claim of its application to its end.
 //!
-//! Decides when a rollout begins, which gears it works on now, and how it ends; `scene` reads the world for it, `work`
-//! goes forward, `retreat` goes back. Level-triggered: every look derives what ought to be under way from the objects
+//! Decides when a rollout begins, which gears it works on now, and how it ends; `claim` says why it cannot begin, `scene`
+//! reads the world for it, `work` goes forward, `switch` sends a colour the traffic, `retreat` goes back. Level-triggered: every look derives what ought to be under way from the objects
 //! alone. Never writes an operation's status, and never starts one for a rollout that does not hold its application.
 //!
 //! # Decided
@@ -12,8 +12,10 @@
 //! * The end is written first, then the application is released: who sees the end and starts the next rollout at once
 //!   waits a moment instead of being refused.
 
+mod claim;
 mod retreat;
 mod scene;
+mod switch;
 mod work;
 
 use std::time::Duration;
@@ -28,9 +30,12 @@ use crate::api::upshift::Application;
 use crate::api::upshift::Desired;
 use crate::api::upshift::FINALIZER;
 use crate::api::upshift::GearCounts;
+use crate::api::upshift::LABEL_GEARS_OF;
 use crate::api::upshift::Rollout;
 use crate::api::upshift::RolloutPhase;
 use crate::api::upshift::RolloutStatus;
+use crate::api::upshift::StepPhase;
+use crate::api::upshift::StepStatus;
 use crate::base::clock::Timestamp;
 use crate::controllers::change::Change;
 use crate::controllers::change::Decision;
@@ -38,9 +43,10 @@ use crate::controllers::change::Note;
 use crate::controllers::queue::Controller;
 use crate::controllers::queue::Touched;
 use crate::controllers::queue::Watch;
+use crate::controllers::rollout::claim::Objection;
 use crate::controllers::rollout::scene::Scene;
 use crate::controllers::world::World;
-use crate::plan::Refusal;
+use crate::plan::workflow;
 use crate::plan::workflow::Workflow;
 
 /// How long objects that a rollout names may take to show up after it.
@@ -74,6 +80,18 @@ static WATCHES: &[Watch] = &[
     Watch {
         kind: &kinds::NODE,
         keys: every_live_rollout,
+    },
+    Watch {
+        kind: &kinds::SERVICE,
+        keys: of_gears_service,
+    },
+    Watch {
+        kind: &kinds::ENDPOINT_SLICE,
+        keys: of_gears_service,
+    },
+    Watch {
+        kind: &kinds::ROUTER,
+        keys: those_switching,
     },
 ];
 
@@ -151,6 +169,37 @@ fn every_live_rollout(world: &World, _: &Touched<'_>) -> Vec<Key> {
         .collect()
 }
 
+/// Rollouts that switch the traffic of the service whose gears these are, and those that want it.
+fn of_gears_service(world: &World, touched: &Touched<'_>) -> Vec<Key> {
+    let labels = &touched.metadata.labels;
+    let Some(name) = labels.get(LABEL_GEARS_OF) else {
+        return Vec::new();
+    };
+    let application = Key::new(touched.key.namespace.clone(), name.clone());
+    world
+        .rollouts
+        .of_application(&application)
+        .filter(|rollout| is_switching(rollout))
+        .map(|rollout| rollout.metadata.key())
+        .collect()
+}
+
+fn those_switching(world: &World, _: &Touched<'_>) -> Vec<Key> {
+    let held = world.applications.all().filter_map(|application| {
+        let holder = &application.status.rollout;
+        let key = Key::new(application.metadata.namespace.clone(), holder.clone());
+        world.rollouts.find(&key)
+    });
+    held.filter(|rollout| is_switching(rollout))
+        .map(|rollout| rollout.metadata.key())
+        .collect()
+}
+
+fn is_switching(rollout: &Rollout) -> bool {
+    let mut steps = rollout.status.steps.iter();
+    !rollout.status.phase.is_final() && steps.any(|step| step.phase != StepPhase::Waiting)
+}
+
 /// The attempt that is asked for.
 pub(super) fn attempt(rollout: &Rollout) -> u32 {
     rollout.spec.attempt.max(1)
@@ -223,7 +272,7 @@ fn before_the_claim(
     if !application.status.rollout.is_empty() {
         return behind_another(rollout, application, world, now);
     }
-    match objection(rollout, application, world, now) {
+    match claim::objection(rollout, application, world, now) {
         Objection::None => {}
         Objection::NotYet(after) => return again(after),
         Objection::Refused { reason, message } => {
@@ -257,86 +306,6 @@ fn behind_another(
     }
 }
 
-enum Objection {
-    None,
-    /// What it names may still show up.
-    NotYet(Duration),
-    Refused {
-        reason: &'static str,
-        message: String,
-    },
-}
-
-/// Why the rollout cannot begin.
-fn objection(
-    rollout: &Rollout,
-    application: &Application,
-    world: &World,
-    now: Timestamp,
-) -> Objection {
-    let spec = &rollout.spec;
-    if spec.revision.is_empty() {
-        let (reason, message) = match spec.action {
-            Action::Rollback => (
-                "NothingToRollBackTo",
-                "there is no earlier revision to go back to",
-            ),
-            Action::Deploy => ("RevisionMissing", "the rollout names no revision"),
-        };
-        return Objection::Refused {
-            reason,
-            message: message.to_owned(),
-        };
-    }
-    let patience = PATIENCE.saturating_sub(world.rollout_known(&rollout.metadata.key(), now));
-    let revision = Key::new(rollout.metadata.namespace.clone(), spec.revision.clone());
-    if world.revisions.find(&revision).is_none() {
-        if !patience.is_zero() {
-            return Objection::NotYet(patience);
-        }
-        return Objection::Refused {
-            reason: "RevisionMissing",
-            message: format!("there is no revision {:?}", spec.revision),
-        };
-    }
-    let settings = scene::settings(rollout, world);
-    match crate::plan::plan(&scene::input(rollout, application, &settings, world)) {
-        Ok(plan) if plan.workflow != Workflow::Rolling => Objection::Refused {
-            reason: "NotSupported",
-            message: "deployments behind a load balancer and blue/green ones are planned, not \
-                      performed, by this version"
-                .to_owned(),
-        },
-        Ok(_) => Objection::None,
-        Err(refusal) => match nodes_may_come(&refusal, world, patience) {
-            Some(after) => Objection::NotYet(after),
-            None => Objection::Refused {
-                reason: refusal.reason(),
-                message: refusal.to_string(),
-            },
-        },
-    }
-}
-
-/// How long to wait for nodes: while there is none yet, or one whose agent was neither heard nor missed so far.
-fn nodes_may_come(refusal: &Refusal, world: &World, patience: Duration) -> Option<Duration> {
-    if matches!(refusal, Refusal::NoWorkflow { .. }) {
-        return None;
-    }
-    let unjudged = world.nodes.all().any(|node| {
-        !node
-            .status
-            .conditions
-            .iter()
-            .any(|condition| condition.kind == "Ready")
-    });
-    if unjudged {
-        return Some(Duration::from_secs(1));
-    }
-    let none_yet = world.nodes.all().next().is_none();
-    (none_yet && !patience.is_zero()).then_some(patience)
-}
-
 /// The first status of an attempt.
 fn begin(rollout: &Rollout, application: &Application, now: Timestamp) -> Decision {
     let current = &application.status.current_revision;
@@ -346,9 +315,22 @@ fn begin(rollout: &Rollout, application: &Application, now: Timestamp) -> Decisi
     } else {
         &before.previous_revision
     };
+    let workflow = workflow::workflow(application, &rollout.spec.settings);
+    let color = match workflow {
+        Some(Workflow::BlueGreen) => workflow::idle_color(application).to_owned(),
+        _ => String::new(),
+    };
+    let once = workflow.map(workflow::once_steps).unwrap_or_default();
+    let steps = once.into_iter().map(|step| StepStatus {
+        name: step.name,
+        ..StepStatus::default()
+    });
+    let steps = steps.collect();
     let status = RolloutStatus {
         phase: RolloutPhase::Running,
         previous_revision: previous.clone(),
+        color,
+        steps,
         attempt: attempt(rollout),
         started_at: Some(now),
         ..RolloutStatus::default()
@@ -366,6 +348,7 @@ pub(super) struct End<'a> {
     pub(super) reason: &'a str,
     pub(super) message: &'a str,
     pub(super) gears: GearCounts,
+    pub(super) steps: Vec<StepStatus>,
 }
 
 /// The last status of an attempt.
@@ -375,6 +358,7 @@ pub(super) fn conclude(rollout: &Rollout, end: &End<'_>, now: Timestamp) -> Deci
         reason: end.reason.to_owned(),
         message: end.message.to_owned(),
         gears: end.gears.clone(),
+        steps: end.steps.clone(),
         attempt: attempt(rollout),
         finished_at: Some(now),
         ..rollout.status.clone()
@@ -403,6 +387,7 @@ fn refuse(rollout: &Rollout, reason: &str, message: &str, now: Timestamp) -> Dec
         reason,
         message,
         gears: rollout.status.gears.clone(),
+        steps: rollout.status.steps.clone(),
     };
     conclude(rollout, &end, now)
 }

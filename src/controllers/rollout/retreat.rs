@@ -17,6 +17,7 @@ use crate::controllers::rollout::scene::Target;
 use crate::controllers::rollout::work::describe;
 use crate::controllers::rollout::work::end;
 use crate::controllers::rollout::work::merge;
+use crate::controllers::rollout::work::settle;
 use crate::plan::waves;
 use crate::plan::waves::Next;
 use crate::plan::waves::Standing;
@@ -57,7 +58,7 @@ pub(super) fn decide(scene: &Scene<'_>) -> Decision {
 /// Every gear that the rollout has begun with wants the revision before again.
 fn wanted_before(scene: &Scene<'_>) -> Decision {
     let previous = &scene.rollout.status.previous_revision;
-    let changes = scene
+    let mut changes: Vec<Change> = scene
         .targets
         .iter()
         .filter(|target| target.latest.is_some() || target.back.is_some())
@@ -65,6 +66,12 @@ fn wanted_before(scene: &Scene<'_>) -> Decision {
         .filter(|gear| gear.spec.revision != *previous)
         .map(|gear| Change::patch(gear, json!({"spec": {"revision": previous}})))
         .collect();
+    // A retry of what had partly succeeded made its own revision the current one.
+    if scene.application.status.current_revision != *previous {
+        let previous = Some(previous).filter(|previous| !previous.is_empty());
+        let status = json!({ "currentRevision": previous });
+        changes.push(Change::status(scene.application, &status));
+    }
     Decision {
         changes,
         ..Decision::default()
@@ -90,6 +97,9 @@ fn finish(scene: &Scene<'_>, going: &[&Target<'_>], standings: &[Standing]) -> D
         .and_then(|(target, _)| target.back);
     let why = &status.message;
     let previous = &status.previous_revision;
+    if let Some(settling) = settle(scene) {
+        return settling;
+    }
     if let Some(operation) = stuck {
         let message = format!("{why}; going back failed, too: {}", describe(operation));
         return end(scene, RolloutPhase::Failed, "RollbackFailed", &message);

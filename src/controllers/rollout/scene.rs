@@ -1,8 +1,11 @@
 //! A rollout and everything it is about, as one look finds it: which gears, and how each of them stands.
 //!
-//! Reads only.
+//! Reads only, once for each gear: a look at thousands of them copies nothing and searches nothing twice.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::collections::HashSet;
+use std::time::Duration;
 
 use crate::api::meta::Typed;
 use crate::api::upshift::Action;
@@ -14,8 +17,10 @@ use crate::api::upshift::Operation;
 use crate::api::upshift::OperationPhase;
 use crate::api::upshift::Revision;
 use crate::api::upshift::Rollout;
+use crate::api::upshift::Rotation;
 use crate::api::upshift::Settings;
 use crate::api::upshift::StepPhase;
+use crate::api::upshift::StepStatus;
 use crate::base::clock::Timestamp;
 use crate::controllers::change::Change;
 use crate::controllers::deployment;
@@ -23,6 +28,9 @@ use crate::controllers::deployment::Brief;
 use crate::controllers::rollout::attempt;
 use crate::controllers::world::World;
 use crate::plan::PlanInput;
+use crate::plan::canary;
+use crate::plan::canary::Canary;
+use crate::plan::step;
 use crate::plan::waves::Limits;
 use crate::plan::waves::Standing;
 use crate::plan::workflow;
@@ -37,13 +45,15 @@ pub(super) struct Scene<'a> {
     pub(super) settings: Settings,
     pub(super) workflow: Workflow,
     pub(super) targets: Vec<Target<'a>>,
+    /// How each of them stands on the way forward, in the same order.
+    pub(super) standings: Vec<Standing>,
 }
 
 /// One gear of a rollout.
 pub(super) struct Target<'a> {
-    pub(super) name: String,
-    pub(super) node: String,
-    pub(super) color: String,
+    pub(super) name: Cow<'a, str>,
+    pub(super) node: &'a str,
+    pub(super) color: &'a str,
     /// None before it was made.
     pub(super) gear: Option<&'a Gear>,
     pub(super) reachable: bool,
@@ -105,8 +115,12 @@ impl<'a> Scene<'a> {
         now: Timestamp,
     ) -> Option<Scene<'a>> {
         let settings = settings(rollout, world);
-        let workflow = workflow::workflow(application, &settings)?;
-        let targets = targets(rollout, application, &settings, workflow, world);
+        let workflow = performed(rollout, application, &settings)?;
+        let targets = targets(rollout, application, workflow, world);
+        let standings = targets
+            .iter()
+            .map(|target| target.standing(&rollout.spec.revision, workflow))
+            .collect();
         Some(Scene {
             rollout,
             application,
@@ -115,6 +129,7 @@ impl<'a> Scene<'a> {
             settings,
             workflow,
             targets,
+            standings,
         })
     }
 
@@ -122,39 +137,63 @@ impl<'a> Scene<'a> {
         workflow::limits(&self.settings, self.workflow, self.targets.len())
     }
 
+    /// Where the rollout stands with its first gear.
+    pub(super) fn canary(&self) -> Canary {
+        let spec = &self.rollout.spec;
+        let begun = |target: &&Target<'_>| target.latest.is_some();
+        let since = || {
+            let mut done = self.targets.iter().zip(&self.standings);
+            let (canary, _) = done.find(|(_, standing)| **standing == Standing::Done)?;
+            let key = canary.latest?.metadata.key();
+            self.world.since_end(&key, self.now)
+        };
+        if !canary::begins_with_one(&self.settings, spec.action) {
+            return Canary::Over;
+        }
+        let progress = canary::Progress {
+            begun: self.targets.iter().filter(begun).count(),
+            promoted: spec.promoted,
+            since: since().unwrap_or(Duration::ZERO),
+        };
+        canary::standing(&self.settings, spec.action, progress, &self.standings)
+    }
+
+    /// What happens once: the switch of the traffic, when there is one.
+    pub(super) fn switch(&self) -> Option<&'a StepStatus> {
+        let steps = &self.rollout.status.steps;
+        steps
+            .iter()
+            .find(|step| step.name == step::SWITCH_TRAFFIC.name)
+    }
+
     /// The revision that the rollout brings.
     pub(super) fn wanted(&self) -> Option<&'a Revision> {
         deployment::revision(self.world, self.application, &self.rollout.spec.revision)
     }
 
-    /// How every gear stands, in the order of the targets.
-    pub(super) fn standings(&self) -> Vec<Standing> {
-        self.targets
-            .iter()
-            .map(|target| target.standing(&self.rollout.spec.revision))
-            .collect()
-    }
-
     pub(super) fn counts(&self) -> GearCounts {
-        let standings = self.standings();
         let count = |standing| {
-            u32::try_from(standings.iter().filter(|one| **one == standing).count())
-                .unwrap_or(u32::MAX)
+            number(
+                self.standings
+                    .iter()
+                    .filter(|one| **one == standing)
+                    .count(),
+            )
         };
         GearCounts {
-            total: u32::try_from(standings.len()).unwrap_or(u32::MAX),
+            total: number(self.standings.len()),
             done: count(Standing::Done),
             failed: count(Standing::Failed),
-            unreachable: u32::try_from(self.passed_over(&standings)).unwrap_or(u32::MAX),
+            unreachable: number(self.passed_over()),
         }
     }
 
     /// Gears on silent nodes; one that was told to stop is not silent.
-    fn passed_over(&self, standings: &[Standing]) -> usize {
+    fn passed_over(&self) -> usize {
         let is_aborted = self.rollout.spec.desired == Desired::Abort;
         self.targets
             .iter()
-            .zip(standings)
+            .zip(&self.standings)
             .filter(|(_, standing)| **standing == Standing::Unreachable)
             .filter(|(target, _)| !(is_aborted && target.reachable))
             .count()
@@ -193,9 +232,15 @@ impl<'a> Scene<'a> {
             ),
             owner: rollout.as_owner(),
             gear: &target.name,
-            node: &target.node,
+            in_rotation: target
+                .gear
+                .is_some_and(|gear| gear.spec.rotation == Rotation::In),
+            node: target.node,
             action: heading.action,
-            steps: workflow::gear_steps(self.workflow, heading.action),
+            steps: match heading.revision {
+                Some(_) => workflow::gear_steps(self.workflow, heading.action),
+                None => workflow::removal_steps(self.workflow),
+            },
             revision: heading.revision,
             deploy_id,
             rollout: Some(rollout),
@@ -227,7 +272,7 @@ pub(super) struct Heading<'a> {
 
 impl Target<'_> {
     /// How the gear stands on the way forward.
-    pub(super) fn standing(&self, wanted: &str) -> Standing {
+    pub(super) fn standing(&self, wanted: &str, workflow: Workflow) -> Standing {
         if let Some(operation) = self.forward {
             return match operation.status.phase {
                 OperationPhase::Succeeded => Standing::Done,
@@ -247,8 +292,11 @@ impl Target<'_> {
             .latest
             .is_some_and(|operation| operation.status.phase == OperationPhase::Succeeded)
             && self.gear.is_some_and(|gear| gear.status.revision == wanted);
+        let is_blocked = |gear| workflow::is_blocked(workflow, gear);
         if stands {
             Standing::Done
+        } else if self.gear.is_some_and(is_blocked) {
+            Standing::Blocked
         } else {
             Standing::Waiting
         }
@@ -293,113 +341,167 @@ impl Target<'_> {
     }
 }
 
-/// The gears of a rollout: those that are planned, and those it has already begun with.
+/// The deployment of the seed that a rollout performs: blue/green or not is fixed when it claims its application.
+fn performed(
+    rollout: &Rollout,
+    application: &Application,
+    settings: &Settings,
+) -> Option<Workflow> {
+    application.spec.hosts.as_ref()?;
+    Some(match (&rollout.status.color, &settings.load_balancer) {
+        (color, _) if !color.is_empty() => Workflow::BlueGreen,
+        (_, Some(_)) => Workflow::RollingBehindLoadBalancer,
+        (_, None) => Workflow::Rolling,
+    })
+}
+
+/// The gears of a rollout, by name: those that are planned, and those it has already begun with.
 fn targets<'a>(
     rollout: &'a Rollout,
     application: &'a Application,
-    settings: &Settings,
     workflow: Workflow,
     world: &'a World,
 ) -> Vec<Target<'a>> {
-    let input = input(rollout, application, settings, world);
-    let gears: BTreeMap<&str, &'a Gear> = world
+    let is_switch_alone =
+        workflow == Workflow::BlueGreen && rollout.spec.action == Action::Rollback;
+    if is_switch_alone {
+        return Vec::new();
+    }
+    let color = rollout.status.color.as_str();
+    let is_ours = |other: &str| workflow != Workflow::BlueGreen || other == color;
+    let key = application.metadata.key();
+    let mut gears: HashMap<&str, &'a Gear> = world
         .gears
-        .of_application(&application.metadata.key())
-        .filter(|gear| !gear.metadata.is_deleting())
-        .map(|gear| (gear.metadata.name.as_str(), &**gear))
+        .of_application(&key)
+        .map(|gear| (gear.spec.node.as_str(), &**gear))
         .collect();
-    let mut places: BTreeMap<String, (String, String)> = workflow::planned_gears(&input, workflow)
-        .unwrap_or_default()
-        .into_iter()
-        .map(|gear| (gear.name, (gear.node, gear.color)))
+    let works = works(rollout, world);
+    let busy: HashSet<&str> = world
+        .under_way(&key)
+        .filter(|operation| !is_owned_by(operation, rollout))
+        .map(|operation| operation.spec.gear.as_str())
         .collect();
-    let owner = format!("Rollout/{}", rollout.metadata.name);
-    let mut by_gear: BTreeMap<&str, Vec<&Operation>> = BTreeMap::new();
-    for operation in world.operations.of_application(&application.metadata.key()) {
-        by_gear
-            .entry(operation.spec.gear.as_str())
-            .or_default()
-            .push(operation);
-        if operation.spec.owner == owner
-            && let Some(gear) = gears.get(operation.spec.gear.as_str())
-        {
-            places
-                .entry(gear.metadata.name.clone())
-                .or_insert_with(|| (gear.spec.node.clone(), gear.spec.color.clone()));
+    let nodes: Vec<_> = world.nodes.all().map(|node| &**node).collect();
+    let mut targets = Vec::with_capacity(gears.len());
+    for place in workflow::places(application, &nodes) {
+        let node = &place.node.metadata.name;
+        let gear = gears.remove(node.as_str());
+        if !is_ours(place.color) || !workflow::is_taken(&place, gear) {
+            continue;
+        }
+        let name = match gear {
+            Some(gear) => Cow::Borrowed(gear.metadata.name.as_str()),
+            None => Cow::Owned(workflow::gear_name(&application.metadata.name, node)),
+        };
+        targets.push(Target {
+            name,
+            node,
+            color: place.color,
+            gear,
+            reachable: place.node.is_ready(),
+            forward: None,
+            latest: None,
+            back: None,
+            busy: false,
+        });
+    }
+    let begun = gears.into_values().filter(|gear| {
+        !gear.metadata.is_deleting()
+            && is_ours(&gear.spec.color)
+            && works.contains_key(gear.metadata.name.as_str())
+    });
+    for gear in begun {
+        targets.push(Target {
+            name: Cow::Borrowed(&gear.metadata.name),
+            node: &gear.spec.node,
+            color: &gear.spec.color,
+            gear: Some(gear),
+            reachable: world.is_reachable(&gear.spec.node),
+            forward: None,
+            latest: None,
+            back: None,
+            busy: false,
+        });
+    }
+    targets.sort_by(|one, other| one.name.cmp(&other.name));
+    for target in &mut targets {
+        target.busy = busy.contains(&*target.name);
+        if let Some(work) = works.get(&*target.name) {
+            work.fill(target);
         }
     }
-    places
-        .into_iter()
-        .map(|(name, (node, color))| {
-            let operations = by_gear.get(name.as_str()).map_or(&[][..], Vec::as_slice);
-            let gear = gears.get(name.as_str()).copied();
-            let reachable = world.is_reachable(&node);
-            target(
-                rollout,
-                &owner,
-                name,
-                operations,
-                Target {
-                    name: String::new(),
-                    node,
-                    color,
-                    gear,
-                    reachable,
-                    forward: None,
-                    latest: None,
-                    back: None,
-                    busy: false,
-                },
-            )
-        })
-        .collect()
+    targets
 }
 
-/// Fills in the operations of a gear.
-fn target<'a>(
-    rollout: &Rollout,
-    owner: &str,
-    name: String,
-    operations: &[&'a Operation],
-    mut target: Target<'a>,
-) -> Target<'a> {
-    let prefix = format!("{}-{name}-", rollout.metadata.name);
-    let attempt = attempt(rollout);
-    let mut latest: Option<(u32, &Operation)> = None;
-    let mut last_back = 0;
-    for operation in operations {
-        let own = (operation.spec.owner == owner)
-            .then(|| operation.metadata.name.strip_prefix(&prefix))
-            .flatten()
-            .and_then(turn);
-        match own {
-            Some((number, false)) => {
-                if number == attempt {
-                    target.forward = Some(operation);
+/// What a rollout did on one gear.
+#[derive(Default)]
+struct Work<'a> {
+    forward: Option<&'a Operation>,
+    back: Option<&'a Operation>,
+    latest: Option<(u32, &'a Operation)>,
+    last_back: u32,
+    /// Whether an operation of another attempt is under way.
+    lingers: bool,
+}
+
+impl<'a> Work<'a> {
+    fn add(&mut self, operation: &'a Operation, attempt: u32, number: u32, is_back: bool) {
+        let is_current = number == attempt;
+        self.lingers |= !is_current && !operation.status.phase.is_final();
+        match (is_back, is_current) {
+            (true, true) => self.back = Some(operation),
+            (true, false) => self.last_back = self.last_back.max(number),
+            (false, _) => {
+                if is_current {
+                    self.forward = Some(operation);
                 }
-                if number != attempt && !operation.status.phase.is_final() {
-                    target.busy = true;
-                }
-                if latest.is_none_or(|(last, _)| last < number) {
-                    latest = Some((number, operation));
+                if self.latest.is_none_or(|(last, _)| last < number) {
+                    self.latest = Some((number, operation));
                 }
             }
-            Some((number, true)) => {
-                if number == attempt {
-                    target.back = Some(operation);
-                } else {
-                    last_back = last_back.max(number);
-                    target.busy |= !operation.status.phase.is_final();
-                }
-            }
-            None => target.busy |= !operation.status.phase.is_final(),
         }
     }
-    target.latest = latest
-        .filter(|(number, _)| *number > last_back)
-        .map(|(_, operation)| operation);
-    target.name = name;
-    target
+
+    fn fill(&self, target: &mut Target<'a>) {
+        target.forward = self.forward;
+        target.back = self.back;
+        target.latest = self
+            .latest
+            .filter(|(number, _)| *number > self.last_back)
+            .map(|(_, operation)| operation);
+        target.busy |= self.lingers;
+    }
+}
+
+/// What a rollout did, by gear.
+fn works<'a>(rollout: &Rollout, world: &'a World) -> HashMap<&'a str, Work<'a>> {
+    let attempt = attempt(rollout);
+    let mut works: HashMap<&str, Work<'_>> = HashMap::new();
+    for operation in world.operations.owned_by(&rollout.metadata.uid) {
+        let gear = operation.spec.gear.as_str();
+        let name = operation.metadata.name.as_str();
+        let rest = name
+            .strip_prefix(rollout.metadata.name.as_str())
+            .and_then(|rest| {
+                rest.strip_prefix('-')?
+                    .strip_prefix(gear)?
+                    .strip_prefix('-')
+            });
+        if let Some((number, is_back)) = rest.and_then(turn) {
+            let work = works.entry(gear).or_default();
+            work.add(operation, attempt, number, is_back);
+        }
+    }
+    works
+}
+
+fn is_owned_by(operation: &Operation, rollout: &Rollout) -> bool {
+    let owners = &operation.metadata.owner_references;
+    owners.iter().any(|owner| owner.uid == rollout.metadata.uid)
+}
+
+fn number(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 /// The attempt and the direction in the rest of an operation's name: `2`, `2-back`.

@@ -11,7 +11,9 @@ use crate::api::upshift::Operation;
 use crate::api::upshift::OperationPhase;
 use crate::api::upshift::RolloutPhase;
 use crate::api::upshift::RolloutStatus;
+use crate::api::upshift::Rotation;
 use crate::api::upshift::StepPhase;
+use crate::api::upshift::StepStatus;
 use crate::base::text;
 use crate::controllers::change::Change;
 use crate::controllers::change::Decision;
@@ -25,9 +27,35 @@ use crate::controllers::rollout::retreat;
 use crate::controllers::rollout::scene::Heading;
 use crate::controllers::rollout::scene::Scene;
 use crate::controllers::rollout::scene::Target;
+use crate::controllers::rollout::switch;
+use crate::plan::canary;
+use crate::plan::canary::Canary;
 use crate::plan::waves;
 use crate::plan::waves::Next;
 use crate::plan::waves::Standing;
+use crate::plan::workflow::Workflow;
+
+/// How many gears are made in one look.
+const BATCH: usize = 200;
+
+/// One look at a rollout: what changes, and what its status says beside that.
+#[derive(Default)]
+pub(super) struct Course {
+    pub(super) decision: Decision,
+    /// What the canary waits for: the rollout stands still until then.
+    pub(super) canary: Option<String>,
+    /// What the switch of the traffic waits for.
+    pub(super) switching: Option<String>,
+}
+
+impl From<Decision> for Course {
+    fn from(decision: Decision) -> Course {
+        Course {
+            decision,
+            ..Course::default()
+        }
+    }
+}
 
 /// What a running rollout does now.
 pub(super) fn decide(scene: &Scene<'_>) -> Decision {
@@ -36,17 +64,25 @@ pub(super) fn decide(scene: &Scene<'_>) -> Decision {
         return abort(scene, decision);
     }
     give_up_silent(scene, &mut decision);
-    let next = if scene.rollout.status.reason.is_empty() {
+    let mut course = if scene.rollout.status.reason.is_empty() {
         forward(scene)
     } else {
-        failing(scene)
+        failing(scene).into()
     };
-    let concluded = !next.notes.is_empty();
-    merge(&mut decision, next);
-    if !concluded {
-        report(scene, &mut decision);
+    merge(&mut decision, std::mem::take(&mut course.decision));
+    if !writes(&decision, scene) {
+        report(scene, &mut decision, &course);
     }
     decision
+}
+
+/// Whether a decision writes the rollout already: a second write would rest on an old version.
+fn writes(decision: &Decision, scene: &Scene<'_>) -> bool {
+    let rollout = &scene.rollout.metadata;
+    decision.changes.iter().any(|change| match change {
+        Change::Patch { target, .. } => target.uid == rollout.uid,
+        _ => false,
+    })
 }
 
 /// Operations that do not know yet what is wanted of them. An abort is for good and is never taken back.
@@ -70,18 +106,49 @@ fn wishes(scene: &Scene<'_>) -> Decision {
     }
 }
 
+/// What runs is ended, a switch is taken back, and whoever is still fit to serve is in rotation again; then the end.
 fn abort(scene: &Scene<'_>, mut decision: Decision) -> Decision {
     if scene.live().next().is_some() || !decision.changes.is_empty() {
-        report(scene, &mut decision);
+        report(scene, &mut decision, &Course::default());
         return decision;
     }
+    if let Some(back) = switch::take_back(scene).or_else(|| settle(scene)) {
+        return back;
+    }
     let counts = scene.counts();
-    let message = format!(
+    let mut message = format!(
         "{} of {} done; what is done stays",
         counts.done,
         text::count(counts.total as usize, "gear")
     );
+    let active = scene.application.status.active_color.as_str();
+    if scene.workflow == Workflow::BlueGreen && !active.is_empty() {
+        message = format!("{message}, traffic is on {active}");
+    }
     end(scene, RolloutPhase::Aborted, "Aborted", &message)
+}
+
+/// Gears whose operation ended with nothing stopped get requests again; one that failed while it was out stays out.
+pub(super) fn settle(scene: &Scene<'_>) -> Option<Decision> {
+    if scene.workflow != Workflow::RollingBehindLoadBalancer {
+        return None;
+    }
+    let changes: Vec<Change> = scene
+        .targets
+        .iter()
+        .filter_map(|target| {
+            let gear = target.gear?;
+            let operation = target.back.or(target.forward)?;
+            let is_left_out = operation.status.phase.is_final()
+                && gear.spec.rotation == Rotation::Out
+                && deployment::settled(operation) == Rotation::In;
+            is_left_out.then(|| Change::patch(gear, json!({"spec": {"rotation": Rotation::In}})))
+        })
+        .collect();
+    (!changes.is_empty()).then(|| Decision {
+        changes,
+        ..Decision::default()
+    })
 }
 
 /// A host that was silent for as long as a gear may take is not waited for any more; its agent closes the operation
@@ -92,8 +159,8 @@ fn give_up_silent(scene: &Scene<'_>, decision: &mut Decision) {
         if target.reachable {
             continue;
         }
-        let silence = match scene.world.node(&target.node) {
-            Some(_) => scene.world.silence(&target.node, scene.now),
+        let silence = match scene.world.node(target.node) {
+            Some(_) => scene.world.silence(target.node, scene.now),
             None => Some(limit),
         };
         let left = limit.saturating_sub(silence.unwrap_or(Duration::ZERO));
@@ -108,21 +175,35 @@ fn give_up_silent(scene: &Scene<'_>, decision: &mut Decision) {
     }
 }
 
-fn forward(scene: &Scene<'_>) -> Decision {
-    match waves::next(&scene.limits(), &scene.standings()) {
-        Next::Wait => missing_gears(scene, &[]),
-        Next::Start(_) if scene.rollout.spec.desired == Desired::Pause => missing_gears(scene, &[]),
-        Next::Start(places) => {
-            let mut decision = missing_gears(scene, &places);
-            for place in places {
-                merge(&mut decision, start(scene, &scene.targets[place]));
-            }
-            decision
+fn forward(scene: &Scene<'_>) -> Course {
+    // What happens once comes after every gear: a host that joins meanwhile catches up afterwards.
+    let step = scene.switch();
+    if let Some(step) = step
+        && (step.phase != StepPhase::Waiting || scene.rollout.spec.action == Action::Rollback)
+    {
+        return switch::forward(scene, step);
+    }
+    let canary = scene.canary();
+    let mut limits = scene.limits();
+    if canary == Canary::First {
+        limits = limits.for_canary();
+    }
+    match waves::next(&limits, &scene.standings) {
+        Next::Wait => missing_gears(scene, &[]).into(),
+        Next::Start(_) if scene.rollout.spec.desired == Desired::Pause => {
+            missing_gears(scene, &[]).into()
         }
-        Next::Finished => finish(scene),
+        Next::Start(places) => match canary {
+            Canary::Waits(left) => wait_for_word(scene, left),
+            Canary::First | Canary::Over => start_all(scene, &places).into(),
+        },
+        Next::Finished => match step {
+            Some(step) => switch::forward(scene, step),
+            None => finish(scene).into(),
+        },
         Next::TooManyFailures => {
             let (reason, message) = failure(scene);
-            fail(scene, &reason, &message)
+            fail(scene, &reason, &message, scene.rollout.status.steps.clone()).into()
         }
         Next::TooFewHealthy {
             available,
@@ -136,12 +217,49 @@ fn forward(scene: &Scene<'_>) -> Decision {
             if let Some(first) = first_failed(scene) {
                 message = format!("{}; {message}", describe(first));
             }
-            fail(scene, "TooFewHealthy", &message)
+            let steps = scene.rollout.status.steps.clone();
+            fail(scene, "TooFewHealthy", &message, steps).into()
         }
     }
 }
 
-/// Gears that nodes are to have and that are not there yet, without those that begin now.
+fn start_all(scene: &Scene<'_>, places: &[usize]) -> Decision {
+    let mut decision = Decision::nothing();
+    for place in places {
+        merge(&mut decision, start(scene, &scene.targets[*place]));
+    }
+    merge(&mut decision, missing_gears(scene, places));
+    decision
+}
+
+/// The canary is up: the rest waits for its time, or for somebody's word.
+fn wait_for_word(scene: &Scene<'_>, left: Option<Duration>) -> Course {
+    let application = &scene.application.metadata.name;
+    let mut done = scene.targets.iter().zip(&scene.standings);
+    let canary = done.find(|(_, standing)| **standing == Standing::Done);
+    let name = canary.map_or("", |(target, _)| &*target.name);
+    let settings = scene.settings.canary.as_ref();
+    let pause = settings.and_then(|canary| canary.pause);
+    let mut decision = missing_gears(scene, &[]);
+    let message = match (left, pause) {
+        (Some(left), Some(pause)) => {
+            decision.look_again(canary::told_for(left));
+            let told = canary::told(left, pause.0);
+            format!(
+                "canary {name} is up: goes on in {told}, or with 'upshift promote {application}'"
+            )
+        }
+        _ => format!("canary {name} is up: waits for 'upshift promote {application}'"),
+    };
+    Course {
+        decision,
+        canary: Some(message),
+        switching: None,
+    }
+}
+
+/// Gears that nodes are to have and that are not there yet, without those that begin now; a batch at a time, so that
+/// making thousands of them keeps nobody waiting.
 fn missing_gears(scene: &Scene<'_>, starting: &[usize]) -> Decision {
     let changes = scene
         .targets
@@ -149,6 +267,7 @@ fn missing_gears(scene: &Scene<'_>, starting: &[usize]) -> Decision {
         .enumerate()
         .filter(|(place, target)| target.gear.is_none() && !starting.contains(place))
         .map(|(_, target)| make(scene, target, ""))
+        .take(BATCH)
         .collect();
     Decision {
         changes,
@@ -156,12 +275,18 @@ fn missing_gears(scene: &Scene<'_>, starting: &[usize]) -> Decision {
     }
 }
 
+/// A new gear gets no requests before its first deployment is done; of a colour, while that serves nothing, it may.
 fn make(scene: &Scene<'_>, target: &Target<'_>, revision: &str) -> Change {
+    let rotation = match scene.workflow {
+        Workflow::RollingBehindLoadBalancer => Rotation::Out,
+        Workflow::Rolling | Workflow::BlueGreen => Rotation::In,
+    };
     Change::create(&deployment::gear(
         scene.application,
         &target.name,
-        &target.node,
-        &target.color,
+        target.node,
+        target.color,
+        rotation,
         revision,
     ))
 }
@@ -171,13 +296,16 @@ fn start(scene: &Scene<'_>, target: &Target<'_>) -> Decision {
     let revision = &scene.rollout.spec.revision;
     let Some(wanted) = scene.wanted() else {
         let message = format!("there is no revision {revision:?} any more");
-        return fail(scene, "RevisionMissing", &message);
+        let steps = scene.rollout.status.steps.clone();
+        return fail(scene, "RevisionMissing", &message, steps);
     };
     let mut changes = Vec::new();
     match target.gear {
         None => changes.push(make(scene, target, revision)),
-        Some(gear) if gear.spec.revision != *revision => {
-            changes.push(Change::patch(gear, json!({"spec": {"revision": revision}})));
+        Some(gear) if gear.spec.revision != *revision || gear.spec.color != target.color => {
+            let color = Some(target.color).filter(|color| !color.is_empty());
+            let spec = json!({"revision": revision, "color": color});
+            changes.push(Change::patch(gear, json!({ "spec": spec })));
         }
         Some(_) => {}
     }
@@ -194,10 +322,13 @@ fn start(scene: &Scene<'_>, target: &Target<'_>) -> Decision {
 }
 
 /// Gears on silent nodes want the revision, too; they catch up when they return. Then the end.
-fn finish(scene: &Scene<'_>) -> Decision {
+pub(super) fn finish(scene: &Scene<'_>) -> Decision {
     let revision = &scene.rollout.spec.revision;
     let counts = scene.counts();
     let mut decision = missing_gears(scene, &[]);
+    if !decision.changes.is_empty() {
+        return decision;
+    }
     for gear in scene.targets.iter().filter_map(|target| target.gear) {
         if gear.spec.revision != *revision {
             decision
@@ -205,34 +336,56 @@ fn finish(scene: &Scene<'_>) -> Decision {
                 .push(Change::patch(gear, json!({"spec": {"revision": revision}})));
         }
     }
-    let mut message = format!(
-        "{} of {} done",
-        counts.done,
-        text::count(counts.total as usize, "gear")
-    );
+    let color = scene.rollout.status.color.as_str();
+    let mut message = match (scene.workflow, scene.rollout.spec.action) {
+        (Workflow::BlueGreen, Action::Rollback) => {
+            format!("traffic is on {color}, which holds {revision}")
+        }
+        _ => format!(
+            "{} of {} done",
+            counts.done,
+            text::count(counts.total as usize, "gear")
+        ),
+    };
     if counts.unreachable > 0 {
         message = format!(
             "{message}; {} on silent nodes will catch up",
             counts.unreachable
         );
     }
-    let end = if counts.failed == 0 {
-        end(scene, RolloutPhase::Succeeded, "", &message)
+    if scene.workflow == Workflow::BlueGreen && scene.rollout.spec.action == Action::Deploy {
+        message = format!("{message}, traffic is on {color}");
+    }
+    let (phase, reason) = if counts.failed == 0 {
+        (RolloutPhase::Succeeded, String::new())
     } else {
         let (reason, why) = failure(scene);
-        let message = format!("{message}; {why}");
-        end(scene, RolloutPhase::PartlyFailed, &reason, &message)
+        message = format!("{message}; {why}");
+        (RolloutPhase::PartlyFailed, reason)
     };
-    merge(&mut decision, end);
+    let end = End {
+        phase,
+        reason: &reason,
+        message: &message,
+        gears: counts,
+        steps: switch::done(scene),
+    };
+    merge(&mut decision, conclude(scene.rollout, &end, scene.now));
     decision
 }
 
 /// Writes down that the rollout is failing; what follows from it is the next look's.
-fn fail(scene: &Scene<'_>, reason: &str, message: &str) -> Decision {
+pub(super) fn fail(
+    scene: &Scene<'_>,
+    reason: &str,
+    message: &str,
+    steps: Vec<StepStatus>,
+) -> Decision {
     let status = RolloutStatus {
         reason: reason.to_owned(),
         message: message.to_owned(),
         gears: scene.counts(),
+        steps,
         ..scene.rollout.status.clone()
     };
     let change = difference(&scene.rollout.status, &status)
@@ -253,18 +406,42 @@ fn failing(scene: &Scene<'_>) -> Decision {
     if under_way {
         return Decision::nothing();
     }
+    if let Some(back) = switch::take_back(scene) {
+        return back;
+    }
+    let status = &scene.rollout.status;
     let goes_back = scene.settings.on_failure == OnFailure::Rollback
         && scene.rollout.spec.action == Action::Deploy;
+    let active = scene.application.status.active_color.as_str();
+    // The other colour serves on: there is nothing to go back to but the time before the first deployment.
+    if scene.workflow == Workflow::BlueGreen && !active.is_empty() {
+        let verb = match switch::phase(scene) {
+            Some(StepPhase::Failed) => "is back",
+            _ => "stays",
+        };
+        let message = format!("{}; traffic {verb} on {active}", status.message);
+        let phase = if goes_back {
+            RolloutPhase::RolledBack
+        } else {
+            RolloutPhase::Failed
+        };
+        return end(scene, phase, &status.reason, &message);
+    }
     if goes_back {
         return retreat::decide(scene);
     }
-    let status = &scene.rollout.status;
+    if let Some(settling) = settle(scene) {
+        return settling;
+    }
     end(scene, RolloutPhase::Failed, &status.reason, &status.message)
 }
 
-/// Counts, and whether the pause is in effect; at most about once a second.
-fn report(scene: &Scene<'_>, decision: &mut Decision) {
-    let paused = scene.rollout.spec.desired == Desired::Pause
+/// Counts, and what it waits for; at most about once a second.
+fn report(scene: &Scene<'_>, decision: &mut Decision, course: &Course) {
+    let is_switching = switch::phase(scene) == Some(StepPhase::Running);
+    let is_held = scene.rollout.spec.desired == Desired::Pause || course.canary.is_some();
+    let paused = is_held
+        && !is_switching
         && scene
             .live()
             .all(|(_, operation)| operation.status.phase != OperationPhase::Running);
@@ -276,21 +453,32 @@ fn report(scene: &Scene<'_>, decision: &mut Decision) {
     let silent: Vec<&str> = scene
         .live()
         .filter(|(target, _)| !target.reachable)
-        .map(|(target, _)| target.node.as_str())
+        .map(|(target, _)| target.node)
         .collect();
-    let message = match (scene.rollout.status.reason.as_str(), silent.as_slice()) {
-        ("", []) => String::new(),
-        ("", silent) => format!("waits for silent nodes: {}", silent.join(", ")),
-        _ => scene.rollout.status.message.clone(),
+    let before = &scene.rollout.status;
+    let message = match (&course.canary, silent.as_slice()) {
+        _ if !before.reason.is_empty() => before.message.clone(),
+        (Some(canary), _) => canary.clone(),
+        (None, []) => String::new(),
+        (None, silent) => format!("waits for silent nodes: {}", silent.join(", ")),
     };
+    let mut steps = before.steps.clone();
+    if let (Some(why), Some(step)) = (&course.switching, scene.switch()) {
+        let step = StepStatus {
+            message: why.clone(),
+            ..step.clone()
+        };
+        switch::replace(&mut steps, step);
+    }
     let status = RolloutStatus {
         phase,
         message,
         gears: scene.counts(),
-        ..scene.rollout.status.clone()
+        steps,
+        ..before.clone()
     };
-    if let Some(merge) = difference(&scene.rollout.status, &status) {
-        let change = if phase == scene.rollout.status.phase {
+    if let Some(merge) = difference(before, &status) {
+        let change = if phase == before.phase {
             Change::report(scene.rollout, &merge)
         } else {
             Change::status(scene.rollout, &merge)
@@ -306,16 +494,16 @@ pub(super) fn end(scene: &Scene<'_>, phase: RolloutPhase, reason: &str, message:
         reason,
         message,
         gears: scene.counts(),
+        steps: scene.rollout.status.steps.clone(),
     };
     conclude(scene.rollout, &end, scene.now)
 }
 
 fn first_failed<'a>(scene: &Scene<'a>) -> Option<&'a Operation> {
-    scene
-        .targets
-        .iter()
-        .filter(|target| target.standing(&scene.rollout.spec.revision) == Standing::Failed)
-        .find_map(|target| target.forward)
+    let mut targets = scene.targets.iter().zip(&scene.standings);
+    targets
+        .find(|(_, standing)| **standing == Standing::Failed)
+        .and_then(|(target, _)| target.forward)
 }
 
 /// The reason and the words of the first failure.

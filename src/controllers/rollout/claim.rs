@@ -1,0 +1,167 @@
+//! Why a rollout cannot begin, asked before anything is touched.
+
+use std::time::Duration;
+
+use crate::api::meta::Key;
+use crate::api::upshift::Action;
+use crate::api::upshift::Application;
+use crate::api::upshift::LABEL_GEARS_OF;
+use crate::api::upshift::Rollout;
+use crate::api::upshift::Settings;
+use crate::base::clock::Timestamp;
+use crate::controllers::rollout::PATIENCE;
+use crate::controllers::rollout::scene;
+use crate::controllers::world::World;
+use crate::plan::Refusal;
+use crate::plan::workflow;
+
+/// What stands against a rollout's beginning.
+pub(super) enum Objection {
+    None,
+    /// What it names may still show up.
+    NotYet(Duration),
+    Refused {
+        reason: &'static str,
+        message: String,
+    },
+}
+
+/// Why the rollout cannot begin.
+pub(super) fn objection(
+    rollout: &Rollout,
+    application: &Application,
+    world: &World,
+    now: Timestamp,
+) -> Objection {
+    let spec = &rollout.spec;
+    if spec.revision.is_empty() {
+        let (reason, message) = match spec.action {
+            Action::Rollback => (
+                "NothingToRollBackTo",
+                "there is no earlier revision to go back to",
+            ),
+            Action::Deploy => ("RevisionMissing", "the rollout names no revision"),
+        };
+        return Objection::Refused {
+            reason,
+            message: message.to_owned(),
+        };
+    }
+    let patience = PATIENCE.saturating_sub(world.rollout_known(&rollout.metadata.key(), now));
+    let revision = Key::new(rollout.metadata.namespace.clone(), spec.revision.clone());
+    if world.revisions.find(&revision).is_none() {
+        if !patience.is_zero() {
+            return Objection::NotYet(patience);
+        }
+        return Objection::Refused {
+            reason: "RevisionMissing",
+            message: format!("there is no revision {:?}", spec.revision),
+        };
+    }
+    let settings = scene::settings(rollout, world);
+    if let Some(objection) = taken_service(application, &settings, world)
+        .or_else(|| not_on_idle_color(rollout, application, world))
+    {
+        return objection;
+    }
+    match crate::plan::plan(&scene::input(rollout, application, &settings, world)) {
+        Ok(_) => Objection::None,
+        Err(refusal) => match nodes_may_come(&refusal, world, patience) {
+            Some(after) => Objection::NotYet(after),
+            None => Objection::Refused {
+                reason: refusal.reason(),
+                message: refusal.to_string(),
+            },
+        },
+    }
+}
+
+/// The load balancer's Service leads somewhere else already.
+fn taken_service(
+    application: &Application,
+    settings: &Settings,
+    world: &World,
+) -> Option<Objection> {
+    application.spec.hosts.as_ref()?;
+    let metadata = &application.metadata;
+    let name = settings.load_balancer.as_ref()?.service_of(&metadata.name);
+    let key = Key::new(metadata.namespace.clone(), name);
+    let service = world.services.find(&key)?;
+    let owner = service.metadata.labels.get(LABEL_GEARS_OF);
+    let why = match owner {
+        _ if !service.spec.selector.is_empty() => "has a selector".to_owned(),
+        Some(other) if *other != metadata.name => format!("leads to application {other}"),
+        _ => return None,
+    };
+    Some(Objection::Refused {
+        reason: "ServiceTaken",
+        message: format!(
+            "service {name:?} {why}: give rollout.loadBalancer a service of its own name"
+        ),
+    })
+}
+
+/// Going back by switching works to what the other colour holds, and to nothing else.
+fn not_on_idle_color(
+    rollout: &Rollout,
+    application: &Application,
+    world: &World,
+) -> Option<Objection> {
+    let hosts = application.spec.hosts.as_ref()?;
+    if rollout.spec.action != Action::Rollback || hosts.blue_green.is_none() {
+        return None;
+    }
+    let revision = &rollout.spec.revision;
+    let active = application.status.active_color.as_str();
+    let refused = |message: String| {
+        Some(Objection::Refused {
+            reason: "NotOnIdleColor",
+            message,
+        })
+    };
+    if active.is_empty() {
+        return refused("no colour serves yet: there is nothing to switch back to".to_owned());
+    }
+    if application.status.current_revision == *revision {
+        return refused(format!("{active} serves {revision} already"));
+    }
+    let idle = workflow::idle_color(application);
+    let key = application.metadata.key();
+    let mut gears = world
+        .gears
+        .of_application(&key)
+        .filter(|gear| gear.spec.color == idle && !gear.metadata.is_deleting())
+        .peekable();
+    let deploy = format!("deploy {revision} to bring it there");
+    if gears.peek().is_none() {
+        return refused(format!("{idle} has no gears: {deploy}"));
+    }
+    let other = gears.find(|gear| gear.status.revision != *revision)?;
+    let held = match other.status.revision.as_str() {
+        "" => "nothing",
+        held => held,
+    };
+    let gear = &other.metadata.name;
+    refused(format!(
+        "{idle} does not hold {revision} (gear {gear} holds {held}): {deploy}"
+    ))
+}
+
+/// How long to wait for nodes: while there is none yet, or one whose agent was neither heard nor missed so far.
+fn nodes_may_come(refusal: &Refusal, world: &World, patience: Duration) -> Option<Duration> {
+    if matches!(refusal, Refusal::NoWorkflow { .. }) {
+        return None;
+    }
+    let unjudged = world.nodes.all().any(|node| {
+        !node
+            .status
+            .conditions
+            .iter()
+            .any(|condition| condition.kind == "Ready")
+    });
+    if unjudged {
+        return Some(Duration::from_secs(1));
+    }
+    let none_yet = world.nodes.all().next().is_none();
+    (none_yet && !patience.is_zero()).then_some(patience)
+}
