@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::site::Process;
 use crate::site::Site;
+use crate::site::needs;
 
 /// A running backend and a bundle whose hooks only write the record.
 fn site() -> (Site, Process) {
@@ -113,6 +114,191 @@ fn assert_ndjson(out: &str, exit: i32) {
             .iter()
             .any(|line| line["type"] == "step" && line["step"] == "Install")
     );
+}
+
+#[test]
+fn what_was_kept_and_what_is_remembered_end_with_the_code_they_ended_with() {
+    let (site, _server) = site();
+    site.hook("ApplicationStart", "echo up; sleep 0.1");
+    for (hook, expect) in [("exit 0", 0), ("echo the cause; exit 7", 1)] {
+        site.hook("ValidateService", hook);
+        let (code, kept, err) = parts(&deploy(&site, &["--progress=json"]));
+        assert_eq!(code, Some(expect), "{err}");
+        let file = site.path("kept.ndjson").display().to_string();
+        fs::write(&file, &kept).expect("a file can be written");
+        let number = if expect == 0 { "1" } else { "app-2" };
+        for from in [&["--from", &file][..], &[number]] {
+            for mode in ["plain", "json", "quiet", "auto"] {
+                let mode = format!("--progress={mode}");
+                let words = [&["rollout", "replay"], from, &[&mode]].concat();
+                let (code, out, err) = parts(&site.run(&words));
+                assert_eq!(code, Some(expect), "{words:?}: {out}{err}");
+                if mode == "--progress=json" {
+                    assert_ndjson(&out, expect);
+                } else {
+                    assert_eq!(out, "", "{words:?}");
+                }
+                if mode == "--progress=plain" {
+                    assert!(err.contains("ApplicationStart | up"), "{words:?}: {err}");
+                    assert!(err.contains("Install: done"), "{words:?}: {err}");
+                    assert_eq!(err.contains("the cause"), expect == 1, "{err}");
+                }
+            }
+            if needs("script") {
+                let words = [&["rollout", "replay", "--speed", "instant"], from].concat();
+                let (code, out) = on_terminal(&site, &words);
+                assert_eq!(code, Some(expect), "{words:?}: {out}");
+                assert!(!out.contains("?25l"), "the cursor is never hidden: {out:?}");
+            }
+        }
+        // Line by line, too: what was kept gives the lines that were there at the time.
+        let (_, again, _) =
+            parts(&site.run(&["rollout", "replay", "--from", &file, "--progress=json"]));
+        let events = |text: &str| -> Vec<String> {
+            let lines = text.lines().filter(|line| line.contains("\"seq\""));
+            lines.map(str::to_owned).collect()
+        };
+        assert_eq!(events(&again), events(&kept));
+    }
+    let check = |words: &[&str], expect: i32, part: &str| {
+        let words = [&["rollout", "replay"], words].concat();
+        let (code, out, err) = parts(&site.run(&words));
+        assert_eq!(code, Some(expect), "{words:?}: {out}{err}");
+        assert!(err.contains(part), "{words:?}: {err}");
+    };
+    let bundle = site.path("bundle/appspec.yml").display().to_string();
+    check(&["--from", &bundle], 2, "line 1 is no JSON object");
+    check(&["--from", "nosuch"], 2, "cannot read nosuch");
+    check(&["9"], 3, "no rollout has the number 9");
+    check(&["nosuch-1"], 3, "not found");
+    check(&["1", "--speed", "fast"], 2, "is not a speed");
+    check(&[], 2, "required");
+}
+
+/// Runs a client command on a terminal of its own; its code and what it wrote.
+fn on_terminal(site: &Site, words: &[&str]) -> (Option<i32>, String) {
+    let data = site.data().display().to_string();
+    let program = env!("CARGO_BIN_EXE_upshift");
+    let line = [&[program], words, &["--local", "--data-dir", &data]].concat();
+    let output = Command::new("script")
+        .args(["-qec", &line.join(" "), "/dev/null"])
+        .env("HOME", site.path(""))
+        .env("TERM", "xterm-256color")
+        .env_remove("CI")
+        .stdin(Stdio::null())
+        .output()
+        .expect("script can be started");
+    let (code, out, _) = parts(&output);
+    (code, out)
+}
+
+/// A terminal that a test types into and looks at.
+struct Terminal {
+    socket: String,
+}
+
+impl Terminal {
+    fn open(site: &Site, columns: usize, rows: usize) -> Terminal {
+        let terminal = Terminal {
+            socket: site.path("tmux").display().to_string(),
+        };
+        let path = std::env::var("PATH").unwrap_or_default();
+        let home = site.path("").display().to_string();
+        let shell = format!("env -i TERM=tmux LANG=C.UTF-8 HOME={home} PATH={path} PS1='% ' sh -i");
+        let (columns, rows) = (columns.to_string(), rows.to_string());
+        terminal.tmux(&[
+            "-f",
+            "/dev/null",
+            "-u",
+            "new-session",
+            "-d",
+            "-x",
+            &columns,
+            "-y",
+            &rows,
+            &shell,
+        ]);
+        terminal
+    }
+
+    fn tmux(&self, words: &[&str]) -> String {
+        let mut command = Command::new("tmux");
+        command.args(["-S", &self.socket]).args(words);
+        let output = command.env_remove("TMUX").env("LC_ALL", "C.UTF-8").output();
+        parts(&output.expect("tmux can be started")).1
+    }
+
+    fn type_in(&self, line: &str) {
+        self.tmux(&["send-keys", "-l", line]);
+        self.tmux(&["send-keys", "Enter"]);
+    }
+
+    fn screen(&self) -> String {
+        self.tmux(&["capture-pane", "-p"])
+    }
+
+    fn resize(&self, columns: usize, rows: usize) {
+        let (columns, rows) = (columns.to_string(), rows.to_string());
+        self.tmux(&["resize-window", "-x", &columns, "-y", &rows]);
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        self.tmux(&["kill-server"]);
+    }
+}
+
+#[test]
+fn a_window_that_changes_its_size_shows_one_frame_and_gets_its_terminal_back() {
+    if !needs("tmux") {
+        return;
+    }
+    let (site, _server) = site();
+    hold(&site);
+    let terminal = Terminal::open(&site, 80, 24);
+    let data = site.data().display().to_string();
+    let program = env!("CARGO_BIN_EXE_upshift");
+    let bundle = site.path("bundle").display().to_string();
+    terminal.type_in(&format!(
+        "clear; {program} deploy {bundle} --name app --local --data-dir {data}; echo code $?"
+    ));
+    site.wait("the frame", || {
+        terminal.screen().contains("▸ ApplicationStart")
+    });
+    for (columns, rows) in [(40, 12), (20, 7), (100, 40), (60, 24)] {
+        terminal.resize(columns, rows);
+        let is_whole = || {
+            let screen = terminal.screen();
+            let count = |part: &str| screen.matches(part).count();
+            let steps = usize::from(rows > 7);
+            // The row of the header, and that of the step, once each.
+            count("app #1") == 1 && count("▸ Applicat") >= steps && count("▸") == 1
+        };
+        site.wait(&format!("one frame of {columns}x{rows}"), is_whole);
+    }
+    terminal.tmux(&["send-keys", "C-z"]);
+    site.wait("the shell", || terminal.screen().contains("Stopped"));
+    terminal.type_in("fg");
+    site.wait("a new frame", || {
+        terminal.screen().matches("app #1").count() == 2
+    });
+    terminal.tmux(&["send-keys", "C-c"]);
+    site.wait("the end", || terminal.screen().contains("code 130"));
+    let screen = terminal.screen();
+    assert_eq!(screen.matches("app #1").count(), 1, "{screen}");
+    assert!(
+        screen.contains("stopped watching; app-1 continues"),
+        "{screen}"
+    );
+    assert_eq!(
+        terminal
+            .tmux(&["display-message", "-p", "#{cursor_flag}"])
+            .trim(),
+        "1"
+    );
+    release(&site);
+    site.ok(&["rollout", "status", "app/app"]);
 }
 
 #[test]

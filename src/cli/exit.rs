@@ -28,6 +28,25 @@ pub enum Exit {
 }
 
 impl Exit {
+    /// The one that a process of ours ended with.
+    pub fn of_code(code: u64) -> Option<Exit> {
+        const ALL: [Exit; 11] = [
+            Exit::Done,
+            Exit::Failed,
+            Exit::Usage,
+            Exit::NotFound,
+            Exit::TimedOut,
+            Exit::RolledBack,
+            Exit::Partly,
+            Exit::Unreachable,
+            Exit::Locked,
+            Exit::Interrupted,
+            Exit::Terminated,
+        ];
+        let is = |exit: &Exit| u64::from(exit.code(Program::Upshift)) == code;
+        ALL.into_iter().find(is)
+    }
+
     /// The process's exit code; `oc` knows only success and failure, and signals.
     pub fn code(self, program: Program) -> u8 {
         let code = match self {

@@ -294,7 +294,7 @@ impl Reading<'_> {
                     "no answer from the server ({why}), trying again\n"
                 ))?;
             }
-            Change::Complete | Change::Restored | Change::Tick => {}
+            Change::Complete | Change::Restored | Change::PassedOver(_) | Change::Tick => {}
         }
         Ok(Vec::new())
     }

@@ -1,19 +1,25 @@
 //! Changes of objects and lines of output become events: the one place that decides what happened.
 //!
-//! Pure: the time comes with each change. The same changes give the same events in every mode.
+//! Pure: the time comes with each change. The same changes give the same events in every mode. A change costs what it
+//! touches, not what there is: of one gear's news only that gear is looked at.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::api::upshift::GearCounts;
 use crate::api::upshift::Operation;
 use crate::api::upshift::OperationPhase;
 use crate::api::upshift::Rollout;
+use crate::api::upshift::RolloutPhase;
 use crate::api::upshift::StepPhase;
-use crate::api::upshift::StepStatus;
 use crate::cli::progress::event::Event;
 use crate::cli::progress::event::Moment;
 use crate::cli::progress::event::Place;
 use crate::cli::progress::event::What;
 use crate::cli::progress::outcome;
+use crate::cli::progress::settle::is_end;
+use crate::cli::progress::settle::tidy;
+use crate::cli::progress::state;
 use crate::cli::progress::state::Gear;
 use crate::cli::progress::state::KEPT_LINES;
 use crate::cli::progress::state::Log;
@@ -21,6 +27,7 @@ use crate::cli::progress::state::Logs;
 use crate::cli::progress::state::Run;
 use crate::cli::progress::state::State;
 use crate::cli::progress::state::Step;
+use crate::cli::progress::state::Story;
 use crate::cli::progress::state::Wanted;
 use crate::plan::step;
 use crate::plan::step::Output;
@@ -30,6 +37,9 @@ use crate::plan::step::Work;
 pub const FIRST_BEAT: Duration = Duration::from_secs(10);
 /// Longest silence between two such words (R8).
 const LONGEST_BEAT: Duration = Duration::from_secs(30);
+
+/// Of how many steps of many gears a screen follows the output.
+const SAMPLED: usize = 16;
 
 /// How long the output of a step that ended may be silent before it is taken to be over.
 const LOG_PATIENCE: Duration = Duration::from_secs(3);
@@ -51,6 +61,8 @@ pub enum Change {
         operation: String,
         step: String,
     },
+    /// Gears that the rollout passed over because their nodes are silent.
+    PassedOver(Vec<Place>),
     /// The rollout is over and every operation of it has been heard.
     Complete,
     Lost {
@@ -65,39 +77,46 @@ impl State {
     /// Folds a change in and says what happened.
     pub fn apply(&mut self, change: Change, now: Moment) -> Vec<Event> {
         let mut happened = Vec::new();
+        let touched = self.take_in(change, now, &mut happened);
+        for gear in &touched {
+            self.ask_for_logs(gear);
+        }
+        self.rollout_phase(&mut happened);
+        self.rollout_note(now, &mut happened);
+        for gear in &touched {
+            self.settle(gear, now, &mut happened);
+        }
+        self.settle_once(now, &mut happened);
+        self.rollout_end(&mut happened);
+        let total = self.total();
+        if happened.iter().any(|what| what.is_told(total)) {
+            self.last_event = now.at;
+            self.next_beat = FIRST_BEAT;
+        } else {
+            happened.extend(self.heartbeat(now));
+        }
+        self.number(happened, now)
+    }
+
+    /// Writes a change down, and says which gears it is about.
+    fn take_in(&mut self, change: Change, now: Moment, happened: &mut Vec<What>) -> Vec<String> {
         match change {
-            Change::Rollout(rollout) => {
-                self.rollout = *rollout;
-                self.outdate();
-            }
-            Change::Gone => self.gone = true,
-            Change::Operation(operation) => self.operation(*operation),
+            Change::Rollout(rollout) => return self.take_rollout(*rollout),
+            Change::Operation(operation) => return vec![self.operation(*operation)],
             Change::Line {
                 operation,
                 step,
                 text,
-            } => self.line(&operation, &step, text, now),
-            Change::LogEnded { operation, step } => {
-                if let Some((_, step)) = self.step(&operation, &step) {
-                    step.log = Log::Ended;
-                }
-            }
+            } => return self.line(&operation, &step, text, now),
+            Change::LogEnded { operation, step } => return self.log_ended(operation, step),
+            Change::Tick => return self.give_up_logs(now),
+            Change::PassedOver(places) => return self.passed_over(places),
+            Change::Gone => self.gone = true,
             Change::Complete => self.complete = self.is_over(),
             Change::Lost { why } => happened.extend(self.lost(why, now)),
             Change::Restored => happened.extend(self.restored(now)),
-            Change::Tick => self.give_up_logs(now),
         }
-        self.ask_for_logs();
-        self.rollout_phase(&mut happened);
-        self.settle(now, &mut happened);
-        self.rollout_end(&mut happened);
-        if happened.is_empty() {
-            happened.extend(self.heartbeat(now));
-        } else {
-            self.last_event = now.at;
-            self.next_beat = FIRST_BEAT;
-        }
-        self.number(happened, now)
+        Vec::new()
     }
 
     /// The steps whose output is to be fetched, each named once.
@@ -106,11 +125,17 @@ impl State {
     }
 
     fn number(&mut self, happened: Vec<What>, now: Moment) -> Vec<Event> {
+        let left = self.left(now.at);
         happened
             .into_iter()
             .map(|what| {
                 self.sequence += 1;
+                let tells = matches!(
+                    what,
+                    What::Rollout { .. } | What::Gear { .. } | What::Waiting { .. }
+                );
                 Event {
+                    left: left.filter(|_| tells),
                     sequence: self.sequence,
                     moment: now,
                     rollout: self.rollout.metadata.name.clone(),
@@ -120,33 +145,72 @@ impl State {
             .collect()
     }
 
-    fn operation(&mut self, operation: Operation) {
-        let attempt = attempt_of(&operation, &self.rollout);
-        let gear = self
-            .gears
-            .entry(operation.spec.gear.clone())
-            .or_insert_with(|| Gear {
-                place: Place {
-                    gear: operation.spec.gear.clone(),
-                    node: operation.spec.node.clone(),
-                },
-                runs: Vec::new(),
+    /// All gears are looked at again when what their runs mean may have changed.
+    fn take_rollout(&mut self, mut rollout: Rollout) -> Vec<String> {
+        let status = &mut rollout.status;
+        tidy(&mut status.message);
+        status
+            .steps
+            .iter_mut()
+            .for_each(|step| tidy(&mut step.message));
+        let before = std::mem::replace(&mut self.rollout, rollout);
+        let rollout = &self.rollout;
+        for status in &rollout.status.steps {
+            let known = self.once.iter().position(|step| step.name == status.name);
+            let place = known.unwrap_or_else(|| {
+                self.once.push(Step {
+                    name: status.name.clone(),
+                    log: Log::Ended,
+                    ..Step::default()
+                });
+                self.once.len() - 1
             });
-        let name = &operation.metadata.name;
+            self.once[place].status = status.clone();
+        }
+        let silent = silent_nodes(&rollout.status.message);
+        let is_same = before.spec.attempt == rollout.spec.attempt
+            && before.spec.desired == rollout.spec.desired
+            && before.spec.action == rollout.spec.action
+            && self.silent == silent;
+        self.silent = silent;
+        if is_same {
+            return Vec::new();
+        }
+        for gear in self.gears.values_mut() {
+            gear.outdate(&self.rollout);
+        }
+        self.gears.keys().cloned().collect()
+    }
+
+    fn operation(&mut self, operation: Operation) -> String {
+        let attempt = attempt_of(&operation, &self.rollout);
+        let name = operation.spec.gear.clone();
+        let gear = self.gears.entry(name.clone()).or_insert_with(|| Gear {
+            place: Place {
+                gear: name.clone(),
+                node: operation.spec.node.clone(),
+            },
+            runs: Vec::new(),
+            counted: None,
+            told: None,
+        });
+        let known = &operation.metadata.name;
         if let Some(run) = gear
             .runs
             .iter_mut()
-            .find(|run| run.operation.metadata.name == *name)
+            .find(|run| run.operation.metadata.name == *known)
         {
             run.update(operation);
-            return;
+            return name;
         }
+        self.operations.insert(known.clone(), name.clone());
         let mut run = Run {
             attempt,
             shown: OperationPhase::Pending,
             steps: Vec::new(),
             is_stale: false,
             began: None,
+            ended: None,
             operation: Operation::default(),
         };
         run.update(operation);
@@ -156,43 +220,63 @@ impl State {
         gear.runs.push(run);
         gear.runs
             .sort_by_key(|run| (run.attempt, run.is_return(&self.rollout)));
-        self.outdate();
+        gear.outdate(&self.rollout);
+        name
     }
 
-    /// A new attempt takes up every gear that the one before did not bring to the wanted revision.
-    fn outdate(&mut self) {
-        let rollout = &self.rollout;
-        for run in self.gears.values_mut().flat_map(|gear| &mut gear.runs) {
-            let stays = run.shown == OperationPhase::Succeeded && !run.is_return(rollout);
-            run.is_stale = !run.is_current(rollout) && !stays;
+    /// Gears without a run of their own; those that have one are known already.
+    fn passed_over(&mut self, places: Vec<Place>) -> Vec<String> {
+        let mut touched = Vec::new();
+        for place in places {
+            let gear = place.gear.clone();
+            self.gears.entry(gear.clone()).or_insert_with(|| Gear {
+                place,
+                runs: Vec::new(),
+                counted: None,
+                told: None,
+            });
+            touched.push(gear);
         }
+        touched
     }
 
-    fn step(&mut self, operation: &str, step: &str) -> Option<(Place, &mut Step)> {
-        self.gears.values_mut().find_map(|gear| {
-            let place = &gear.place;
-            gear.runs
-                .iter_mut()
-                .filter(|run| run.operation.metadata.name == operation)
-                .find_map(|run| run.steps.iter_mut().find(|one| one.name == step))
-                .map(|step| (place.clone(), step))
-        })
+    fn step(&mut self, operation: &str, step: &str) -> Option<(&str, &mut Step)> {
+        let name = self.operations.get(operation)?;
+        let gear = self.gears.get_mut(name)?;
+        let mut runs = gear.runs.iter_mut();
+        let run = runs.find(|run| run.operation.metadata.name == operation)?;
+        let found = run.steps.iter_mut().find(|one| one.name == step)?;
+        Some((name, found))
     }
 
     /// Keeps a line; `settle` tells it when the steps before have said everything.
-    fn line(&mut self, operation: &str, step: &str, text: String, now: Moment) {
-        let Some((_, found)) = self.step(operation, step) else {
-            return;
+    fn line(&mut self, operation: &str, step: &str, text: String, now: Moment) -> Vec<String> {
+        let is_told = self.logs == Logs::Everything || !self.is_many();
+        let Some((gear, found)) = self.step(operation, step) else {
+            return Vec::new();
         };
         found.heard = Some(now.at);
         if found.tail.len() == KEPT_LINES {
             found.tail.pop_front();
         }
         found.tail.push_back(text.clone());
-        found.untold.push(text);
+        if is_told {
+            found.untold.push(text);
+        }
+        vec![gear.to_owned()]
     }
 
-    fn lost(&mut self, why: String, now: Moment) -> Option<What> {
+    fn log_ended(&mut self, operation: String, step: String) -> Vec<String> {
+        let found = self.step(&operation, &step).map(|(gear, step)| {
+            step.log = Log::Ended;
+            gear.to_owned()
+        });
+        self.open.remove(&Wanted { operation, step });
+        found.into_iter().collect()
+    }
+
+    fn lost(&mut self, mut why: String, now: Moment) -> Option<What> {
+        tidy(&mut why);
         if let Some((_, known)) = &mut self.lost {
             *known = why;
             return None;
@@ -209,39 +293,53 @@ impl State {
     }
 
     /// A hook's output is wanted once it ran; of a step without scripts there is none.
-    fn ask_for_logs(&mut self) {
-        for gear in self.gears.values_mut() {
-            for run in &mut gear.runs {
-                for step in &mut run.steps {
-                    if step.log == Log::NotAsked && wants_log(step, self.logs) {
-                        step.log = Log::Open;
-                        self.wanted.push(Wanted {
-                            operation: run.operation.metadata.name.clone(),
-                            step: step.name.clone(),
-                        });
-                    }
+    fn ask_for_logs(&mut self, gear: &str) {
+        let is_many = self.is_many();
+        let Some(gear) = self.gears.get_mut(gear) else {
+            return;
+        };
+        for run in &mut gear.runs {
+            for step in run
+                .steps
+                .iter_mut()
+                .filter(|step| step.log == Log::NotAsked)
+            {
+                if wants_log(step, self.logs, is_many, self.open.len()) {
+                    step.log = Log::Open;
+                    let wanted = Wanted {
+                        operation: run.operation.metadata.name.clone(),
+                        step: step.name.clone(),
+                    };
+                    self.open.insert(wanted.clone());
+                    self.wanted.push(wanted);
                 }
             }
         }
     }
 
     /// A step that ended does not wait for ever for output that does not come.
-    fn give_up_logs(&mut self, now: Moment) {
-        if self.lost.is_some() {
-            return;
+    fn give_up_logs(&mut self, now: Moment) -> Vec<String> {
+        if self.lost.is_some() || self.open.is_empty() {
+            return Vec::new();
         }
-        let steps = self
-            .gears
-            .values_mut()
-            .flat_map(|gear| &mut gear.runs)
-            .flat_map(|run| &mut run.steps);
-        for step in steps.filter(|step| step.log == Log::Open && is_end(step.status.phase)) {
+        let mut touched = Vec::new();
+        for wanted in self.open.clone() {
+            let Some((gear, step)) = self.step(&wanted.operation, &wanted.step) else {
+                self.open.remove(&wanted);
+                continue;
+            };
+            if !is_end(step.status.phase) {
+                continue;
+            }
             let ended = *step.ended.get_or_insert(now.at);
             let heard = step.heard.map_or(ended, |heard| heard.max(ended));
             if now.at.saturating_sub(heard) >= LOG_PATIENCE {
                 step.log = Log::Ended;
+                touched.push(gear.to_owned());
+                self.open.remove(&wanted);
             }
         }
+        touched
     }
 
     fn rollout_phase(&mut self, happened: &mut Vec<What>) {
@@ -264,36 +362,89 @@ impl State {
 
     fn rollout_event(&self) -> What {
         let status = &self.rollout.status;
-        let mut gears = status.gears.clone();
-        gears.total = self.total();
         What::Rollout {
             phase: status.phase,
-            revision: self.rollout.spec.revision.clone(),
+            about: Box::new(self.about()),
             reason: status.reason.clone(),
             message: status.message.clone(),
-            gears,
+            gears: self.counts(),
         }
     }
 
-    fn settle(&mut self, now: Moment, happened: &mut Vec<What>) {
+    fn counts(&self) -> GearCounts {
+        GearCounts {
+            total: self.total(),
+            ..self.rollout.status.gears.clone()
+        }
+    }
+
+    /// What the rollout says while it goes on, when that is not what it said before.
+    fn rollout_note(&mut self, now: Moment, happened: &mut Vec<What>) {
+        let status = &self.rollout.status;
+        if self.is_over() || self.story != Story::Rollout || status.message == self.note.1 {
+            return;
+        }
+        let is_news = state::uncounted(&status.message) != state::uncounted(&self.note.1);
+        let message = status.message.clone();
+        // A phase that is entered says its message itself, but for those that usually have none.
+        let is_said = happened.iter().any(|what| {
+            let quiet = matches!(status.phase, RolloutPhase::Pending | RolloutPhase::Running);
+            matches!(what, What::Rollout { .. }) && !quiet
+        });
+        if is_news && !is_said && !message.is_empty() {
+            happened.push(What::Note {
+                reason: status.reason.clone(),
+                message: message.clone(),
+                gears: self.counts(),
+            });
+        }
+        self.note = (now.at, message);
+    }
+
+    fn settle(&mut self, gear: &str, now: Moment, happened: &mut Vec<What>) {
         let total = self.total();
-        let mut ended = self.all_ended();
+        let ended = self.all_ended();
+        let is_few = self.logs == Logs::Everything || !self.is_many();
+        let is_rollout = self.story == Story::Rollout;
         let rollout = &self.rollout;
-        for gear in self.gears.values_mut() {
-            let place = &gear.place;
-            for run in &mut gear.runs {
-                let back = run.is_return(rollout);
-                // A gear pauses between steps: after the end of the one before.
-                let is_paused = run.operation.status.phase == OperationPhase::Paused;
-                if !is_paused {
-                    run.settle_start(place, back, (ended, total), now, happened);
-                }
-                let settled = run.settle_steps(place, now, happened);
-                if settled && is_paused {
-                    run.settle_start(place, back, (ended, total), now, happened);
-                }
-                if settled && run.settle_end(place, back, (ended + 1, total), happened) {
-                    ended += 1;
+        let Some(found) = self.gears.get_mut(gear) else {
+            return;
+        };
+        let place = &found.place;
+        for run in &mut found.runs {
+            let back = run.is_return(rollout);
+            // A gear pauses between steps: after the end of the one before.
+            let is_paused = run.operation.status.phase == OperationPhase::Paused;
+            if !is_paused {
+                run.settle_start(place, back, (ended, total), now, happened);
+            }
+            let settled = run.settle_steps(place, is_few, now, happened);
+            if settled && is_paused {
+                run.settle_start(place, back, (ended, total), now, happened);
+            }
+            if settled && run.settle_end(place, back, (ended + 1, total), now, happened) {
+                self.last_end = now.at;
+            }
+        }
+        if is_rollout {
+            found.progress(now, happened);
+        }
+        let entry = found.entry(rollout, &self.silent, now.at);
+        let label = found.place.label();
+        self.tally
+            .shift(gear, label, found.counted.as_ref(), &entry);
+        found.counted = Some(entry);
+    }
+
+    /// What happens once, in order, beside the gears.
+    fn settle_once(&mut self, now: Moment, happened: &mut Vec<What>) {
+        let place = Place::whole(&self.rollout.metadata.name);
+        for step in &mut self.once {
+            let phase = step.status.phase;
+            if phase != step.shown {
+                step.enter(phase, now);
+                if phase != StepPhase::Waiting {
+                    happened.push(step.event(&place));
                 }
             }
         }
@@ -315,161 +466,31 @@ impl State {
     }
 }
 
-impl Run {
-    fn update(&mut self, operation: Operation) {
-        if self.steps.is_empty() {
-            self.steps = operation
-                .spec
-                .steps
-                .iter()
-                .map(|step| Step {
-                    name: step.name.clone(),
-                    ..Step::default()
-                })
-                .collect();
-        }
-        for step in &mut self.steps {
-            let found = operation
-                .status
-                .steps
-                .iter()
-                .find(|one| one.name == step.name);
-            step.status = found.cloned().unwrap_or_default();
-        }
-        self.operation = operation;
-    }
-
-    /// What an earlier attempt did is known, not news.
-    fn hush(&mut self) {
-        self.shown = self.operation.status.phase;
-        for step in &mut self.steps {
-            step.shown = step.status.phase;
-            step.took = step.status.milliseconds.map(Duration::from_millis);
-            step.log = Log::Ended;
-        }
-    }
-
-    fn settle_start(
-        &mut self,
-        place: &Place,
-        back: bool,
-        (ended, total): (u32, u32),
-        now: Moment,
-        happened: &mut Vec<What>,
-    ) {
-        let phase = self.operation.status.phase;
-        if phase.is_final() || phase == self.shown {
-            return;
-        }
-        self.shown = phase;
-        self.began.get_or_insert(now.at);
-        happened.push(self.event(place, back, (ended, total)));
-    }
-
-    /// Steps in order; false while an ended one's output is still on the way.
-    fn settle_steps(&mut self, place: &Place, now: Moment, happened: &mut Vec<What>) -> bool {
-        for step in &mut self.steps {
-            let phase = step.status.phase;
-            if phase == StepPhase::Running && phase != step.shown {
-                step.enter(phase, now);
-                happened.push(step.event(place));
-            }
-            for text in std::mem::take(&mut step.untold) {
-                let (place, step) = (place.clone(), step.name.clone());
-                happened.push(What::Line { place, step, text });
-            }
-            if phase == step.shown {
-                continue;
-            }
-            if is_end(phase) && step.log == Log::Open {
-                return false;
-            }
-            step.enter(phase, now);
-            happened.push(step.event(place));
-        }
-        true
-    }
-
-    fn settle_end(
-        &mut self,
-        place: &Place,
-        back: bool,
-        counts: (u32, u32),
-        happened: &mut Vec<What>,
-    ) -> bool {
-        let phase = self.operation.status.phase;
-        if !phase.is_final() || phase == self.shown {
-            return false;
-        }
-        self.shown = phase;
-        happened.push(self.event(place, back, counts));
-        true
-    }
-
-    fn event(&self, place: &Place, back: bool, (ended, total): (u32, u32)) -> What {
-        let status = &self.operation.status;
-        What::Gear {
-            place: place.clone(),
-            phase: status.phase,
-            back,
-            reason: status.reason.clone(),
-            message: status.message.clone(),
-            took: self.took(),
-            ended,
-            total,
-        }
-    }
-}
-
-impl Step {
-    fn enter(&mut self, phase: StepPhase, now: Moment) {
-        if phase == StepPhase::Running {
-            self.began = Some(now.at);
-        }
-        if is_end(phase) {
-            let seen = self.began.map(|began| now.at.saturating_sub(began));
-            self.took = self.status.milliseconds.map(Duration::from_millis).or(seen);
-        }
-        self.shown = phase;
-    }
-
-    fn event(&self, place: &Place) -> What {
-        let StepStatus {
-            reason,
-            message,
-            exit_code,
-            ..
-        } = &self.status;
-        What::Step {
-            place: place.clone(),
-            step: self.name.clone(),
-            phase: self.shown,
-            reason: reason.clone(),
-            message: message.clone(),
-            exit_code: *exit_code,
-            took: self.took,
-        }
-    }
-}
-
-fn wants_log(step: &Step, logs: Logs) -> bool {
-    let always = match step::named(&step.name).map(|kind| kind.work) {
-        Some(Work::Hook(_) | Work::Watched(Output::Followed)) => logs == Logs::All,
-        Some(Work::Watched(Output::OfFailure)) => false,
-        _ => return false,
+fn wants_log(step: &Step, logs: Logs, is_many: bool, open: usize) -> bool {
+    let kind = step::named(&step.name).map(|kind| kind.work);
+    let (is_hook, always) = match (kind, logs) {
+        (Some(Work::Hook(_) | Work::Watched(Output::Followed)), Logs::Everything) => (true, true),
+        (Some(Work::Hook(_) | Work::Watched(Output::Followed)), Logs::OfFailures) => (true, false),
+        (Some(Work::Hook(_) | Work::Watched(Output::Followed)), _) => (true, !is_many),
+        (Some(Work::Watched(Output::OfFailure)), _) => (true, false),
+        _ => (false, false),
     };
-    match step.status.phase {
-        StepPhase::Failed => true,
-        StepPhase::Running | StepPhase::Done => always,
-        StepPhase::Waiting | StepPhase::Skipped => false,
-    }
+    let is_sample = logs == Logs::LastLines && open < SAMPLED;
+    is_hook
+        && match step.status.phase {
+            StepPhase::Failed => true,
+            StepPhase::Running => always || is_sample,
+            StepPhase::Done => always,
+            StepPhase::Waiting | StepPhase::Skipped => false,
+        }
 }
 
-fn is_end(phase: StepPhase) -> bool {
-    matches!(
-        phase,
-        StepPhase::Done | StepPhase::Failed | StepPhase::Skipped
-    )
+/// The nodes that a rollout says it waits for.
+fn silent_nodes(message: &str) -> BTreeSet<String> {
+    message
+        .strip_prefix("waits for silent nodes: ")
+        .map(|names| names.split(", ").map(str::to_owned).collect())
+        .unwrap_or_default()
 }
 
 /// The attempt that an operation's name carries: `ROLLOUT-GEAR-ATTEMPT…`; 0 when it carries none.

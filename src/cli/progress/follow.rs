@@ -8,7 +8,6 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::api::upshift::Action;
 use crate::api::upshift::Rollout;
 use crate::api::upshift::RolloutPhase;
 use crate::base::scope::Scope;
@@ -18,22 +17,23 @@ use crate::cli::Exit;
 use crate::cli::Failure;
 use crate::cli::progress::application;
 use crate::cli::progress::application::Watched;
+use crate::cli::progress::estimate;
 use crate::cli::progress::event::Event;
 use crate::cli::progress::event::Moment;
 use crate::cli::progress::flags::Chosen;
 use crate::cli::progress::fold::Change;
 use crate::cli::progress::interrupt::Interrupts;
+use crate::cli::progress::interrupt::Signal;
 use crate::cli::progress::json;
+use crate::cli::progress::look::Look;
 use crate::cli::progress::mode::Mode;
 use crate::cli::progress::outcome;
 use crate::cli::progress::outcome::Outcome;
-use crate::cli::progress::screen;
 use crate::cli::progress::screen::Screen;
 use crate::cli::progress::state::Logs;
 use crate::cli::progress::state::State;
 use crate::cli::progress::state::Story;
 use crate::cli::progress::summary;
-use crate::cli::progress::tty;
 use crate::cli::progress::watching::Heard;
 use crate::cli::progress::watching::Line;
 use crate::cli::progress::watching::Listener;
@@ -63,7 +63,7 @@ pub async fn follow(
     chosen: Chosen,
 ) -> Result<Ended, Failure> {
     let subject = Subject::Rollout(rollout.metadata.name.clone());
-    let usual = usual(earlier, rollout.spec.action);
+    let usual = estimate::per_gear(earlier, &rollout);
     run(context, client, (rollout, subject), usual, chosen).await
 }
 
@@ -126,7 +126,9 @@ impl<'a> Following<'a> {
         scope: &'a Scope,
     ) -> Result<Following<'a>, Failure> {
         let interrupts = Interrupts::listen()?;
-        let screen = Screen::open(chosen.mode, chosen.look, context.streams.clone());
+        let synchronized = Look::synchronizes(&context.environment);
+        let streams = context.streams.clone();
+        let screen = Screen::open(chosen.mode, chosen.look, streams, synchronized);
         let (sender, heard) = mpsc::channel(1024);
         let line = Line::new(client, context);
         let story = match subject {
@@ -136,10 +138,12 @@ impl<'a> Following<'a> {
         let listener = Listener::new(line, &rollout.metadata.namespace, subject, sender);
         listener.start(scope);
         let is_history = outcome::is_over(&rollout);
-        let logs = if chosen.mode == Mode::Quiet || is_history {
-            Logs::OfFailures
-        } else {
-            Logs::All
+        let logs = match chosen.mode {
+            _ if is_history => Logs::OfFailures,
+            Mode::Quiet => Logs::OfFailures,
+            Mode::Plain => Logs::All,
+            Mode::Tty => Logs::LastLines,
+            Mode::Json => Logs::Everything,
         };
         let mut state = State::new(rollout, logs);
         state.usual = usual;
@@ -178,10 +182,13 @@ impl<'a> Following<'a> {
                     }
                 }
                 _ = tick.tick() => events.extend(self.apply(Change::Tick)),
-                exit = self.interrupts.next() => {
-                    self.show(&events)?;
-                    return self.end(&Stop::Interrupted(exit));
-                }
+                signal = self.interrupts.heard() => match signal {
+                    Signal::Resumed => self.screen.forget(),
+                    Signal::End(exit) => {
+                        self.show(&events)?;
+                        return self.end(&Stop::Interrupted(exit));
+                    }
+                },
             }
             self.complete(&mut events).await;
             self.show(&events)?;
@@ -226,6 +233,12 @@ impl<'a> Following<'a> {
             }
             Err(_) if self.last_tries < LAST_TRIES => return,
             Err(_) => {}
+        }
+        // Without their names they are still counted.
+        if let Ok(places) = self.listener.passed_over(&self.state).await
+            && !places.is_empty()
+        {
+            events.extend(self.apply(Change::PassedOver(places)));
         }
         events.extend(self.apply(Change::Complete));
     }
@@ -298,13 +311,7 @@ impl<'a> Following<'a> {
             (_, Mode::Json) => Vec::new(),
             (Stop::Over, Mode::Quiet) if outcome.exit == Exit::Done => Vec::new(),
             (Stop::Over, mode) => {
-                let wanted = summary::Wanted {
-                    look: self.chosen.look,
-                    replay: if mode == Mode::Tty { 10 } else { 50 },
-                    columns: self.columns(),
-                    steps: mode == Mode::Tty,
-                    program: self.context.name(),
-                };
+                let wanted = summary::Wanted::of(self.context, self.chosen.look, mode);
                 summary::lines(&self.state, outcome, at, wanted)
             }
             (Stop::Interrupted(_), _) => self.continues("stopped watching").to_vec(),
@@ -348,28 +355,4 @@ impl<'a> Following<'a> {
             format!("  {steer:12} {program} rollout {command} {target}"),
         ]
     }
-
-    fn columns(&self) -> Option<u16> {
-        let columns = u16::try_from(screen::size().columns).unwrap_or(u16::MAX);
-        self.context.streams.err_is_terminal.then_some(columns)
-    }
-}
-
-/// The usual time of an action: the middle one of the last ten that went well; none of fewer than three (R11).
-fn usual(earlier: &[Rollout], action: Action) -> Option<Duration> {
-    let mut alike: Vec<&Rollout> = earlier
-        .iter()
-        .filter(|one| one.spec.action == action && one.status.phase == RolloutPhase::Succeeded)
-        .collect();
-    alike.sort_by_key(|one| std::cmp::Reverse(one.spec.number));
-    let times: Vec<Duration> = alike
-        .into_iter()
-        .take(10)
-        .filter_map(|one| Some(one.status.finished_at?.since(one.status.started_at?)))
-        .collect();
-    if times.len() < 3 {
-        return None;
-    }
-    // Timestamps have whole seconds: a shorter estimate would be noise.
-    tty::median(times).filter(|time| *time >= Duration::from_secs(5))
 }

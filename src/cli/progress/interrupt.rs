@@ -4,12 +4,21 @@ use std::io;
 
 use crate::cli::Exit;
 
-/// The signals that end the watching.
+/// What a signal means to whoever watches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    End(Exit),
+    /// The job was stopped and goes on: others wrote to the terminal meanwhile.
+    Resumed,
+}
+
+/// The signals that end the watching, and the one that takes it up again.
 #[cfg(unix)]
 pub struct Interrupts {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
     hang_up: tokio::signal::unix::Signal,
+    resume: tokio::signal::unix::Signal,
 }
 
 #[cfg(unix)]
@@ -22,18 +31,35 @@ impl Interrupts {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
             hang_up: signal(SignalKind::hangup())?,
+            resume: signal(SignalKind::from_raw(SIGCONT))?,
         })
     }
 
-    /// Waits for one, and says how the command ends of it.
+    /// Waits for one that ends the command, and says how.
     pub async fn next(&mut self) -> Exit {
+        loop {
+            if let Signal::End(exit) = self.heard().await {
+                return exit;
+            }
+        }
+    }
+
+    /// Waits for any.
+    pub async fn heard(&mut self) -> Signal {
         tokio::select! {
-            _ = self.interrupt.recv() => Exit::Interrupted,
-            _ = self.terminate.recv() => Exit::Terminated,
-            _ = self.hang_up.recv() => Exit::Terminated,
+            _ = self.interrupt.recv() => Signal::End(Exit::Interrupted),
+            _ = self.terminate.recv() => Signal::End(Exit::Terminated),
+            _ = self.hang_up.recv() => Signal::End(Exit::Terminated),
+            _ = self.resume.recv() => Signal::Resumed,
         }
     }
 }
+
+/// Its number on Linux; macOS and the BSDs have another.
+#[cfg(target_os = "linux")]
+const SIGCONT: i32 = 18;
+#[cfg(all(unix, not(target_os = "linux")))]
+const SIGCONT: i32 = 19;
 
 /// The signals that end the watching.
 #[cfg(not(unix))]
@@ -53,5 +79,9 @@ impl Interrupts {
             std::future::pending::<()>().await;
         }
         Exit::Interrupted
+    }
+    /// Waits for Ctrl-C.
+    pub async fn heard(&mut self) -> Signal {
+        Signal::End(self.next().await)
     }
 }

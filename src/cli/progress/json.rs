@@ -8,10 +8,11 @@ use std::time::Duration;
 use serde_json::Value;
 use serde_json::json;
 
-use crate::api::upshift::OperationPhase;
+use crate::api::upshift::GearCounts;
 use crate::api::upshift::Rollout;
 use crate::cli::Exit;
 use crate::cli::program::Program;
+use crate::cli::progress::event::About;
 use crate::cli::progress::event::Event;
 use crate::cli::progress::event::Place;
 use crate::cli::progress::event::What;
@@ -19,6 +20,7 @@ use crate::cli::progress::outcome::Outcome;
 use crate::cli::progress::state::Gear;
 use crate::cli::progress::state::Run;
 use crate::cli::progress::state::State;
+use crate::cli::progress::tally::Standing;
 
 /// The first line.
 pub fn version() -> Value {
@@ -30,14 +32,21 @@ pub fn line(event: &Event) -> Value {
     let mut line = match &event.what {
         What::Rollout {
             phase,
-            revision,
+            about,
             reason,
             message,
             gears,
-        } => json!({
-            "type": "rollout", "phase": phase, "revision": revision, "reason": reason, "msg": message,
-            "done": gears.done, "failed": gears.failed, "total": gears.total,
-        }),
+        } => {
+            let mut line = counted("rollout", reason, message, gears);
+            line["phase"] = json!(phase);
+            describe(&mut line, about);
+            line
+        }
+        What::Note {
+            reason,
+            message,
+            gears,
+        } => counted("note", reason, message, gears),
         What::Gear {
             place,
             phase,
@@ -47,11 +56,13 @@ pub fn line(event: &Event) -> Value {
             took,
             ended,
             total,
+            steps,
         } => at(
             place,
             json!({
                 "type": "gear", "phase": phase, "back": back, "reason": reason, "msg": message,
                 "dur_ms": took.map(milliseconds), "done": ended, "total": total,
+                "steps": (!steps.is_empty()).then_some(steps),
             }),
         ),
         What::Step {
@@ -68,6 +79,14 @@ pub fn line(event: &Event) -> Value {
                 "type": "step", "step": step, "phase": phase, "reason": reason, "msg": message,
                 "exit": exit_code, "dur_ms": took.map(milliseconds),
             }),
+        ),
+        What::Progress {
+            place,
+            step,
+            message,
+        } => at(
+            place,
+            json!({"type": "progress", "step": step, "msg": message}),
         ),
         What::Line { place, step, text } => {
             at(place, json!({"type": "log", "step": step, "msg": text}))
@@ -89,6 +108,9 @@ pub fn line(event: &Event) -> Value {
     line["ts"] = event.moment.time.to_string().into();
     line["at_ms"] = milliseconds(event.moment.at).into();
     line["op"] = event.rollout.as_str().into();
+    if let Some(left) = event.left {
+        line["eta_ms"] = milliseconds(left).into();
+    }
     line["seq"] = event.sequence.into();
     prune(&mut line);
     line
@@ -107,8 +129,9 @@ pub fn result(state: &State, outcome: &Outcome, took: Duration) -> Value {
         "reason": outcome.reason,
         "phase": state.rollout.status.phase,
         "msg": state.rollout.status.message,
-        "ok": state.ended(OperationPhase::Succeeded),
+        "ok": state.tally.count(Standing::Done),
         "failed": state.rollout.status.gears.failed,
+        "unreachable": state.unreachable(),
         "total": state.total(),
         "dur_ms": milliseconds(took),
         "gears": gears,
@@ -140,6 +163,27 @@ pub fn begun(rollout: &Rollout) -> Value {
     })
 }
 
+fn counted(kind: &str, reason: &str, message: &str, gears: &GearCounts) -> Value {
+    json!({
+        "type": kind, "reason": reason, "msg": message,
+        "done": gears.done, "failed": gears.failed, "unreachable": gears.unreachable, "total": gears.total,
+    })
+}
+
+/// What a rollout is: enough to tell its story again from its events alone.
+fn describe(line: &mut Value, about: &About) {
+    line["namespace"] = about.namespace.as_str().into();
+    line["application"] = about.application.as_str().into();
+    line["number"] = about.number.into();
+    line["action"] = json!(about.action);
+    line["revision"] = about.revision.as_str().into();
+    line["previous"] = about.previous.as_str().into();
+    line["attempt"] = about.attempt.into();
+    line["wanted"] = about.wanted.into();
+    line["color"] = about.color.as_str().into();
+    line["usual_ms"] = about.usual.map(milliseconds).into();
+}
+
 fn gear(gear: &Gear) -> Value {
     let run = gear.runs.last();
     let status = run.map(|run| &run.operation.status);
@@ -147,6 +191,7 @@ fn gear(gear: &Gear) -> Value {
         &gear.place,
         json!({
             "phase": gear.phase(),
+            "unreachable": (gear.standing() == Standing::Unreachable).then_some(true),
             "reason": status.map(|status| &status.reason),
             "msg": status.map(|status| &status.message),
             "dur_ms": run.and_then(Run::took).map(milliseconds),

@@ -7,6 +7,26 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::base::environment::Environment;
 
+/// Terminals that draw a frame at once, by `TERM` and by `TERM_PROGRAM`.
+const TERMS: [&str; 8] = [
+    "alacritty",
+    "contour",
+    "foot",
+    "foot-extra",
+    "rio",
+    "wezterm",
+    "xterm-ghostty",
+    "xterm-kitty",
+];
+const PROGRAMS: [&str; 6] = [
+    "WezTerm",
+    "contour",
+    "ghostty",
+    "iTerm.app",
+    "mintty",
+    "rio",
+];
+
 /// What may be used on a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Look {
@@ -34,6 +54,12 @@ pub enum Glyph {
     /// Between a hook's place and what it printed.
     Bar,
     Dot,
+    /// What is not shown.
+    More,
+    /// A node that is not heard.
+    Silent,
+    /// Before a line that belongs to the one above.
+    None,
 }
 
 impl Look {
@@ -62,6 +88,22 @@ impl Look {
             color,
             unicode: locale.contains("utf-8") || locale.contains("utf8"),
         }
+    }
+
+    /// Whether a terminal with these surroundings is known to hold a frame back until it is whole (mode 2026).
+    ///
+    /// Others pass the mode over, but an old one that does not know how to would print it.
+    pub fn synchronizes(environment: &Environment) -> bool {
+        let is = |name, known: &[&str]| {
+            let value = environment.variable(name);
+            value.is_some_and(|value| known.contains(&value))
+        };
+        // A multiplexer answers for itself, whatever the terminal around it is.
+        let is_inside = ["TMUX", "STY", "ZELLIJ"];
+        let is_inside = is_inside
+            .iter()
+            .any(|name| environment.variable(name).is_some());
+        !is_inside && (is("TERM", &TERMS) || is("TERM_PROGRAM", &PROGRAMS))
     }
 
     /// `text` in a colour, when there are colours.
@@ -93,6 +135,10 @@ impl Look {
             (Glyph::Bar, true) => "│",
             (Glyph::Bar, false) => "|",
             (Glyph::Dot, false) => ",",
+            (Glyph::More, true) => "…",
+            (Glyph::More, false) => "..",
+            (Glyph::Silent, _) => "?",
+            (Glyph::None, _) => " ",
         }
     }
 
@@ -158,6 +204,24 @@ mod tests {
         check(None, &[("TERM", "dumb")], true, false);
         check(Some("always"), &[("NO_COLOR", "1")], false, true);
         check(Some("never"), &[("FORCE_COLOR", "1")], true, false);
+    }
+
+    #[test]
+    fn only_known_terminals_get_whole_frames() {
+        let check = |pairs: &[(&str, &str)], expect| {
+            assert_eq!(Look::synchronizes(&environment(pairs)), expect, "{pairs:?}");
+        };
+        check(&[], false);
+        check(&[("TERM", "xterm-256color")], false);
+        check(&[("TERM", "xterm-kitty")], true);
+        check(
+            &[("TERM", "xterm-256color"), ("TERM_PROGRAM", "iTerm.app")],
+            true,
+        );
+        check(
+            &[("TERM_PROGRAM", "iTerm.app"), ("TMUX", "/tmp/tmux,1,0")],
+            false,
+        );
     }
 
     #[test]

@@ -1,27 +1,27 @@
 //! A line per change, for pipes, logs and CI: `+12.3s web-1 Install: done (8ms)`.
 //!
 //! No frames, no carriage returns, no escapes unless colours were asked for. A step gets one line, at its end; one that
-//! did not apply gets none; in a large rollout only failures of steps are told (R7). Counting comes with each gear.
+//! did not apply gets none; in a large rollout only failures of steps are told (R7). Counting comes with each gear. What
+//! is worth a line, `event` says.
 
 use crate::api::upshift::OperationPhase;
 use crate::api::upshift::RolloutPhase;
 use crate::api::upshift::StepPhase;
 use crate::base::text;
+use crate::cli::progress::estimate;
 use crate::cli::progress::event::Event;
 use crate::cli::progress::event::What;
 use crate::cli::progress::look::Color;
 use crate::cli::progress::look::Glyph;
 use crate::cli::progress::look::Look;
 
-/// In rollouts with more gears than this, a step that went well is not worth a line.
-const MANY_GEARS: u32 = 20;
-
 /// The line for an event, with its stamp, if it is worth one.
 pub fn line(event: &Event, total: u32, look: Look) -> Option<String> {
     let seconds = event.moment.at.as_millis() / 100;
     let stamp = format!("+{}.{}s", seconds / 10, seconds % 10);
     let stamp = look.paint(Color::Dim, &stamp);
-    told(event, total, look).map(|words| format!("{stamp} {words}"))
+    let words = event.what.is_told(total).then(|| told(event, look))?;
+    Some(format!("{stamp} {words}"))
 }
 
 /// What a hook printed, after its place: `web-1 │ ApplicationStart │ listening`.
@@ -30,39 +30,54 @@ pub fn output(label: &str, step: &str, text: &str, look: Look) -> String {
     format!("{label} {bar} {step} {bar} {text}")
 }
 
-fn told(event: &Event, total: u32, look: Look) -> Option<String> {
+fn told(event: &Event, look: Look) -> String {
+    let name = &event.rollout;
     match &event.what {
-        What::Rollout { .. } => Some(rollout(event, look)),
+        What::Rollout { .. } => rollout(event, look),
+        What::Note {
+            reason, message, ..
+        } => format!(
+            "{name} {}",
+            because(reason, message).trim_start_matches(": ")
+        ),
         What::Gear { .. } => gear(&event.what, look),
-        What::Step { .. } => step(&event.what, total, look),
-        What::Line { place, step, text } => Some(output(place.label(), step, text, look)),
+        What::Step { .. } => step(&event.what, look),
+        What::Progress {
+            place,
+            step,
+            message,
+        } => format!("{} {step}: {message}", place.label()),
+        What::Line { place, step, text } => output(place.label(), step, text, look),
         What::Waiting {
             silent,
             done,
             total,
             causes,
-        } => Some(format!(
-            "{} still waiting {}: {done}/{total} done; {}",
-            event.rollout,
-            text::elapsed(*silent),
-            causes.join("; ")
-        )),
-        What::Lost { why } => Some(format!(
-            "{} no answer from the server ({why}); the work goes on there, trying again",
-            event.rollout
-        )),
-        What::Restored { after } => Some(format!(
-            "{} the server answers again after {}",
-            event.rollout,
+        } => {
+            let left = event.left;
+            let left = left.map_or_else(String::new, |left| {
+                format!("; ~{} left", estimate::words(left))
+            });
+            format!(
+                "{name} still waiting {}: {done}/{total} done{left}; {}",
+                text::elapsed(*silent),
+                causes.join("; ")
+            )
+        }
+        What::Lost { why } => format!(
+            "{name} no answer from the server ({why}); the work goes on there, trying again"
+        ),
+        What::Restored { after } => format!(
+            "{name} the server answers again after {}",
             text::elapsed(*after)
-        )),
+        ),
     }
 }
 
 fn rollout(event: &Event, look: Look) -> String {
     let What::Rollout {
         phase,
-        revision,
+        about,
         reason,
         message,
         gears,
@@ -70,6 +85,7 @@ fn rollout(event: &Event, look: Look) -> String {
     else {
         return String::new();
     };
+    let revision = &about.revision;
     let color = match phase {
         RolloutPhase::Succeeded => Color::Good,
         RolloutPhase::Pending | RolloutPhase::Running | RolloutPhase::Paused => Color::Busy,
@@ -89,7 +105,7 @@ fn rollout(event: &Event, look: Look) -> String {
     format!("{} {word}{about}", event.rollout)
 }
 
-fn gear(what: &What, look: Look) -> Option<String> {
+fn gear(what: &What, look: Look) -> String {
     let What::Gear {
         place,
         phase,
@@ -99,12 +115,13 @@ fn gear(what: &What, look: Look) -> Option<String> {
         took,
         ended,
         total,
+        ..
     } = what
     else {
-        return None;
+        return String::new();
     };
     let (word, color) = match (phase, back) {
-        (OperationPhase::Pending | OperationPhase::Running, _) => return None,
+        (OperationPhase::Pending | OperationPhase::Running, _) => ("begun", Color::Busy),
         (OperationPhase::Paused, _) => ("paused", Color::Busy),
         (OperationPhase::Succeeded, false) => ("done", Color::Good),
         (OperationPhase::Succeeded, true) => ("back at the revision before", Color::Good),
@@ -113,24 +130,20 @@ fn gear(what: &What, look: Look) -> Option<String> {
         (OperationPhase::Aborted, _) => ("aborted", Color::Bad),
     };
     let took = took.map_or_else(String::new, |took| format!(" ({})", text::elapsed(took)));
-    if place.node.is_empty() {
-        // Not one of several: the whole says the same.
-        return None;
-    }
     let count = if phase.is_final() {
         format!(" [{ended}/{total}]")
     } else {
         String::new()
     };
-    Some(format!(
+    format!(
         "{} {}{took}{}{count}",
         place.label(),
         look.paint(color, word),
         in_a_word(reason, message)
-    ))
+    )
 }
 
-fn step(what: &What, total: u32, look: Look) -> Option<String> {
+fn step(what: &What, look: Look) -> String {
     let What::Step {
         place,
         step,
@@ -141,21 +154,20 @@ fn step(what: &What, total: u32, look: Look) -> Option<String> {
         took,
     } = what
     else {
-        return None;
+        return String::new();
     };
     let took = took.map_or_else(String::new, |took| format!(" ({})", text::elapsed(took)));
     let ending = match phase {
-        StepPhase::Done if total > MANY_GEARS => return None,
         StepPhase::Done => format!("done{took}{}", because("", message)),
-        StepPhase::Skipped if reason == "OnRequest" => "skipped on request".to_owned(),
-        StepPhase::Waiting | StepPhase::Running | StepPhase::Skipped => return None,
+        StepPhase::Skipped => "skipped on request".to_owned(),
+        StepPhase::Waiting | StepPhase::Running => format!("begun{}", because("", message)),
         StepPhase::Failed => {
             let code = exit_code.map_or_else(String::new, |code| format!(" with exit code {code}"));
             let failed = look.paint(Color::Bad, "FAILED");
             format!("{failed}{code}{took}{}", because(reason, message))
         }
     };
-    Some(format!("{} {step}: {ending}", place.label()))
+    format!("{} {step}: {ending}", place.label())
 }
 
 /// `: REASON`; the message was told by the step, or is told at the end.

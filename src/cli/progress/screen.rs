@@ -1,22 +1,21 @@
 //! Where progress is written: the live frame on a terminal, lines on stderr, NDJSON on stdout, or nowhere.
 //!
-//! indicatif draws the live frame through a terminal of ours that collects each frame into one write. The cursor is never
-//! hidden, so nothing but the frame has to be taken back: on every way out, a panic included, it is cleared. Lines on
-//! stderr that nobody reads any more are dropped and the work is still followed to its end; NDJSON that nobody reads ends
-//! the command.
+//! The live frame is one write, at most ten times a second and only when it changed. The cursor is never hidden and rests
+//! below the frame, so nothing but the frame has to be taken back (R6): on every way out it is cleared. Lines on stderr
+//! that nobody reads any more are dropped and the work is still followed to its end; NDJSON that nobody reads ends the
+//! command.
+//!
+//! # Decided
+//!
+//! The frame is drawn here and not by indicatif: it fills lines up to the margin, cannot be told that the screen is not
+//! what it was (a stopped job that goes on, a window that became narrower), and its hundred lines of adapter were longer
+//! than these.
 
-use std::fmt;
+use std::fmt::Write;
 use std::io;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::PoisonError;
 use std::time::Duration;
 
-use indicatif::ProgressBar;
-use indicatif::ProgressDrawTarget;
-use indicatif::ProgressStyle;
-use indicatif::TermLike;
+use unicode_width::UnicodeWidthStr;
 
 use crate::base::streams::Streams;
 use crate::cli::progress::event::Event;
@@ -30,8 +29,8 @@ use crate::cli::progress::state::State;
 use crate::cli::progress::tty;
 use crate::cli::progress::tty::Size;
 
-/// Frames a second, at most.
-const RATE: u8 = 10;
+/// The shortest time between two frames (R4).
+const PAUSE: Duration = Duration::from_millis(100);
 /// Nothing is drawn for work that ends sooner.
 const FIRST_LINE: Duration = Duration::from_millis(100);
 /// Work that takes longer gets its whole frame.
@@ -53,9 +52,11 @@ enum Kind {
 
 impl Screen {
     /// The renderer of a mode; NDJSON's first line is there already.
-    pub fn open(mode: Mode, look: Look, streams: Streams) -> Screen {
+    ///
+    /// A terminal that is `synchronized` shows a frame when it is whole.
+    pub fn open(mode: Mode, look: Look, streams: Streams, synchronized: bool) -> Screen {
         let kind = match mode {
-            Mode::Tty => Kind::Live(Live::new(&streams)),
+            Mode::Tty => Kind::Live(Live::new(&streams, synchronized)),
             Mode::Plain => Kind::Plain(Mux::default()),
             Mode::Json => Kind::Json,
             Mode::Quiet => Kind::Quiet,
@@ -75,13 +76,20 @@ impl Screen {
             Kind::Json => return self.write_json(events),
             Kind::Plain(mux) => plain_lines(mux, events, state, look, at),
             Kind::Live(live) => {
-                live.print(&live_lines(events, state, look));
+                live.print(live_lines(events, state, look));
                 live.draw(state, look, at);
                 return Ok(());
             }
         };
         self.say(&lines);
         Ok(())
+    }
+
+    /// Something else was written to the terminal: what is there now stays, and a new frame comes below it.
+    pub fn forget(&mut self) {
+        if let Kind::Live(live) = &mut self.kind {
+            live.forget();
+        }
     }
 
     fn write_json(&self, events: &[Event]) -> io::Result<()> {
@@ -160,64 +168,151 @@ fn live_lines(events: &[Event], state: &State, look: Look) -> Vec<String> {
 
 /// The frame on a terminal.
 struct Live {
-    bar: ProgressBar,
-    terminal: Terminal,
-    shown: String,
+    streams: Streams,
+    synchronized: bool,
+    /// The lines that are on the screen, above the cursor.
+    shown: Vec<String>,
+    /// How wide each is, and how wide the screen was.
+    widths: Vec<usize>,
+    columns: usize,
+    /// Lines that are to scroll by with the next frame.
+    passing: Vec<String>,
+    drawn: Option<Duration>,
 }
 
 impl Live {
-    fn new(streams: &Streams) -> Live {
-        let terminal = Terminal {
-            streams: streams.clone(),
-            frame: Arc::default(),
-        };
-        let target = ProgressDrawTarget::term_like_with_hz(Box::new(terminal.clone()), RATE);
-        let bar = ProgressBar::with_draw_target(None, target);
-        bar.set_style(
-            ProgressStyle::with_template("{msg}").expect("the template has one known field"),
-        );
+    fn new(streams: &Streams, synchronized: bool) -> Live {
         Live {
-            bar,
-            terminal,
-            shown: String::new(),
+            streams: streams.clone(),
+            synchronized,
+            shown: Vec::new(),
+            widths: Vec::new(),
+            columns: 0,
+            passing: Vec::new(),
+            drawn: None,
         }
     }
 
-    fn print(&self, lines: &[String]) {
-        if !lines.is_empty() {
-            self.bar.println(lines.join("\n"));
-        }
+    fn print(&mut self, lines: Vec<String>) {
+        self.passing.extend(lines);
     }
 
     fn draw(&mut self, state: &State, look: Look, at: Duration) {
-        if at < FIRST_LINE {
+        let is_early = at < FIRST_LINE && self.passing.is_empty();
+        let is_fresh = self.drawn.is_some_and(|drawn| at < drawn + PAUSE);
+        if is_early || is_fresh {
             return;
         }
-        let mut lines = tty::frame(state, look, size(), at);
+        let size = size_of(&self.streams);
+        let mut frame = tty::frame(state, look, size, at);
         if at < FIRST_FRAME {
-            lines.truncate(1);
+            frame.truncate(1);
         }
-        let frame = lines.join("\n");
-        if frame != self.shown {
-            self.bar.set_message(frame.clone());
-            self.shown = frame;
+        if frame == self.shown && self.passing.is_empty() && size.columns == self.columns {
+            return;
+        }
+        self.write(frame, size.columns);
+        self.drawn = Some(at);
+    }
+
+    /// One write: what scrolls by in the place of the old frame, and the new one below it.
+    fn write(&mut self, frame: Vec<String>, columns: usize) {
+        let mut text = String::new();
+        if self.synchronized {
+            text.push_str("\u{1b}[?2026h");
+        }
+        text.push_str(&self.back(columns));
+        if !self.passing.is_empty() {
+            // Such a line may be wider than the screen: what it goes over must be empty.
+            text.push_str("\u{1b}[J");
+        }
+        for line in self.passing.drain(..) {
+            text.push_str(&line);
+            text.push_str("\r\n");
+        }
+        for line in &frame {
+            text.push_str(line);
+            text.push_str("\u{1b}[K\r\n");
+        }
+        if frame.len() < self.shown.len() || columns != self.columns {
+            text.push_str("\u{1b}[J");
+        }
+        if self.synchronized {
+            text.push_str("\u{1b}[?2026l");
+        }
+        // A terminal that went away takes nothing with it: the work is still followed.
+        let _ = self.streams.err(format_args!("{text}"));
+        self.widths = frame.iter().map(|line| width(line)).collect();
+        self.shown = frame;
+        self.columns = columns;
+    }
+
+    /// To the first row of the frame that is there; a window that became narrower has broken its lines.
+    fn back(&self, columns: usize) -> String {
+        let columns = columns.max(1);
+        let rows: usize = self
+            .widths
+            .iter()
+            .map(|width| width.div_ceil(columns).max(1))
+            .sum();
+        match rows {
+            0 => String::new(),
+            rows => format!("\u{1b}[{rows}A\r"),
         }
     }
 
-    fn clear(&self) {
-        self.bar.finish_and_clear();
-        self.terminal.end_line();
+    fn forget(&mut self) {
+        self.shown.clear();
+        self.widths.clear();
+        self.drawn = None;
+    }
+
+    /// Takes the frame away; what was to scroll by is left.
+    fn clear(&mut self) {
+        let mut text = self.back(size_of(&self.streams).columns);
+        if !text.is_empty() {
+            text.push_str("\u{1b}[J");
+        }
+        for line in self.passing.drain(..) {
+            let _ = write!(text, "{line}\r\n");
+        }
+        self.forget();
+        if !text.is_empty() {
+            let _ = self.streams.err(format_args!("{text}"));
+        }
     }
 }
 
 impl Drop for Live {
     fn drop(&mut self) {
-        self.clear();
         if std::thread::panicking() {
-            // indicatif draws nothing then; what comes next at least starts on a line of its own, in no colour.
-            let _ = self.terminal.streams.err(format_args!("\u{1b}[0m\r\n"));
+            // What the panic said stands below the frame: it stays, and what comes next has no colour.
+            let _ = self.streams.err(format_args!("\u{1b}[0m"));
+        } else {
+            self.clear();
         }
     }
+}
+
+/// How wide a line is without its colours.
+fn width(line: &str) -> usize {
+    let mut width = 0;
+    let mut parts = line.split("\u{1b}[");
+    width += parts.next().unwrap_or_default().width();
+    for part in parts {
+        width += part.split_once('m').map_or(0, |(_, text)| text.width());
+    }
+    width
+}
+
+fn size_of(streams: &Streams) -> Size {
+    streams
+        .size()
+        .filter(|size| size.rows > 0 && size.columns > 0)
+        .map_or(Size::USUAL, |size| Size {
+            columns: usize::from(size.columns),
+            rows: usize::from(size.rows),
+        })
 }
 
 /// How large the screen is now.
@@ -231,153 +326,94 @@ pub fn size() -> Size {
         })
 }
 
-/// A terminal that gets each frame in one write.
-///
-/// indicatif fills every line with spaces up to the margin and lets the terminal wrap. That leaves debris when the window
-/// becomes narrower and spaces in what is copied, so the filling becomes "clear to the end of the line", and the wrap a
-/// line end before whatever comes next.
-#[derive(Clone)]
-struct Terminal {
-    streams: Streams,
-    frame: Arc<Mutex<Frame>>,
-}
-
-#[derive(Default)]
-struct Frame {
-    text: String,
-    /// The cursor stands behind a finished line.
-    at_margin: bool,
-}
-
-impl Terminal {
-    fn frame(&self) -> MutexGuard<'_, Frame> {
-        self.frame.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn turn(&self, count: usize, direction: char) {
-        if count > 0 {
-            let mut frame = self.frame();
-            frame.at_margin = false;
-            for part in ["\u{1b}[", &count.to_string()] {
-                frame.text.push_str(part);
-            }
-            frame.text.push(direction);
-        }
-    }
-
-    /// Leaves a line that scrolled by for good.
-    fn end_line(&self) {
-        let left = std::mem::take(&mut self.frame().at_margin);
-        if left {
-            let _ = self.streams.err(format_args!("\r\n"));
-        }
-    }
-}
-
-impl fmt::Debug for Terminal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Terminal")
-    }
-}
-
-impl TermLike for Terminal {
-    fn width(&self) -> u16 {
-        u16::try_from(size().columns).unwrap_or(u16::MAX)
-    }
-
-    fn height(&self) -> u16 {
-        u16::try_from(size().rows).unwrap_or(u16::MAX)
-    }
-
-    fn move_cursor_up(&self, count: usize) -> io::Result<()> {
-        self.turn(count, 'A');
-        Ok(())
-    }
-
-    fn move_cursor_down(&self, count: usize) -> io::Result<()> {
-        self.turn(count, 'B');
-        Ok(())
-    }
-
-    fn move_cursor_right(&self, count: usize) -> io::Result<()> {
-        self.turn(count, 'C');
-        Ok(())
-    }
-
-    fn move_cursor_left(&self, count: usize) -> io::Result<()> {
-        self.turn(count, 'D');
-        Ok(())
-    }
-
-    fn write_line(&self, text: &str) -> io::Result<()> {
-        self.write_str(text)?;
-        self.write_str("\r\n")
-    }
-
-    fn write_str(&self, text: &str) -> io::Result<()> {
-        let mut frame = self.frame();
-        if text.starts_with('\r') {
-            frame.at_margin = false;
-            frame.text.push_str(text);
-        } else if text.trim().is_empty() {
-            frame.at_margin = true;
-            frame.text.push_str("\u{1b}[K");
-        } else {
-            if std::mem::take(&mut frame.at_margin) {
-                frame.text.push_str("\r\n");
-            }
-            frame.text.push_str(text);
-        }
-        Ok(())
-    }
-
-    fn clear_line(&self) -> io::Result<()> {
-        self.write_str("\r\u{1b}[2K")
-    }
-
-    fn flush(&self) -> io::Result<()> {
-        let text = std::mem::take(&mut self.frame().text);
-        if !text.is_empty() {
-            // A terminal that went away takes nothing with it: the work is still followed.
-            let _ = self.streams.err(format_args!("{text}"));
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::upshift::Rollout;
+    use crate::base::streams;
+    use crate::cli::progress::state::Logs;
+
+    fn live(synchronized: bool) -> (Live, crate::base::streams::Captured) {
+        let (streams, captured) = Streams::captured();
+        let size = streams::Size {
+            columns: 80,
+            rows: 24,
+        };
+        (
+            Live::new(&streams.with_terminal(size), synchronized),
+            captured,
+        )
+    }
+
+    fn milliseconds(at: u64) -> Duration {
+        Duration::from_millis(at)
+    }
 
     #[test]
     fn a_frame_is_one_write_and_is_taken_back_on_every_way_out() {
-        let (streams, captured) = Streams::captured();
-        let mut live = Live::new(&streams);
-        let state = State::new(
-            crate::api::upshift::Rollout::default(),
-            crate::cli::progress::state::Logs::All,
-        );
-        live.draw(&state, Look::BARE, Duration::from_millis(50));
+        let (mut live, captured) = live(false);
+        let state = State::new(Rollout::default(), Logs::All);
+        live.draw(&state, Look::BARE, milliseconds(50));
         assert_eq!(captured.err(), "", "too early to draw anything");
-        live.draw(&state, Look::BARE, Duration::from_secs(1));
-        assert!(captured.err().contains("Deploying"), "{:?}", captured.err());
-        live.print(&["a line".to_owned()]);
-        live.clear();
+        live.draw(&state, Look::BARE, milliseconds(1000));
+        let first = captured.err();
+        assert!(first.starts_with("Deploying"), "{first:?}");
+        assert_eq!(first.matches("\r\n").count(), 2, "{first:?}");
+        live.print(vec!["a line".to_owned()]);
+        live.draw(&state, Look::BARE, milliseconds(1050));
+        assert_eq!(captured.err(), first, "at most ten frames a second");
+        live.draw(&state, Look::BARE, milliseconds(1100));
+        let second = captured.err()[first.len()..].to_owned();
+        let expect = "\u{1b}[2A\r\u{1b}[Ja line\r\nDeploying";
+        assert!(second.starts_with(expect), "{second:?}");
+        live.print(vec!["the last".to_owned()]);
+        drop(live);
+        let last = captured.err()[first.len() + second.len()..].to_owned();
+        assert_eq!(last, "\u{1b}[2A\r\u{1b}[Jthe last\r\n");
+    }
+
+    #[test]
+    fn a_frame_is_held_together_where_the_terminal_can() {
+        let (mut live, captured) = live(true);
+        let state = State::new(Rollout::default(), Logs::All);
+        live.draw(&state, Look::BARE, milliseconds(1000));
         let text = captured.err();
-        assert!(text.ends_with("\u{1b}[2K\u{1b}[1A"), "{text:?}");
-        assert!(text.contains("a line\u{1b}[K\r\nDeploying"), "{text:?}");
-        assert!(!text.contains("      \r"), "{text:?}");
+        assert!(text.starts_with("\u{1b}[?2026hDeploying"), "{text:?}");
+        assert!(text.ends_with("\u{1b}[?2026l"), "{text:?}");
+    }
+
+    #[test]
+    fn what_was_stopped_and_goes_on_gets_a_new_frame() {
+        let (mut live, captured) = live(false);
+        let state = State::new(Rollout::default(), Logs::All);
+        live.draw(&state, Look::BARE, milliseconds(1000));
+        let before = captured.err().len();
+        live.forget();
+        live.draw(&state, Look::BARE, milliseconds(1010));
+        let text = captured.err()[before..].to_owned();
+        assert!(text.starts_with("Deploying"), "{text:?}");
+    }
+
+    #[test]
+    fn a_narrower_window_has_broken_the_frame_s_lines() {
+        let (mut live, _) = live(false);
+        live.write(
+            vec!["x".repeat(70), "\u{1b}[31m✗\u{1b}[0m y".to_owned()],
+            80,
+        );
+        assert_eq!(live.back(80), "\u{1b}[2A\r");
+        assert_eq!(live.back(30), "\u{1b}[4A\r");
+        assert_eq!(live.back(2), "\u{1b}[37A\r");
     }
 
     #[test]
     fn a_panic_leaves_the_terminal_in_order() {
-        let (streams, captured) = Streams::captured();
-        let live = Live::new(&streams);
+        let (live, captured) = live(false);
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || {
             let _live = live;
             std::panic::resume_unwind(Box::new("a bug"));
         }));
         assert!(result.is_err());
-        assert_eq!(captured.err(), "\u{1b}[0m\r\n");
+        assert_eq!(captured.err(), "\u{1b}[0m");
     }
 }

@@ -4,10 +4,14 @@
 //! still on the way is shown as ended only after it.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::collections::HashMap;
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::api::duration::Span;
 use crate::api::upshift::Action;
+use crate::api::upshift::Desired;
 use crate::api::upshift::Operation;
 use crate::api::upshift::OperationPhase;
 use crate::api::upshift::Rollout;
@@ -15,8 +19,13 @@ use crate::api::upshift::RolloutPhase;
 use crate::api::upshift::StepPhase;
 use crate::api::upshift::StepStatus;
 use crate::base::text;
+use crate::cli::progress::event::About;
+use crate::cli::progress::event::MANY_GEARS;
 use crate::cli::progress::event::Place;
 use crate::cli::progress::outcome;
+use crate::cli::progress::tally::Entry;
+use crate::cli::progress::tally::Standing;
+use crate::cli::progress::tally::Tally;
 
 /// Lines of a step's output that are kept for the case that it fails (R10).
 pub const KEPT_LINES: usize = 50;
@@ -26,7 +35,12 @@ const NAMED_CAUSES: usize = 3;
 /// Whose output is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Logs {
+    /// For programs: everything.
+    Everything,
+    /// For people: everything while there are few gears, then only what failed.
     All,
+    /// For a screen: of many gears also the last line of some that are at work.
+    LastLines,
     /// For renderers that show only failures.
     OfFailures,
 }
@@ -49,9 +63,23 @@ pub struct State {
     pub gears: BTreeMap<String, Gear>,
     /// Since when, and why, the server does not answer.
     pub lost: Option<(Duration, String)>,
-    /// The usual time of a run like this one, when there were enough of them.
+    /// What it does once, beside the gears' own steps.
+    pub once: Vec<Step>,
+    /// The gears by how they stand.
+    pub tally: Tally,
+    /// The usual time of one gear in runs like this one, when there were enough of them.
     pub usual: Option<Duration>,
     pub logs: Logs,
+    /// When a gear came to its end the last time.
+    pub(super) last_end: Duration,
+    /// The gear of each operation.
+    pub(super) operations: HashMap<String, String>,
+    /// Steps whose output is awaited.
+    pub(super) open: BTreeSet<Wanted>,
+    /// Nodes that the rollout waits for because they are silent.
+    pub(super) silent: BTreeSet<String>,
+    /// What the rollout says of itself, and since when.
+    pub(super) note: (Duration, String),
     pub(super) shown: Option<(RolloutPhase, u32)>,
     pub(super) gone: bool,
     pub(super) complete: bool,
@@ -74,6 +102,10 @@ pub struct Gear {
     pub place: Place,
     /// In the order they were made.
     pub runs: Vec<Run>,
+    /// How it is counted.
+    pub(super) counted: Option<Entry>,
+    /// When its progress was told last.
+    pub(super) told: Option<Duration>,
 }
 
 /// One Operation.
@@ -87,6 +119,8 @@ pub struct Run {
     pub is_stale: bool,
     /// When it was first seen running.
     pub began: Option<Duration>,
+    /// When its end was shown.
+    pub ended: Option<Duration>,
 }
 
 /// One step of a run.
@@ -98,6 +132,8 @@ pub struct Step {
     pub began: Option<Duration>,
     pub took: Option<Duration>,
     pub tail: VecDeque<String>,
+    /// How far it said to be the last time that was told.
+    pub(super) said: String,
     /// Lines that wait for those of an earlier step.
     pub(super) untold: Vec<String>,
     pub(super) log: Log,
@@ -132,8 +168,15 @@ impl State {
             rollout,
             gears: BTreeMap::new(),
             lost: None,
+            once: Vec::new(),
+            tally: Tally::default(),
             usual: None,
             logs,
+            last_end: Duration::ZERO,
+            operations: HashMap::new(),
+            open: BTreeSet::new(),
+            silent: BTreeSet::new(),
+            note: (Duration::ZERO, String::new()),
             shown: None,
             gone: false,
             complete: false,
@@ -166,15 +209,7 @@ impl State {
 
     /// Whether the end has been shown.
     pub fn is_finished(&self) -> bool {
-        self.complete && self.open_logs() == 0
-    }
-
-    /// Steps whose output is still awaited.
-    pub(super) fn open_logs(&self) -> usize {
-        self.runs()
-            .flat_map(|(_, run)| &run.steps)
-            .filter(|step| step.log == Log::Open)
-            .count()
+        self.complete && self.open.is_empty()
     }
 
     /// Every run of every gear.
@@ -190,20 +225,76 @@ impl State {
         self.rollout.status.gears.total.max(seen)
     }
 
-    /// How many gears have a last run that ended in that phase.
-    pub fn ended(&self, phase: OperationPhase) -> u32 {
-        let count = self
-            .gears
-            .values()
-            .filter(|gear| gear.phase() == phase)
-            .count();
-        u32::try_from(count).unwrap_or(u32::MAX)
+    /// Whether each gear's steps and output are no news any more.
+    pub fn is_many(&self) -> bool {
+        self.total() > MANY_GEARS
     }
 
     /// How many gears are done, whatever became of them.
     pub fn all_ended(&self) -> u32 {
-        let ended = |gear: &&Gear| gear.phase().is_final();
-        u32::try_from(self.gears.values().filter(ended).count()).unwrap_or(u32::MAX)
+        self.tally.finals()
+    }
+
+    /// How many gears cannot be reached: those that the controller counts, or at least those known by name.
+    pub fn unreachable(&self) -> u32 {
+        let known = self.tally.count(Standing::Unreachable);
+        self.rollout.status.gears.unreachable.max(known)
+    }
+
+    /// How many gears have not begun and are not known to be out of reach.
+    pub fn waiting(&self) -> u32 {
+        let begun = [
+            Standing::InFlight,
+            Standing::Paused,
+            Standing::Done,
+            Standing::Failed,
+            Standing::Aborted,
+        ];
+        let begun: u32 = begun.into_iter().map(|one| self.tally.count(one)).sum();
+        self.total().saturating_sub(begun + self.unreachable())
+    }
+
+    /// The gears that stand so, those first that do so longest.
+    pub fn gears_that(&self, standing: Standing) -> impl Iterator<Item = &Gear> {
+        self.tally
+            .gears(standing)
+            .filter_map(|gear| self.gears.get(gear))
+    }
+
+    /// How long it usually takes from here; none when that is not known or over.
+    pub fn left(&self, at: Duration) -> Option<Duration> {
+        let rest = self.total().saturating_sub(self.all_ended());
+        let is_told = self.shown.is_some_and(|(phase, _)| phase.is_final());
+        if self.rollout.status.phase == RolloutPhase::Paused || is_told {
+            return None;
+        }
+        let rest = self.usual?.checked_mul(rest)?;
+        rest.checked_sub(at.saturating_sub(self.last_end))
+            .filter(|left| !left.is_zero())
+    }
+
+    /// What the rollout says of itself, with what is left of a time that it names.
+    pub fn message(&self, at: Duration) -> String {
+        let (since, message) = &self.note;
+        counted_down(message, at.saturating_sub(*since))
+    }
+
+    /// What the rollout is.
+    pub(super) fn about(&self) -> About {
+        let (metadata, spec) = (&self.rollout.metadata, &self.rollout.spec);
+        let status = &self.rollout.status;
+        About {
+            namespace: metadata.namespace.clone(),
+            application: spec.application.clone(),
+            number: spec.number,
+            action: spec.action,
+            revision: spec.revision.clone(),
+            previous: status.previous_revision.clone(),
+            attempt: status.attempt,
+            wanted: spec.attempt,
+            color: status.color.clone(),
+            usual: self.usual,
+        }
     }
 
     /// The runs that failed, gear by gear.
@@ -228,26 +319,27 @@ impl State {
             let silent = text::elapsed(at.saturating_sub(*since));
             causes.push(format!("no answer from the server for {silent} ({why})"));
         }
-        if self.rollout.status.phase == RolloutPhase::Paused {
+        if self.rollout.status.phase == RolloutPhase::Paused && self.note.1.is_empty() {
             let application = &self.rollout.spec.application;
             causes.push(format!(
                 "paused (resume: upshift rollout resume app/{application})"
             ));
         }
-        let mut gears: Vec<String> = self
-            .gears
-            .values()
-            .filter_map(|gear| gear.cause(at))
-            .collect();
-        let more = gears.len().saturating_sub(NAMED_CAUSES);
-        gears.truncate(NAMED_CAUSES);
-        causes.extend(gears);
-        if more > 0 {
-            causes.push(format!("+{more} more"));
+        if !self.note.1.is_empty() && self.lost.is_none() {
+            causes.push(self.message(at));
         }
-        let unreachable = self.rollout.status.gears.unreachable;
-        if unreachable > 0 {
-            causes.push(format!("{unreachable} on unreachable nodes"));
+        let once = self.once.iter().find(|step| step.is_running());
+        causes.extend(once.map(|step| step.cause(at)));
+        let standings = [Standing::InFlight, Standing::Paused, Standing::Waiting];
+        let at_work = standings.iter().flat_map(|one| self.gears_that(*one));
+        causes.extend(at_work.filter_map(|gear| gear.cause(at)).take(NAMED_CAUSES));
+        let all: u32 = standings.iter().map(|one| self.tally.count(*one)).sum();
+        let named = u32::try_from(NAMED_CAUSES).unwrap_or(u32::MAX);
+        if all > named {
+            causes.push(format!("+{} more", all - named));
+        }
+        if self.unreachable() > 0 {
+            causes.push(format!("{} on unreachable nodes", self.unreachable()));
         }
         if causes.is_empty() {
             causes.push(self.idle_cause());
@@ -274,6 +366,53 @@ impl Gear {
         }
     }
 
+    /// How it stands now.
+    pub fn standing(&self) -> Standing {
+        self.counted
+            .as_ref()
+            .map_or(Standing::Waiting, |entry| entry.standing)
+    }
+
+    /// The same, from what was shown of it.
+    pub(super) fn entry(
+        &self,
+        rollout: &Rollout,
+        silent: &BTreeSet<String>,
+        now: Duration,
+    ) -> Entry {
+        let phase = self.phase();
+        let run = self.runs.last();
+        let given_up = run.is_none_or(|run| run.operation.spec.desired == Desired::Abort)
+            && rollout.spec.desired != Desired::Abort;
+        let standing = match phase {
+            OperationPhase::Succeeded => Standing::Done,
+            OperationPhase::Failed => Standing::Failed,
+            OperationPhase::Aborted if !given_up => Standing::Aborted,
+            OperationPhase::Pending if run.is_some_and(|run| run.is_stale) => Standing::Waiting,
+            _ if given_up || silent.contains(&self.place.node) => Standing::Unreachable,
+            OperationPhase::Running => Standing::InFlight,
+            OperationPhase::Paused => Standing::Paused,
+            OperationPhase::Pending | OperationPhase::Aborted => Standing::Waiting,
+        };
+        let seen = match standing {
+            Standing::InFlight => run.and_then(|run| run.began),
+            _ => run.and_then(|run| run.ended),
+        };
+        let since = match &self.counted {
+            Some(known) if known.standing == standing => known.since,
+            _ => seen.unwrap_or(now),
+        };
+        let took = run
+            .and_then(Run::took)
+            .filter(|_| standing == Standing::Done);
+        Entry {
+            standing,
+            since,
+            is_final: phase.is_final(),
+            took,
+        }
+    }
+
     /// What this gear is waiting for; none when it is at its end.
     fn cause(&self, at: Duration) -> Option<String> {
         let run = self.runs.last()?;
@@ -286,16 +425,7 @@ impl Gear {
             OperationPhase::Paused => Some(format!("{place}: paused")),
             phase if phase.is_final() => None,
             _ => Some(match run.current_step() {
-                Some(step) => {
-                    let since = step
-                        .began
-                        .map_or(Duration::ZERO, |began| at.saturating_sub(began));
-                    let why = match step.status.message.as_str() {
-                        "" => String::new(),
-                        message => format!(" ({message})"),
-                    };
-                    format!("{place}: {} {}{why}", step.name, text::elapsed(since))
-                }
+                Some(step) => format!("{place}: {}", step.cause(at)),
                 None => format!("{place}: between steps"),
             }),
         }
@@ -321,28 +451,80 @@ impl Run {
             .find(|step| step.shown == StepPhase::Running)
     }
 
-    /// How long all its steps took, by the node's clock; none before it ended.
+    /// How long all its steps took, by the node's clock where it says; none before it ended.
     pub fn took(&self) -> Option<Duration> {
         if !self.operation.status.phase.is_final() {
             return None;
         }
-        let times = self
-            .steps
-            .iter()
-            .filter_map(|step| step.status.milliseconds);
         // Of steps that nobody performs as such, nobody says how long they took.
-        let total = times.reduce(|sum, one| sum + one)?;
-        Some(Duration::from_millis(total))
+        let is_said = |step: &Step| step.status.milliseconds.is_some();
+        let is_known = self.steps.iter().any(is_said);
+        is_known.then(|| self.steps.iter().filter_map(|step| step.took).sum())
     }
 }
 
-impl Place {
-    /// How people name it: by its node.
-    pub fn label(&self) -> &str {
-        if self.node.is_empty() {
-            &self.gear
-        } else {
-            &self.node
-        }
+impl Step {
+    /// Whether it goes on.
+    pub fn is_running(&self) -> bool {
+        self.shown == StepPhase::Running
+    }
+
+    /// For how long it has been going on.
+    pub fn since(&self, at: Duration) -> Duration {
+        self.began
+            .map_or(Duration::ZERO, |began| at.saturating_sub(began))
+    }
+
+    /// That this is waited for, for how long, and why.
+    fn cause(&self, at: Duration) -> String {
+        let why = match self.status.message.as_str() {
+            "" => String::new(),
+            message => format!(" ({message})"),
+        };
+        format!("{} {}{why}", self.name, text::elapsed(self.since(at)))
+    }
+}
+
+/// What stands before a time that is left.
+const COUNTED: &str = "goes on in ";
+
+/// A message whose `goes on in 10m` says how much of it is left.
+fn counted_down(message: &str, passed: Duration) -> String {
+    let Some((before, rest)) = message.split_once(COUNTED) else {
+        return message.to_owned();
+    };
+    let end = rest.find([',', ' ', ';', ')']).unwrap_or(rest.len());
+    let (time, after) = rest.split_at(end);
+    let Ok(span) = time.parse::<Span>() else {
+        return message.to_owned();
+    };
+    let left = text::span(span.0.saturating_sub(passed));
+    format!("{before}{COUNTED}{left}{after}")
+}
+
+/// A message without the time that it counts down, for comparing.
+pub(super) fn uncounted(message: &str) -> &str {
+    message.find(COUNTED).map_or(message, |at| &message[..at])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_that_is_named_is_counted_down() {
+        let check = |message: &str, seconds, expect: &str| {
+            assert_eq!(counted_down(message, Duration::from_secs(seconds)), expect);
+        };
+        let canary = "canary web-1 is up: goes on in 10m, or with 'upshift promote shop'";
+        check(
+            canary,
+            70,
+            "canary web-1 is up: goes on in 8m50s, or with 'upshift promote shop'",
+        );
+        check("goes on in 5s", 9, "goes on in 0s");
+        check("goes on in a while", 9, "goes on in a while");
+        check("waits", 9, "waits");
+        assert_eq!(uncounted(canary), "canary web-1 is up: ");
     }
 }

@@ -15,23 +15,34 @@ use crate::api::upshift::Action;
 use crate::api::upshift::OperationPhase;
 use crate::api::upshift::RolloutPhase;
 use crate::base::text;
+use crate::cli::Context;
 use crate::cli::Exit;
 use crate::cli::progress::application;
 use crate::cli::progress::look::Color;
 use crate::cli::progress::look::Glyph;
 use crate::cli::progress::look::Look;
+use crate::cli::progress::mode::Mode;
+use crate::cli::progress::names::Names;
 use crate::cli::progress::outcome::Outcome;
+use crate::cli::progress::screen;
 use crate::cli::progress::state::Failed;
 use crate::cli::progress::state::Gear;
 use crate::cli::progress::state::Run;
 use crate::cli::progress::state::State;
 use crate::cli::progress::state::Story;
+use crate::cli::progress::tally;
+use crate::cli::progress::tally::Standing;
 use crate::cli::progress::tty;
 
 /// Failed gears whose output is repeated; the table names the others.
 const REPLAYED: usize = 3;
 /// Gears that went well are only counted when there are more in all.
 const MANY_GEARS: usize = 20;
+
+/// Columns for the names of gears that went well.
+const COLLAPSED: usize = 40;
+/// Why a gear has no part in it.
+const SILENT: &str = "its node is silent; it catches up";
 
 /// How much to say, and where.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +58,20 @@ pub struct Wanted {
     pub program: &'static str,
 }
 
+impl Wanted {
+    /// What a mode wants on the terminal of a command, if it has one.
+    pub fn of(context: &Context, look: Look, mode: Mode) -> Wanted {
+        let columns = u16::try_from(screen::size().columns).unwrap_or(u16::MAX);
+        Wanted {
+            look,
+            replay: if mode == Mode::Tty { 10 } else { 50 },
+            columns: context.streams.err_is_terminal.then_some(columns),
+            steps: mode == Mode::Tty,
+            program: context.name(),
+        }
+    }
+}
+
 /// Everything that is said once a rollout ended.
 pub fn lines(state: &State, outcome: &Outcome, took: Duration, wanted: Wanted) -> Vec<String> {
     let mut lines = Vec::new();
@@ -54,8 +79,13 @@ pub fn lines(state: &State, outcome: &Outcome, took: Duration, wanted: Wanted) -
     for failed in failures.iter().take(REPLAYED) {
         lines.extend(replay(state, failed, wanted));
     }
+    if failures.len() > REPLAYED {
+        let more = failures.len() - REPLAYED;
+        lines.push(format!("{more} more failed; the table names them"));
+    }
     if state.story == Story::Rollout && !state.gears.is_empty() {
         lines.extend(table(state, wanted.columns).lines().map(str::to_owned));
+        lines.extend(totals(state));
     }
     if state.story == Story::Application && wanted.steps {
         let columns = usize::from(wanted.columns.unwrap_or(u16::MAX));
@@ -150,50 +180,105 @@ pub fn in_namespace(state: &State) -> String {
 
 fn table(state: &State, columns: Option<u16>) -> String {
     let mut table = plain_table(["GEAR", "NODE", "RESULT", "TIME", "REASON"], columns);
-    let collapsed = state.gears.len() > MANY_GEARS;
-    let mut times = Vec::new();
+    let is_collapsed = state.gears.len() > MANY_GEARS;
+    let (mut back, mut back_times) = (Names::default(), Vec::new());
+    let mut waiting = 0;
     for gear in state.gears.values() {
         let took = gear.runs.last().and_then(Run::took);
-        if collapsed && gear.phase() == OperationPhase::Succeeded {
-            times.extend(took);
-            continue;
+        let took = took.filter(|_| gear.standing() != Standing::Unreachable);
+        match gear.standing() {
+            Standing::Done if is_collapsed => {
+                if is_back(gear, state) {
+                    back.insert(gear.place.label());
+                    back_times.extend(took);
+                }
+            }
+            Standing::Waiting if is_collapsed => waiting += 1,
+            _ => {
+                table.add_row([
+                    gear.place.gear.clone(),
+                    gear.place.node.clone(),
+                    result_word(gear, state),
+                    took.map_or_else(String::new, text::elapsed),
+                    gear_reason(gear),
+                ]);
+            }
         }
-        table.add_row([
-            gear.place.gear.clone(),
-            gear.place.node.clone(),
-            result_word(gear, state),
-            took.map_or_else(String::new, text::elapsed),
-            gear_reason(gear),
-        ]);
     }
-    if !times.is_empty() {
-        let count = format!("({} more)", times.len());
-        let time =
-            tty::median(times).map_or_else(String::new, |time| format!("~{}", text::elapsed(time)));
-        table.add_row([
-            count,
-            String::new(),
-            "Succeeded".to_owned(),
-            time,
-            String::new(),
-        ]);
+    let nameless = state.unreachable() as usize - state.tally.unreachable().len();
+    if nameless > 0 {
+        let count = format!("({})", text::count(nameless, "more gear"));
+        table.add_row([count.as_str(), "", "Unreachable", "", SILENT]);
+    }
+    if is_collapsed {
+        let mut done = state.tally.done().clone();
+        back.each_name(|name| done.remove(name));
+        let median = if back.is_empty() {
+            state.tally.median()
+        } else {
+            None
+        };
+        for (names, word, median) in [
+            (&done, "Succeeded", median),
+            (&back, "RolledBack", tally::median(back_times)),
+        ] {
+            if !names.is_empty() {
+                let count = format!("({})", text::count(names.len(), "gear"));
+                let median =
+                    median.map_or_else(String::new, |time| format!("~{}", text::elapsed(time)));
+                let names = names.show(COLLAPSED, "..");
+                table.add_row([count, names, word.to_owned(), median, String::new()]);
+            }
+        }
+        if waiting > 0 {
+            let count = format!("({})", text::count(waiting, "gear"));
+            table.add_row([count.as_str(), "", "NotBegun", "", ""]);
+        }
     }
     trimmed(&table)
 }
 
+/// `45 done, 3 failed, 2 unreachable of 50`, when there is more than one to count.
+fn totals(state: &State) -> Option<String> {
+    let tally = &state.tally;
+    let counts = [
+        (tally.count(Standing::Done), "done"),
+        (tally.count(Standing::Failed), "failed"),
+        (tally.count(Standing::Aborted), "cancelled"),
+        (state.unreachable(), "unreachable"),
+        (
+            tally.count(Standing::InFlight) + tally.count(Standing::Paused),
+            "unfinished",
+        ),
+        (state.waiting(), "not begun"),
+    ];
+    let words: Vec<String> = counts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| format!("{count} {word}"))
+        .collect();
+    let total = text::count(state.total() as usize, "gear");
+    (state.total() > 1 && !words.is_empty()).then(|| format!("{} of {total}", words.join(", ")))
+}
+
+fn is_back(gear: &Gear, state: &State) -> bool {
+    let run = gear.runs.last();
+    run.is_some_and(|run| run.is_return(&state.rollout))
+}
+
 fn result_word(gear: &Gear, state: &State) -> String {
-    let back = gear
-        .runs
-        .last()
-        .is_some_and(|run| run.is_return(&state.rollout));
-    match (gear.phase(), back) {
-        (OperationPhase::Succeeded, true) => "RolledBack".to_owned(),
-        (phase, _) => format!("{phase:?}"),
+    match (gear.standing(), is_back(gear, state)) {
+        (Standing::Unreachable, _) => "Unreachable".to_owned(),
+        (Standing::Done, true) => "RolledBack".to_owned(),
+        _ => format!("{:?}", gear.phase()),
     }
 }
 
 /// Why it failed; for a gear that is back, why the first run did.
 fn gear_reason(gear: &Gear) -> String {
+    if gear.standing() == Standing::Unreachable {
+        return SILENT.to_owned();
+    }
     let told = gear
         .runs
         .iter()

@@ -25,28 +25,30 @@ use crate::cli::progress::plain;
 use crate::cli::progress::state::Logs;
 use crate::cli::progress::state::State;
 use crate::cli::progress::summary;
+use crate::cli::progress::tally::Standing;
 use crate::cli::progress::tty;
 use crate::cli::progress::tty::Size;
 use crate::plan::rolling;
 
-const LOOK: Look = Look {
+pub(super) const LOOK: Look = Look {
     color: false,
     unicode: true,
 };
 
-fn moment(milliseconds: u64) -> Moment {
+pub(super) fn moment(milliseconds: u64) -> Moment {
     Moment {
         at: Duration::from_millis(milliseconds),
         time: Timestamp::from_second(1_800_000_000),
     }
 }
 
-fn rollout(phase: RolloutPhase, total: u32) -> Rollout {
+pub(super) fn rollout(phase: RolloutPhase, total: u32) -> Rollout {
     let mut rollout = Rollout::default();
     rollout.metadata.name = "shop-2".to_owned();
     rollout.metadata.namespace = "default".to_owned();
     rollout.spec.application = "shop".to_owned();
     rollout.spec.revision = "shop-2".to_owned();
+    rollout.spec.number = 2;
     rollout.spec.attempt = 1;
     rollout.status.phase = phase;
     rollout.status.attempt = 1;
@@ -56,7 +58,7 @@ fn rollout(phase: RolloutPhase, total: u32) -> Rollout {
 }
 
 /// An operation whose first steps are done and whose next is in `phase`.
-fn operation(node: &str, done: usize, phase: StepPhase) -> Operation {
+pub(super) fn operation(node: &str, done: usize, phase: StepPhase) -> Operation {
     let mut operation = Operation::default();
     operation.metadata.name = format!("shop-2-shop-{node}-1");
     operation.spec.gear = format!("shop-{node}");
@@ -101,7 +103,7 @@ fn operation(node: &str, done: usize, phase: StepPhase) -> Operation {
 }
 
 /// Feeds changes at their times, and answers every wish for output with an immediate end unless `held`.
-fn feed(state: &mut State, at: u64, change: Change) -> Vec<Event> {
+pub(super) fn feed(state: &mut State, at: u64, change: Change) -> Vec<Event> {
     let mut events = state.apply(change, moment(at));
     for wanted in state.take_wanted() {
         if state_is_running(state, &wanted.step) {
@@ -123,7 +125,7 @@ fn state_is_running(state: &State, step: &str) -> bool {
     })
 }
 
-fn boxed(operation: Operation) -> Change {
+pub(super) fn boxed(operation: Operation) -> Change {
     Change::Operation(Box::new(operation))
 }
 
@@ -167,7 +169,7 @@ fn failing() -> (State, Vec<Event>) {
     (state, events)
 }
 
-fn plain_text(state: &State, events: &[Event], look: Look) -> String {
+pub(super) fn plain_text(state: &State, events: &[Event], look: Look) -> String {
     let lines: Vec<String> = events
         .iter()
         .filter_map(|event| plain::line(event, state.total(), look))
@@ -302,14 +304,14 @@ fn ndjson_numbers_every_event_and_ends_with_the_result() {
         .unwrap();
     insta::assert_snapshot!(json::line(failed), @r#"{"at_ms":3010,"dur_ms":2100,"exit":3,"host":"localhost","object":"shop-localhost","op":"shop-2","phase":"Failed","reason":"HookFailed","seq":16,"step":"ValidateService","ts":"2027-01-15T08:00:00Z","type":"step"}"#);
     let outcome = Outcome::of(&state.rollout).unwrap();
-    insta::assert_snapshot!(json::result(&state, &outcome, Duration::from_millis(3020)), @r#"{"action":"Deploy","application":"shop","dur_ms":3020,"exit":1,"failed":1,"gears":[{"dur_ms":2300,"host":"localhost","object":"shop-localhost","phase":"Failed","reason":"HookFailed"}],"ok":0,"op":"shop-2","phase":"Failed","reason":"HookFailed","revision":"shop-2","total":1,"type":"result"}"#);
+    insta::assert_snapshot!(json::result(&state, &outcome, Duration::from_millis(3020)), @r#"{"action":"Deploy","application":"shop","dur_ms":3020,"exit":1,"failed":1,"gears":[{"dur_ms":2300,"host":"localhost","object":"shop-localhost","phase":"Failed","reason":"HookFailed"}],"ok":0,"op":"shop-2","phase":"Failed","reason":"HookFailed","revision":"shop-2","total":1,"type":"result","unreachable":0}"#);
     insta::assert_snapshot!(json::stopped(Exit::Unreachable, "Unreachable", "no server"), @r#"{"exit":7,"msg":"no server","reason":"Unreachable","type":"result"}"#);
 }
 
 /// Ten gears in every condition.
 fn fleet() -> State {
     let mut state = State::new(rollout(RolloutPhase::Running, 12), Logs::All);
-    state.usual = Some(Duration::from_secs(100));
+    state.usual = Some(Duration::from_secs(20));
     for node in 1..=6 {
         let _ = feed(
             &mut state,
@@ -341,7 +343,7 @@ fn fleet() -> State {
     state
 }
 
-fn frame(state: &State, columns: usize, rows: usize, at: u64, look: Look) -> String {
+pub(super) fn frame(state: &State, columns: usize, rows: usize, at: u64, look: Look) -> String {
     let size = Size { columns, rows };
     let lines = tty::frame(state, look, size, Duration::from_millis(at));
     assert!(
@@ -358,41 +360,41 @@ fn frame(state: &State, columns: usize, rows: usize, at: u64, look: Look) -> Str
 fn frames_fit_their_screens() {
     let state = fleet();
     insta::assert_snapshot!(frame(&state, 20, 5, 62_000, LOOK), @r"
-    Deploying shop-2  …
-      ✗ web-9        I…
-      · +4 more
+    shop #2 7/12 · 1 f…
+      ✗ web-9 Install …
+      ▸ web-7 Applicat…
     ");
     insta::assert_snapshot!(frame(&state, 40, 10, 62_000, LOOK), @r"
-    Deploying shop-2  7/12 gears · 2 in fl…
-      ✓ 6 done: web-1, web-2, web-3, … (me…
-      ✗ web-9        Install            Ho…
-      ▸ web-7        ApplicationStart   4.…
-      ▸ web-8        AfterInstall       2.…
-      · 3 waiting
+    shop #2 7/12 · 1 failed           1m02s
+      ✗ web-9 Install HookFailed
+      ✓ web-1..web-6 (6 collapsed, median …
+      ▸ web-7 ApplicationStart 4.0s
+      ▸ web-8 AfterInstall 2.0s    npm run…
+      … +3 hosts waiting
     ");
     insta::assert_snapshot!(frame(&state, 80, 24, 62_000, LOOK), @r"
-    Deploying shop-2  7/12 gears · 2 in flight · 1 failed          1m02s  ~38s left
-      ✓ 6 done: web-1, web-2, web-3, … (median 240ms)
+    Deploying shop #2  7/12 hosts · 2 in flight · 1 failed       1m02s  ~1m40s left
       ✗ web-9        Install            HookFailed
+      ✓ web-1..web-6 (6 collapsed, median 240ms)
       ▸ web-7        ApplicationStart   4.0s
       ▸ web-8        AfterInstall       2.0s    npm run migrate 滚动部署 滚动部署 …
-      · 3 waiting
+      … +3 hosts waiting
     ");
     insta::assert_snapshot!(frame(&state, 300, 100, 62_000, LOOK), @r"
-    Deploying shop-2  7/12 gears · 2 in flight · 1 failed                                                                                                                                                                                                                                      1m02s  ~38s left
-      ✓ 6 done: web-1, web-2, web-3, … (median 240ms)
+    Deploying shop #2  7/12 hosts · 2 in flight · 1 failed                                                                                                                                                                                                                                   1m02s  ~1m40s left
       ✗ web-9        Install            HookFailed
+      ✓ web-1..web-6 (6 collapsed, median 240ms)
       ▸ web-7        ApplicationStart   4.0s
       ▸ web-8        AfterInstall       2.0s    npm run migrate 滚动部署 滚动部署 滚动部署 滚动部署 滚动部署 滚动部署
-      · 3 waiting
+      … +3 hosts waiting
     ");
     insta::assert_snapshot!(frame(&state, 80, 24, 62_000, Look::BARE), @r"
-    Deploying shop-2  7/12 gears , 2 in flight , 1 failed          1m02s  ~38s left
-      ok   6 done: web-1, web-2, web-3, .. (median 240ms)
+    Deploying shop #2  7/12 hosts , 2 in flight , 1 failed       1m02s  ~1m40s left
       FAIL web-9        Install            HookFailed
+      ok   web-1..web-6 (6 collapsed, median 240ms)
       >    web-7        ApplicationStart   4.0s
       >    web-8        AfterInstall       2.0s    npm run migrate 滚动部署 滚动..
-      ..   3 waiting
+      ..   +3 hosts waiting
     ");
     for columns in 2..90 {
         for rows in 1..30 {
@@ -416,7 +418,7 @@ fn a_single_gear_shows_its_steps() {
         line("ApplicationStart", "listening on 127.0.0.1:8080"),
     );
     insta::assert_snapshot!(frame(&state, 80, 24, 4200, LOOK), @r"
-    Deploying shop-2  0/1 gears · 1 in flight · 0 failed                       4.2s
+    Deploying shop #2  0/1 hosts · 1 in flight · 0 failed                      4.2s
       ✓ DownloadBundle     40ms
       - ApplicationStop    nothing was installed
       ✓ BeforeInstall      40ms
@@ -433,7 +435,7 @@ fn a_single_gear_shows_its_steps() {
         },
     );
     insta::assert_snapshot!(frame(&state, 80, 24, 7000, LOOK), @r"
-    Deploying shop-2  0/1 gears · 1 in flight · 0 failed                       7.0s
+    Deploying shop #2  0/1 hosts · 1 in flight · 0 failed                      7.0s
       ✗ no answer from the server for 2.0s (connection refused); the work goes on …
     ");
 }
@@ -509,7 +511,7 @@ fn an_earlier_attempt_is_known_but_no_news() {
     "shop-2-shop-localhost-2".clone_into(&mut second.metadata.name);
     let news = feed(&mut state, 20, boxed(second));
     assert!(!news.is_empty());
-    assert_eq!(state.ended(OperationPhase::Succeeded), 1);
+    assert_eq!(state.tally.count(Standing::Done), 1);
 }
 
 #[test]

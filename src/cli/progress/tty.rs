@@ -9,17 +9,20 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::api::upshift::Action;
 use crate::api::upshift::OperationPhase;
+use crate::api::upshift::RolloutPhase;
 use crate::api::upshift::StepPhase;
 use crate::base::text;
+use crate::cli::progress::estimate;
+use crate::cli::progress::fleet;
 use crate::cli::progress::look::Color;
 use crate::cli::progress::look::Glyph;
 use crate::cli::progress::look::Look;
 use crate::cli::progress::look::pad;
-use crate::cli::progress::state::Gear;
-use crate::cli::progress::state::Run;
 use crate::cli::progress::state::State;
 use crate::cli::progress::state::Step;
 use crate::cli::progress::state::Story;
+use crate::cli::progress::tally::Standing;
+use crate::plan::step;
 
 /// Columns and rows of a terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,45 +59,80 @@ pub fn frame(state: &State, look: Look, size: Size, at: Duration) -> Vec<String>
     let body = match (&state.lost, state.gears.len()) {
         (Some((since, why)), _) => {
             let silent = text::elapsed(at.saturating_sub(*since));
-            vec![Row::new(
-                Glyph::Bad,
-                format!("no answer from the server for {silent} ({why}); the work goes on there"),
-            )]
+            let said =
+                format!("no answer from the server for {silent} ({why}); the work goes on there");
+            vec![Row::new(Glyph::Bad, said)]
         }
         (None, 0) => vec![Row::new(Glyph::Waiting, state.causes(at).join("; "))],
-        (None, 1) if state.total() == 1 => one_gear(state, at),
-        (None, _) => many_gears(state, look, at),
+        (None, 1) if state.total() == 1 => shorten(one_gear(state, at), room),
+        (None, _) => fleet::rows(
+            state,
+            look,
+            fleet::Room {
+                rows: room,
+                columns,
+            },
+            at,
+        ),
     };
-    let shown = shorten(body, room);
-    rows.extend(shown.iter().map(|row| row.draw(look, columns)));
+    let shown = body.iter().take(room);
+    rows.extend(shown.map(|row| row.draw(look, columns)));
     rows
 }
 
+/// The first of these that fits: whole sentences, then fewer words, then numbers alone.
 fn header(state: &State, look: Look, columns: usize, at: Duration) -> String {
-    let verb = match state.rollout.spec.action {
+    let time = text::elapsed(at);
+    let left = state.left(at);
+    let left = left.map(|left| format!("{time}  ~{} left", estimate::words(left)));
+    let (long, short) = match state.story {
+        Story::Application => {
+            let words = application_header(state);
+            (words.clone(), words)
+        }
+        Story::Rollout => rollout_header(state, look),
+    };
+    let left = left.as_deref().unwrap_or(&time);
+    let tries = [(&long, left), (&long, &time), (&short, &time), (&short, "")];
+    for (words, right) in tries {
+        let gap = if right.is_empty() { 0 } else { 2 };
+        if words.width() + gap + right.width() <= columns {
+            return match right {
+                "" => words.clone(),
+                right => format!("{}{right}", pad(words, columns - right.width())),
+            };
+        }
+    }
+    look.fit(&short, columns)
+}
+
+fn rollout_header(state: &State, look: Look) -> (String, String) {
+    let spec = &state.rollout.spec;
+    let verb = match spec.action {
         Action::Deploy => "Deploying",
-        Action::Rollback => "Rolling back to",
+        Action::Rollback => "Rolling back",
     };
-    let failed = state.ended(OperationPhase::Failed);
-    let running = state.ended(OperationPhase::Running);
     let dot = look.glyph(Glyph::Dot);
-    let left = match state.story {
-        Story::Application => application_header(state),
-        Story::Rollout => format!(
-            "{verb} {}  {}/{} gears {dot} {running} in flight {dot} {failed} failed",
-            state.rollout.spec.revision,
-            state.all_ended(),
-            state.total(),
-        ),
+    let how = match state.rollout.status.phase {
+        RolloutPhase::Paused => " (paused)",
+        RolloutPhase::Running if !state.rollout.status.reason.is_empty() => " (failing)",
+        _ => "",
     };
-    let mut right = text::elapsed(at);
-    if let Some(rest) = state.usual.and_then(|usual| usual.checked_sub(at)) {
-        right = format!("{right}  ~{} left", text::age(rest));
-    }
-    if left.width() + right.width() + 2 > columns {
-        return look.fit(&left, columns);
-    }
-    format!("{}{right}", pad(&left, columns - right.width()))
+    let (ended, total) = (state.all_ended(), state.total());
+    let failed = state.tally.count(Standing::Failed);
+    let silent = match state.unreachable() {
+        0 => String::new(),
+        silent => format!(" {dot} {silent} unreachable"),
+    };
+    let (name, number) = (&spec.application, spec.number);
+    let running = state.tally.count(Standing::InFlight);
+    let long = format!(
+        "{verb} {name} #{number}{how}  {ended}/{total} hosts {dot} {running} in flight {dot} {failed} failed{silent}"
+    );
+    (
+        long,
+        format!("{name} #{number} {ended}/{total} {dot} {failed} failed{silent}"),
+    )
 }
 
 fn application_header(state: &State) -> String {
@@ -114,7 +152,7 @@ pub(super) fn steps(state: &State, look: Look, columns: usize, at: Duration) -> 
 }
 
 /// One line below the header.
-struct Row {
+pub(super) struct Row {
     glyph: Glyph,
     text: String,
     /// Rows that say most are the last to go when there is no room.
@@ -122,7 +160,7 @@ struct Row {
 }
 
 impl Row {
-    fn new(glyph: Glyph, text: impl AsRef<str>) -> Row {
+    pub(super) fn new(glyph: Glyph, text: impl AsRef<str>) -> Row {
         let text = text.as_ref().trim_end().to_owned();
         let weight = match glyph {
             Glyph::Bad => 3,
@@ -195,11 +233,23 @@ fn one_gear(state: &State, at: Duration) -> Vec<Row> {
     }
     let longest = run.steps.iter().map(|step| step.name.len()).max();
     let width = longest.unwrap_or_default().max(18);
-    let rows = run.steps.iter().map(|step| step_row(step, width, at));
-    rows.collect()
+    let once = state
+        .once
+        .iter()
+        .filter(|step| step.shown != StepPhase::Waiting);
+    let mut rows: Vec<Row> = run
+        .steps
+        .iter()
+        .chain(once)
+        .map(|step| step_row(step, width, at))
+        .collect();
+    if !state.message(at).is_empty() && state.story == Story::Rollout {
+        rows.push(Row::new(Glyph::Waiting, state.message(at)));
+    }
+    rows
 }
 
-fn step_row(step: &Step, width: usize, at: Duration) -> Row {
+pub(super) fn step_row(step: &Step, width: usize, at: Duration) -> Row {
     let name = pad(&step.name, width);
     let took = step.took.map_or_else(String::new, text::elapsed);
     match step.shown {
@@ -220,20 +270,35 @@ fn step_row(step: &Step, width: usize, at: Duration) -> Row {
     }
 }
 
-fn running(step: &Step, at: Duration) -> String {
-    let since = step
-        .began
-        .map_or(Duration::ZERO, |began| at.saturating_sub(began));
+/// How long a step has been going on, and the last that is known of it.
+pub(super) fn running(step: &Step, at: Duration) -> String {
+    let since = step.since(at);
     let time = if since >= WORTH_TIMING {
         text::elapsed(since)
     } else {
         String::new()
     };
-    let message = Some(&step.status.message).filter(|message| !message.is_empty());
-    match step.tail.back().or(message) {
-        Some(line) => format!("{}  {line}", pad(&time, 6)),
-        None => time,
-    }
+    let message = step.status.message.as_str();
+    let said = match (step.tail.back(), message) {
+        (Some(line), _) => line.clone(),
+        (None, "") => return time,
+        (None, message) if step.name == step::BLOCK_TRAFFIC.name => format!("drain: {message}"),
+        (None, message) => message.to_owned(),
+    };
+    let part = match part(step) {
+        Some((now, all)) => format!("{now}/{all} "),
+        None => String::new(),
+    };
+    format!("{}  {part}{said}", pad(&time, 6))
+}
+
+/// Which of a step's several scripts runs.
+fn part(step: &Step) -> Option<(usize, usize)> {
+    let items = &step.status.items;
+    let now = items
+        .iter()
+        .position(|item| item.phase == StepPhase::Running)?;
+    (items.len() > 1).then_some((now + 1, items.len()))
 }
 
 /// Why a step had nothing to do, in words.
@@ -247,75 +312,4 @@ fn skipped(reason: &str) -> &str {
         "NothingWanted" => "nothing is wanted here",
         reason => reason,
     }
-}
-
-/// Finished gears in one row, a row for each at work or failed, the rest counted.
-fn many_gears(state: &State, look: Look, at: Duration) -> Vec<Row> {
-    let in_phase = |phase| {
-        state
-            .gears
-            .values()
-            .filter(move |gear: &&Gear| gear.phase() == phase)
-    };
-    let mut rows = Vec::new();
-    let done: Vec<&Gear> = in_phase(OperationPhase::Succeeded).collect();
-    if !done.is_empty() {
-        let names: Vec<&str> = done.iter().take(3).map(|gear| gear.place.label()).collect();
-        let more = if look.unicode { ", …" } else { ", .." };
-        let more = if done.len() > 3 { more } else { "" };
-        let times = done
-            .iter()
-            .filter_map(|gear| gear.runs.last()?.took())
-            .collect();
-        let usual = median(times).map_or_else(String::new, |time| {
-            format!(" (median {})", text::elapsed(time))
-        });
-        let count = done.len();
-        rows.push(Row::new(
-            Glyph::Good,
-            format!("{count} done: {}{more}{usual}", names.join(", ")),
-        ));
-    }
-    rows.extend(in_phase(OperationPhase::Failed).map(|gear| gear_row(gear, Glyph::Bad, at)));
-    rows.extend(in_phase(OperationPhase::Aborted).map(|gear| gear_row(gear, Glyph::Bad, at)));
-    rows.extend(in_phase(OperationPhase::Running).map(|gear| gear_row(gear, Glyph::Busy, at)));
-    rows.extend(in_phase(OperationPhase::Paused).map(|gear| gear_row(gear, Glyph::Waiting, at)));
-    let seen_working = state
-        .gears
-        .values()
-        .filter(|gear| gear.phase() != OperationPhase::Pending);
-    let waiting = (state.total() as usize).saturating_sub(seen_working.count());
-    if waiting > 0 {
-        rows.push(Row::new(Glyph::Waiting, format!("{waiting} waiting")));
-    }
-    rows
-}
-
-fn gear_row(gear: &Gear, glyph: Glyph, at: Duration) -> Row {
-    let label = pad(gear.place.label(), 12);
-    let words = match gear.runs.last() {
-        Some(run) if run.shown.is_final() => ending(run),
-        Some(run) => match run.current_step() {
-            Some(step) => format!("{} {}", pad(&step.name, 18), running(step, at)),
-            None => String::new(),
-        },
-        None => String::new(),
-    };
-    Row::new(glyph, format!("{label} {words}"))
-}
-
-fn ending(run: &Run) -> String {
-    let failed = run
-        .steps
-        .iter()
-        .find(|step| step.shown == StepPhase::Failed);
-    let step = failed.map_or("", |step| step.name.as_str());
-    let status = &run.operation.status;
-    format!("{} {} {}", pad(step, 18), status.reason, status.message)
-}
-
-/// The middle one.
-pub fn median(mut times: Vec<Duration>) -> Option<Duration> {
-    times.sort_unstable();
-    times.get(times.len() / 2).copied()
 }

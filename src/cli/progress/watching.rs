@@ -14,6 +14,8 @@ use tokio::sync::mpsc;
 
 use crate::api::kinds;
 use crate::api::meta::Typed;
+use crate::api::upshift::Gear;
+use crate::api::upshift::LABEL_APPLICATION;
 use crate::api::upshift::LABEL_ROLLOUT;
 use crate::api::upshift::Operation;
 use crate::api::upshift::Rollout;
@@ -24,8 +26,11 @@ use crate::base::streams::Streams;
 use crate::cli::Context;
 use crate::cli::context::Purpose;
 use crate::cli::progress::application::Watched;
+use crate::cli::progress::event::Place;
 use crate::cli::progress::fold::Change;
 use crate::cli::progress::lines::Lines;
+use crate::cli::progress::state::State;
+use crate::cli::progress::state::Story;
 use crate::cli::progress::state::Wanted;
 use crate::client;
 use crate::client::Client;
@@ -168,6 +173,39 @@ impl Listener {
             }
             Subject::Application(watched) => Ok(vec![watched.operation()]),
         }
+    }
+
+    /// The gears that a rollout passed over, by name; none when it cannot be told which those are.
+    pub async fn passed_over(&self, state: &State) -> Result<Vec<Place>, client::Error> {
+        let known = state.tally.unreachable().len();
+        let missing = (state.unreachable() as usize).saturating_sub(known);
+        if missing == 0 || state.story != Story::Rollout {
+            return Ok(Vec::new());
+        }
+        let application = &state.rollout.spec.application;
+        let options = ListOptions::labelled(format!("{LABEL_APPLICATION}={application}"));
+        let gears = self
+            .line
+            .client()
+            .list::<Gear>(&self.namespace, &options)
+            .await?;
+        let color = &state.rollout.status.color;
+        let places: Vec<Place> = gears
+            .items
+            .into_iter()
+            .filter(|gear| !state.gears.contains_key(&gear.metadata.name))
+            .filter(|gear| color.is_empty() || gear.spec.color == *color)
+            .filter(|gear| !gear.metadata.is_deleting())
+            .map(|gear| Place {
+                gear: gear.metadata.name,
+                node: gear.spec.node,
+            })
+            .collect();
+        Ok(if places.len() == missing {
+            places
+        } else {
+            Vec::new()
+        })
     }
 
     /// Where the output of a step is; none when there is none.

@@ -4,6 +4,7 @@
 
 mod config;
 mod history;
+mod replay;
 mod steer;
 
 use crate::api::meta::Key;
@@ -42,6 +43,7 @@ enum Command {
     Resume(steer::Args),
     Cancel(steer::Args),
     Retry(steer::RetryArgs),
+    Replay(replay::ReplayArgs),
     Latest(config::LatestArgs),
     Undo(config::UndoArgs),
 }
@@ -83,6 +85,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
         Command::Resume(args) => steer::resume(&args, context).await,
         Command::Cancel(args) => steer::cancel(&args, context).await,
         Command::Retry(args) => steer::retry(&args, context).await,
+        Command::Replay(args) => replay::run(&args, context).await,
         Command::Latest(args) => config::latest(&args, context).await,
         Command::Undo(args) => config::undo(&args, context).await,
     }
