@@ -478,6 +478,7 @@ set edit:completion:arg-completer[upshift] = {|@words|
             cand resume 'Change what is wanted of the rollout under way'
             cand cancel 'Change what is wanted of the rollout under way'
             cand retry 'Try the gears again that failed in the last rollout, and follow it'
+            cand replay 'Tell a past rollout again, with its steps, its output and its exit code'
             cand latest 'Start a new rollout of a deployment config with its latest images'
             cand undo 'Bring back an earlier version of a deployment config'
         }
@@ -624,6 +625,38 @@ set edit:completion:arg-completer[upshift] = {|@words|
             cand -o 'Print the rollout instead: json, yaml, name, jsonpath=TEMPLATE'
             cand --output 'Print the rollout instead: json, yaml, name, jsonpath=TEMPLATE'
             cand --follow 'Whether to follow the rollout to its end'
+            cand --progress 'How progress is shown: auto, tty, plain, json (NDJSON on stdout) or quiet; also `$UPSHIFT_PROGRESS`'
+            cand --color 'Whether to use colours: auto, always or never'
+            cand --timeout 'Stop watching after this time (90s, 10m, 1h30m), with exit code 4; the work goes on'
+            cand -n 'The project of this call, instead of the current one'
+            cand --namespace 'The project of this call, instead of the current one'
+            cand --data-dir 'The folder of the embedded server'
+            cand -s 'The address of the API server'
+            cand --server 'The address of the API server'
+            cand --token 'Bearer token for the API server'
+            cand --kubeconfig 'The kubeconfig file to use'
+            cand --context 'The context of the kubeconfig to use'
+            cand --cluster 'The cluster of the kubeconfig to use'
+            cand --user 'The user of the kubeconfig to use'
+            cand --certificate-authority 'File with the authorities that may have signed the server''s certificate'
+            cand --client-certificate 'File with the client certificate'
+            cand --client-key 'File with the key of the client certificate'
+            cand --tls-server-name 'The name to expect in the server''s certificate'
+            cand --request-timeout 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever'
+            cand -v 'How much to tell about requests, 0 to 10'
+            cand --v 'How much to tell about requests, 0 to 10'
+            cand --loglevel 'How much to tell about requests, 0 to 10'
+            cand -q 'Say nothing unless something failed'
+            cand --quiet 'Say nothing unless something failed'
+            cand --local 'Use the embedded server of this machine, whatever the kubeconfig says'
+            cand --insecure-skip-tls-verify 'Do not check the server''s certificate; anybody can then read and change what is sent'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'upshift;rollout;replay'= {
+            cand --from 'Tell what was kept of --progress=json instead; - is standard input'
+            cand --revision 'The number of an application''s rollout, instead of the last'
+            cand --speed 'How fast: 1x, 10x, instant'
             cand --progress 'How progress is shown: auto, tty, plain, json (NDJSON on stdout) or quiet; also `$UPSHIFT_PROGRESS`'
             cand --color 'Whether to use colours: auto, always or never'
             cand --timeout 'Stop watching after this time (90s, 10m, 1h30m), with exit code 4; the work goes on'
@@ -1647,6 +1680,7 @@ set edit:completion:arg-completer[upshift] = {|@words|
             cand resume 'Change what is wanted of the rollout under way'
             cand cancel 'Change what is wanted of the rollout under way'
             cand retry 'Try the gears again that failed in the last rollout, and follow it'
+            cand replay 'Tell a past rollout again, with its steps, its output and its exit code'
             cand latest 'Start a new rollout of a deployment config with its latest images'
             cand undo 'Bring back an earlier version of a deployment config'
         }
@@ -1661,6 +1695,8 @@ set edit:completion:arg-completer[upshift] = {|@words|
         &'upshift;help;rollout;cancel'= {
         }
         &'upshift;help;rollout;retry'= {
+        }
+        &'upshift;help;rollout;replay'= {
         }
         &'upshift;help;rollout;latest'= {
         }

@@ -371,31 +371,32 @@ complete -c upshift -n "__fish_upshift_using_subcommand rollback" -s q -l quiet 
 complete -c upshift -n "__fish_upshift_using_subcommand rollback" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
 complete -c upshift -n "__fish_upshift_using_subcommand rollback" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
 complete -c upshift -n "__fish_upshift_using_subcommand rollback" -s h -l help -d 'Print help'
-complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry latest undo" -s n -l namespace -d 'The project of this call, instead of the current one' -r
-complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry latest undo" -l data-dir -d 'The folder of the embedded server' -r -F
-complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry latest undo" -s s -l server -d 'The address of the API server' -r
-complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry latest undo" -l token -d 'Bearer token for the API server' -r
-complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry latest undo" -l kubeconfig -d 'The kubeconfig file to use' -r -F
-complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry latest undo" -l context -d 'The context of the kubeconfig to use' -r
-complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry latest undo" -l cluster -d 'The cluster of the kubeconfig to use' -r
-complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry latest undo" -l user -d 'The user of the kubeconfig to use' -r
-complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry latest undo" -l certificate-authority -d 'File with the authorities that may have signed the server\'s certificate' -r -F
-complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry latest undo" -l client-certificate -d 'File with the client certificate' -r -F
-complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry latest undo" -l client-key -d 'File with the key of the client certificate' -r -F
-complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry latest undo" -l tls-server-name -d 'The name to expect in the server\'s certificate' -r
-complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry latest undo" -l request-timeout -d 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever' -r
-complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry latest undo" -s v -l v -l loglevel -d 'How much to tell about requests, 0 to 10' -r
-complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry latest undo" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
-complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry latest undo" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
-complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry latest undo" -s h -l help -d 'Print help'
-complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry latest undo" -f -a "status" -d 'Show how a rollout stands, and follow it to its end'
-complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry latest undo" -f -a "history" -d 'Show the rollouts of an application, oldest first'
-complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry latest undo" -f -a "pause" -d 'Change what is wanted of the rollout under way'
-complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry latest undo" -f -a "resume" -d 'Change what is wanted of the rollout under way'
-complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry latest undo" -f -a "cancel" -d 'Change what is wanted of the rollout under way'
-complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry latest undo" -f -a "retry" -d 'Try the gears again that failed in the last rollout, and follow it'
-complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry latest undo" -f -a "latest" -d 'Start a new rollout of a deployment config with its latest images'
-complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry latest undo" -f -a "undo" -d 'Bring back an earlier version of a deployment config'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry replay latest undo" -s n -l namespace -d 'The project of this call, instead of the current one' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry replay latest undo" -l data-dir -d 'The folder of the embedded server' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry replay latest undo" -s s -l server -d 'The address of the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry replay latest undo" -l token -d 'Bearer token for the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry replay latest undo" -l kubeconfig -d 'The kubeconfig file to use' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry replay latest undo" -l context -d 'The context of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry replay latest undo" -l cluster -d 'The cluster of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry replay latest undo" -l user -d 'The user of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry replay latest undo" -l certificate-authority -d 'File with the authorities that may have signed the server\'s certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry replay latest undo" -l client-certificate -d 'File with the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry replay latest undo" -l client-key -d 'File with the key of the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry replay latest undo" -l tls-server-name -d 'The name to expect in the server\'s certificate' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry replay latest undo" -l request-timeout -d 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry replay latest undo" -s v -l v -l loglevel -d 'How much to tell about requests, 0 to 10' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry replay latest undo" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry replay latest undo" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry replay latest undo" -s h -l help -d 'Print help'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry replay latest undo" -f -a "status" -d 'Show how a rollout stands, and follow it to its end'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry replay latest undo" -f -a "history" -d 'Show the rollouts of an application, oldest first'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry replay latest undo" -f -a "pause" -d 'Change what is wanted of the rollout under way'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry replay latest undo" -f -a "resume" -d 'Change what is wanted of the rollout under way'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry replay latest undo" -f -a "cancel" -d 'Change what is wanted of the rollout under way'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry replay latest undo" -f -a "retry" -d 'Try the gears again that failed in the last rollout, and follow it'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry replay latest undo" -f -a "replay" -d 'Tell a past rollout again, with its steps, its output and its exit code'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry replay latest undo" -f -a "latest" -d 'Start a new rollout of a deployment config with its latest images'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and not __fish_seen_subcommand_from status history pause resume cancel retry replay latest undo" -f -a "undo" -d 'Bring back an earlier version of a deployment config'
 complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from status" -s w -l watch -d 'Whether to follow it to its end' -r -f -a "true\t''
 false\t''"
 complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from status" -l revision -d 'The number of the rollout, instead of the last' -r
@@ -530,6 +531,36 @@ complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen
 complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from retry" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
 complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from retry" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
 complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from retry" -s h -l help -d 'Print help'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from replay" -l from -d 'Tell what was kept of --progress=json instead; - is standard input' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from replay" -l revision -d 'The number of an application\'s rollout, instead of the last' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from replay" -l speed -d 'How fast: 1x, 10x, instant' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from replay" -l progress -d 'How progress is shown: auto, tty, plain, json (NDJSON on stdout) or quiet; also `$UPSHIFT_PROGRESS`' -r -f -a "auto\t''
+tty\t''
+plain\t''
+json\t''
+quiet\t''"
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from replay" -l color -d 'Whether to use colours: auto, always or never' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from replay" -l timeout -d 'Stop watching after this time (90s, 10m, 1h30m), with exit code 4; the work goes on' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from replay" -s n -l namespace -d 'The project of this call, instead of the current one' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from replay" -l data-dir -d 'The folder of the embedded server' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from replay" -s s -l server -d 'The address of the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from replay" -l token -d 'Bearer token for the API server' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from replay" -l kubeconfig -d 'The kubeconfig file to use' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from replay" -l context -d 'The context of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from replay" -l cluster -d 'The cluster of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from replay" -l user -d 'The user of the kubeconfig to use' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from replay" -l certificate-authority -d 'File with the authorities that may have signed the server\'s certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from replay" -l client-certificate -d 'File with the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from replay" -l client-key -d 'File with the key of the client certificate' -r -F
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from replay" -l tls-server-name -d 'The name to expect in the server\'s certificate' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from replay" -l request-timeout -d 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from replay" -s v -l v -l loglevel -d 'How much to tell about requests, 0 to 10' -r
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from replay" -s q -l quiet -d 'Say nothing unless something failed'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from replay" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from replay" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
+complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from replay" -s h -l help -d 'Print help'
 complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from latest" -s o -l output -d 'Print the deployment config instead of a line: json, yaml, name, jsonpath=TEMPLATE' -r
 complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from latest" -s n -l namespace -d 'The project of this call, instead of the current one' -r
 complete -c upshift -n "__fish_upshift_using_subcommand rollout; and __fish_seen_subcommand_from latest" -l data-dir -d 'The folder of the embedded server' -r -F
@@ -1222,6 +1253,7 @@ complete -c upshift -n "__fish_upshift_using_subcommand help; and __fish_seen_su
 complete -c upshift -n "__fish_upshift_using_subcommand help; and __fish_seen_subcommand_from rollout" -f -a "resume" -d 'Change what is wanted of the rollout under way'
 complete -c upshift -n "__fish_upshift_using_subcommand help; and __fish_seen_subcommand_from rollout" -f -a "cancel" -d 'Change what is wanted of the rollout under way'
 complete -c upshift -n "__fish_upshift_using_subcommand help; and __fish_seen_subcommand_from rollout" -f -a "retry" -d 'Try the gears again that failed in the last rollout, and follow it'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and __fish_seen_subcommand_from rollout" -f -a "replay" -d 'Tell a past rollout again, with its steps, its output and its exit code'
 complete -c upshift -n "__fish_upshift_using_subcommand help; and __fish_seen_subcommand_from rollout" -f -a "latest" -d 'Start a new rollout of a deployment config with its latest images'
 complete -c upshift -n "__fish_upshift_using_subcommand help; and __fish_seen_subcommand_from rollout" -f -a "undo" -d 'Bring back an earlier version of a deployment config'
 complete -c upshift -n "__fish_upshift_using_subcommand help; and __fish_seen_subcommand_from node" -f -a "token" -d 'Tokens that let machines in'

@@ -492,6 +492,7 @@ Register-ArgumentCompleter -Native -CommandName 'upshift' -ScriptBlock {
             [CompletionResult]::new('resume', 'resume', [CompletionResultType]::ParameterValue, 'Change what is wanted of the rollout under way')
             [CompletionResult]::new('cancel', 'cancel', [CompletionResultType]::ParameterValue, 'Change what is wanted of the rollout under way')
             [CompletionResult]::new('retry', 'retry', [CompletionResultType]::ParameterValue, 'Try the gears again that failed in the last rollout, and follow it')
+            [CompletionResult]::new('replay', 'replay', [CompletionResultType]::ParameterValue, 'Tell a past rollout again, with its steps, its output and its exit code')
             [CompletionResult]::new('latest', 'latest', [CompletionResultType]::ParameterValue, 'Start a new rollout of a deployment config with its latest images')
             [CompletionResult]::new('undo', 'undo', [CompletionResultType]::ParameterValue, 'Bring back an earlier version of a deployment config')
             break
@@ -644,6 +645,39 @@ Register-ArgumentCompleter -Native -CommandName 'upshift' -ScriptBlock {
             [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Print the rollout instead: json, yaml, name, jsonpath=TEMPLATE')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Print the rollout instead: json, yaml, name, jsonpath=TEMPLATE')
             [CompletionResult]::new('--follow', '--follow', [CompletionResultType]::ParameterName, 'Whether to follow the rollout to its end')
+            [CompletionResult]::new('--progress', '--progress', [CompletionResultType]::ParameterName, 'How progress is shown: auto, tty, plain, json (NDJSON on stdout) or quiet; also `$UPSHIFT_PROGRESS`')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Whether to use colours: auto, always or never')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Stop watching after this time (90s, 10m, 1h30m), with exit code 4; the work goes on')
+            [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'The project of this call, instead of the current one')
+            [CompletionResult]::new('--namespace', '--namespace', [CompletionResultType]::ParameterName, 'The project of this call, instead of the current one')
+            [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'The folder of the embedded server')
+            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'The address of the API server')
+            [CompletionResult]::new('--server', '--server', [CompletionResultType]::ParameterName, 'The address of the API server')
+            [CompletionResult]::new('--token', '--token', [CompletionResultType]::ParameterName, 'Bearer token for the API server')
+            [CompletionResult]::new('--kubeconfig', '--kubeconfig', [CompletionResultType]::ParameterName, 'The kubeconfig file to use')
+            [CompletionResult]::new('--context', '--context', [CompletionResultType]::ParameterName, 'The context of the kubeconfig to use')
+            [CompletionResult]::new('--cluster', '--cluster', [CompletionResultType]::ParameterName, 'The cluster of the kubeconfig to use')
+            [CompletionResult]::new('--user', '--user', [CompletionResultType]::ParameterName, 'The user of the kubeconfig to use')
+            [CompletionResult]::new('--certificate-authority', '--certificate-authority', [CompletionResultType]::ParameterName, 'File with the authorities that may have signed the server''s certificate')
+            [CompletionResult]::new('--client-certificate', '--client-certificate', [CompletionResultType]::ParameterName, 'File with the client certificate')
+            [CompletionResult]::new('--client-key', '--client-key', [CompletionResultType]::ParameterName, 'File with the key of the client certificate')
+            [CompletionResult]::new('--tls-server-name', '--tls-server-name', [CompletionResultType]::ParameterName, 'The name to expect in the server''s certificate')
+            [CompletionResult]::new('--request-timeout', '--request-timeout', [CompletionResultType]::ParameterName, 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'How much to tell about requests, 0 to 10')
+            [CompletionResult]::new('--v', '--v', [CompletionResultType]::ParameterName, 'How much to tell about requests, 0 to 10')
+            [CompletionResult]::new('--loglevel', '--loglevel', [CompletionResultType]::ParameterName, 'How much to tell about requests, 0 to 10')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say nothing unless something failed')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say nothing unless something failed')
+            [CompletionResult]::new('--local', '--local', [CompletionResultType]::ParameterName, 'Use the embedded server of this machine, whatever the kubeconfig says')
+            [CompletionResult]::new('--insecure-skip-tls-verify', '--insecure-skip-tls-verify', [CompletionResultType]::ParameterName, 'Do not check the server''s certificate; anybody can then read and change what is sent')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'upshift;rollout;replay' {
+            [CompletionResult]::new('--from', '--from', [CompletionResultType]::ParameterName, 'Tell what was kept of --progress=json instead; - is standard input')
+            [CompletionResult]::new('--revision', '--revision', [CompletionResultType]::ParameterName, 'The number of an application''s rollout, instead of the last')
+            [CompletionResult]::new('--speed', '--speed', [CompletionResultType]::ParameterName, 'How fast: 1x, 10x, instant')
             [CompletionResult]::new('--progress', '--progress', [CompletionResultType]::ParameterName, 'How progress is shown: auto, tty, plain, json (NDJSON on stdout) or quiet; also `$UPSHIFT_PROGRESS`')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Whether to use colours: auto, always or never')
             [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Stop watching after this time (90s, 10m, 1h30m), with exit code 4; the work goes on')
@@ -1709,6 +1743,7 @@ Register-ArgumentCompleter -Native -CommandName 'upshift' -ScriptBlock {
             [CompletionResult]::new('resume', 'resume', [CompletionResultType]::ParameterValue, 'Change what is wanted of the rollout under way')
             [CompletionResult]::new('cancel', 'cancel', [CompletionResultType]::ParameterValue, 'Change what is wanted of the rollout under way')
             [CompletionResult]::new('retry', 'retry', [CompletionResultType]::ParameterValue, 'Try the gears again that failed in the last rollout, and follow it')
+            [CompletionResult]::new('replay', 'replay', [CompletionResultType]::ParameterValue, 'Tell a past rollout again, with its steps, its output and its exit code')
             [CompletionResult]::new('latest', 'latest', [CompletionResultType]::ParameterValue, 'Start a new rollout of a deployment config with its latest images')
             [CompletionResult]::new('undo', 'undo', [CompletionResultType]::ParameterValue, 'Bring back an earlier version of a deployment config')
             break
@@ -1729,6 +1764,9 @@ Register-ArgumentCompleter -Native -CommandName 'upshift' -ScriptBlock {
             break
         }
         'upshift;help;rollout;retry' {
+            break
+        }
+        'upshift;help;rollout;replay' {
             break
         }
         'upshift;help;rollout;latest' {

@@ -154,9 +154,12 @@ impl What {
     pub fn is_told(&self, total: u32) -> bool {
         let is_few = total <= MANY_GEARS;
         match self {
-            What::Rollout { .. } | What::Note { .. } => true,
-            What::Waiting { .. } | What::Lost { .. } | What::Restored { .. } => true,
-            What::Line { .. } => true,
+            What::Rollout { .. }
+            | What::Note { .. }
+            | What::Line { .. }
+            | What::Waiting { .. }
+            | What::Lost { .. }
+            | What::Restored { .. } => true,
             What::Progress { .. } => is_few,
             // Not one of several: the whole says the same.
             What::Gear { place, phase, .. } => {

@@ -77,6 +77,7 @@ impl State {
     /// Folds a change in and says what happened.
     pub fn apply(&mut self, change: Change, now: Moment) -> Vec<Event> {
         let mut happened = Vec::new();
+        let is_tick = matches!(change, Change::Tick);
         let touched = self.take_in(change, now, &mut happened);
         for gear in &touched {
             self.ask_for_logs(gear);
@@ -92,7 +93,8 @@ impl State {
         if happened.iter().any(|what| what.is_told(total)) {
             self.last_event = now.at;
             self.next_beat = FIRST_BEAT;
-        } else {
+        } else if is_tick {
+            // Only then: told again one by one, the same changes have their heartbeats between the same events.
             happened.extend(self.heartbeat(now));
         }
         self.number(happened, now)
@@ -467,22 +469,24 @@ impl State {
 }
 
 fn wants_log(step: &Step, logs: Logs, is_many: bool, open: usize) -> bool {
-    let kind = step::named(&step.name).map(|kind| kind.work);
-    let (is_hook, always) = match (kind, logs) {
-        (Some(Work::Hook(_) | Work::Watched(Output::Followed)), Logs::Everything) => (true, true),
-        (Some(Work::Hook(_) | Work::Watched(Output::Followed)), Logs::OfFailures) => (true, false),
-        (Some(Work::Hook(_) | Work::Watched(Output::Followed)), _) => (true, !is_many),
-        (Some(Work::Watched(Output::OfFailure)), _) => (true, false),
-        _ => (false, false),
+    let is_followed = match step::named(&step.name).map(|kind| kind.work) {
+        Some(Work::Hook(_) | Work::Watched(Output::Followed)) => true,
+        Some(Work::Watched(Output::OfFailure)) => false,
+        _ => return false,
     };
-    let is_sample = logs == Logs::LastLines && open < SAMPLED;
-    is_hook
-        && match step.status.phase {
-            StepPhase::Failed => true,
-            StepPhase::Running => always || is_sample,
-            StepPhase::Done => always,
-            StepPhase::Waiting | StepPhase::Skipped => false,
-        }
+    let always = is_followed
+        && match logs {
+            Logs::Everything => true,
+            Logs::All | Logs::LastLines => !is_many,
+            Logs::OfFailures => false,
+        };
+    let is_sample = is_followed && logs == Logs::LastLines && open < SAMPLED;
+    match step.status.phase {
+        StepPhase::Failed => true,
+        StepPhase::Running => always || is_sample,
+        StepPhase::Done => always,
+        StepPhase::Waiting | StepPhase::Skipped => false,
+    }
 }
 
 /// The nodes that a rollout says it waits for.

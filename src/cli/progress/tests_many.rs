@@ -44,6 +44,7 @@ fn draining(node: &str, message: &str) -> Operation {
     let outcome = ControlOutcome {
         phase: StepPhase::Running,
         message: message.to_owned(),
+        ..ControlOutcome::default()
     };
     operation
         .spec
@@ -202,8 +203,7 @@ fn a_canary_counts_down_and_a_switch_is_a_line_of_its_own() {
     // The controller's own countdown is no news.
     waiting.status.message = waiting.status.message.replace("10m", "9m");
     let news = feed(&mut state, 62_000, Change::Rollout(Box::new(waiting)));
-    assert!(matches!(news[0].what, What::Waiting { .. }), "{news:?}");
-    assert_eq!(news.len(), 1);
+    assert_eq!(news, []);
     let mut switching = rollout(RolloutPhase::Running, 20);
     let mut switch = StepStatus {
         name: "SwitchTraffic".to_owned(),
@@ -276,6 +276,7 @@ fn silence_is_measured_by_what_is_told() {
             second * 1000,
             boxed(operation(&node, step, StepPhase::Running)),
         ));
+        told.extend(feed(&mut state, second * 1000, Change::Tick));
     }
     let mut before = 0;
     let mut lines = 0;

@@ -198,12 +198,12 @@ fn a_gear_that_was_seen_at_its_end_only_is_told_whole() {
     let mut events = feed(&mut state, 0, Change::Tick);
     let done = boxed(operation("web-1", 7, StepPhase::Waiting));
     events.extend(state.apply(done, moment(100)));
-    for step in [
+    for (at, step) in (200..).step_by(100).zip([
         "BeforeInstall",
         "AfterInstall",
         "ApplicationStart",
         "ValidateService",
-    ] {
+    ]) {
         let operation = "shop-2-shop-web-1-1".to_owned();
         let text = format!("output of {step}");
         let step = step.to_owned();
@@ -212,8 +212,8 @@ fn a_gear_that_was_seen_at_its_end_only_is_told_whole() {
             step: step.clone(),
             text,
         };
-        events.extend(state.apply(line, moment(200)));
-        events.extend(state.apply(Change::LogEnded { operation, step }, moment(300)));
+        events.extend(state.apply(line, moment(at)));
+        events.extend(state.apply(Change::LogEnded { operation, step }, moment(at + 50)));
     }
     let text = written(&events);
     assert_eq!(text.matches("output of").count(), 4);
