@@ -179,7 +179,7 @@ fn two_applications_that_claim_one_file() {
 }
 
 #[test]
-fn a_damaged_cache_is_fetched_again_and_without_the_blob_the_old_version_goes_on() {
+fn a_damaged_cache_is_repaired_and_without_a_whole_bundle_anywhere_the_old_version_goes_on() {
     let (site, _server) = ready();
     expect(&deploy(&site), 0, &[]);
     site.bundle("2");
@@ -212,6 +212,12 @@ fn a_damaged_cache_is_fetched_again_and_without_the_blob_the_old_version_goes_on
         .flatten()
     {
         fs::remove_file(blob.path()).unwrap();
+    }
+    // The packed bundle on the node would do too.
+    for (path, _) in site.tree("data") {
+        if path.contains("/.deploy-") && path.contains(".bundle.") {
+            fs::write(site.path("data").join(path), "damaged").unwrap();
+        }
     }
     let before = site.record().len();
     expect(

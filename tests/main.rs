@@ -9,6 +9,8 @@ mod application;
 mod build_flow;
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod builds;
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod bundles;
 mod cli;
 mod controllers;
 mod crash;
@@ -34,3 +36,5 @@ mod shim;
 mod site;
 mod status;
 mod tidy;
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod web_server;

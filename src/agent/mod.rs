@@ -53,6 +53,7 @@ use crate::base::scope::Scope;
 use crate::client::Cache;
 use crate::client::Client;
 use crate::client::ListOptions;
+use crate::client::registry;
 use crate::client::registry::Registry;
 use crate::client::tunnel;
 
@@ -71,6 +72,24 @@ pub struct AgentOptions {
     pub address: String,
     /// The program that is re-executed as a shim.
     pub program: PathBuf,
+    pub downloads: Downloads,
+}
+
+/// What downloads of bundles and images may take of a host, together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Downloads {
+    /// Bytes a second; none for as fast as it goes.
+    pub bandwidth: Option<u64>,
+    pub at_once: usize,
+}
+
+impl Default for Downloads {
+    fn default() -> Downloads {
+        Downloads {
+            bandwidth: None,
+            at_once: 4,
+        }
+    }
 }
 
 impl AgentOptions {
@@ -84,6 +103,7 @@ impl AgentOptions {
             allow: Allow::Everything,
             address: "127.0.0.1".to_owned(),
             program: PathBuf::from("/proc/self/exe"),
+            downloads: Downloads::default(),
         }
     }
 }
@@ -147,10 +167,12 @@ impl Agent {
         if let Some(why) = users::unpassable_for_pods(&options.folder) {
             tracing::warn!("pods and builds cannot run here: {why}");
         }
+        let Downloads { bandwidth, at_once } = options.downloads;
+        let limits = registry::Limits::new(bandwidth, at_once);
         let shared = Arc::new(Shared {
             name: options.name.clone(),
             program: options.program,
-            registry: Registry::new(options.client.clone()),
+            registry: Registry::new(options.client.clone()).limited(limits),
             cache: BundleCache::new(options.folder.join("deployments")),
             folder: options.folder,
             client: options.client.clone(),

@@ -16,6 +16,7 @@ pub mod tls;
 pub mod transport;
 pub mod tunnel;
 pub mod watch;
+pub mod web;
 
 use std::fmt;
 use std::sync::Arc;

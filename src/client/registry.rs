@@ -1,13 +1,19 @@
 //! Blobs by digest: is it there, bring it up, fetch it; large ones in pieces, broken ones resumed, all of them checked.
 //! Manifests by tag or digest.
 //!
-//! No blob is held whole: an upload reads a piece of its source at a time, a download passes on what comes.
+//! No blob is held whole: an upload reads a piece of its source at a time, a download passes on what comes. A download may
+//! take as long as it takes while bytes come; one that is silent is begun again where it was.
 
+mod limits;
+
+use std::future::Future;
 use std::io;
 use std::io::Read;
 use std::io::Seek;
 use std::io::SeekFrom;
 use std::io::Write;
+use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,6 +23,7 @@ use http::Method;
 use http::StatusCode;
 use http::header;
 use serde_json::Value;
+use tokio::sync::SemaphorePermit;
 
 use crate::api::status::Status;
 use crate::base::backoff;
@@ -26,6 +33,8 @@ use crate::client::Body;
 use crate::client::Client;
 use crate::content::blobs::Digest;
 use crate::content::blobs::Hasher;
+
+pub use limits::Limits;
 
 /// What one request of an upload carries.
 const PIECE: u64 = 8 << 20;
@@ -38,6 +47,10 @@ const MANIFESTS: &str = "application/vnd.oci.image.manifest.v1+json, \
      application/vnd.docker.distribution.manifest.list.v2+json";
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// How long a download may be silent.
+const SILENCE: Duration = Duration::from_secs(60);
+/// What is taken to the disk, and counted against the line, at a time.
+const PORTION: usize = 64 << 10;
 
 /// Why a blob is not where it was wanted.
 #[derive(Debug, thiserror::Error)]
@@ -70,12 +83,34 @@ pub struct Manifest {
 #[derive(Clone, Debug)]
 pub struct Registry {
     client: Client,
+    limits: Arc<Limits>,
+    silence: Duration,
 }
 
 impl Registry {
     /// The registry of the client's server.
     pub fn new(client: Client) -> Registry {
-        Registry { client }
+        Registry {
+            client,
+            limits: Arc::default(),
+            silence: SILENCE,
+        }
+    }
+
+    /// The same under limits, which its clones share.
+    pub fn limited(self, limits: Limits) -> Registry {
+        let limits = Arc::new(limits);
+        Registry { limits, ..self }
+    }
+
+    /// The same, which takes a download for broken after that time without a byte.
+    pub fn with_silence(self, silence: Duration) -> Registry {
+        Registry { silence, ..self }
+    }
+
+    /// What its downloads may take.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// Whether `repository` (`NAMESPACE/APPLICATION`) has that blob.
@@ -121,6 +156,30 @@ impl Registry {
         }
     }
 
+    /// How many bytes a blob has.
+    pub async fn size(&self, repository: &str, digest: &Digest) -> Result<u64, Error> {
+        let path = blob_path(repository, digest);
+        let mut pauses = Pauses::new();
+        loop {
+            let asked = self.send(Method::HEAD, &path, HeaderMap::new(), Bytes::new());
+            let error = match self.unless_silent(asked).await {
+                Ok(response) => {
+                    match (response.status(), number(&response, header::CONTENT_LENGTH)) {
+                        (StatusCode::OK, Some(size)) => return Ok(size),
+                        (StatusCode::OK, None) => {
+                            let message = "a blob without a size".to_owned();
+                            client::Error::Decode(message).into()
+                        }
+                        (StatusCode::NOT_FOUND, _) => return Err(Error::Missing(digest.clone())),
+                        _ => refusal(response).await,
+                    }
+                }
+                Err(error) => error,
+            };
+            pauses.after(error).await?;
+        }
+    }
+
     /// Fetches a blob into `into`, going on where a connection broke; an error may leave a part of it there.
     pub async fn download(
         &self,
@@ -128,33 +187,55 @@ impl Registry {
         digest: &Digest,
         into: &mut (impl Write + Send),
     ) -> Result<u64, Error> {
+        let _place = self.limits.place().await;
+        let mut hasher = Hasher::default();
+        let mut bytes = 0;
+        let mut take = |chunk: &[u8]| {
+            into.write_all(chunk)?;
+            hasher.update(chunk);
+            bytes += chunk.len() as u64;
+            Ok(())
+        };
+        self.fetch(repository, digest, 0..u64::MAX, &mut take)
+            .await?;
+        if hasher.finish() != *digest {
+            return Err(Error::Damaged(digest.clone()));
+        }
+        into.flush().map_err(|source| local(digest, source))?;
+        Ok(bytes)
+    }
+
+    /// A place among the downloads, for whoever fetches a blob part by part.
+    pub async fn place(&self) -> SemaphorePermit<'_> {
+        self.limits.place().await
+    }
+
+    /// Hands over the bytes of a part of a blob in order, going on where a connection broke. Nothing is checked.
+    pub async fn fetch(
+        &self,
+        repository: &str,
+        digest: &Digest,
+        span: Range<u64>,
+        take: &mut (dyn FnMut(&[u8]) -> io::Result<()> + Send),
+    ) -> Result<(), Error> {
         let mut fetched = Fetched {
             digest,
-            into,
-            hasher: Hasher::default(),
-            bytes: 0,
+            take,
+            at: span.start,
+            end: span.end,
         };
         let mut pauses = Pauses::new();
         loop {
-            let before = fetched.bytes;
-            let outcome = self.fetch(repository, &mut fetched).await;
-            if fetched.bytes > before {
+            let before = fetched.at;
+            let outcome = self.fetch_once(repository, &mut fetched).await;
+            if fetched.at > before {
                 pauses.progress();
             }
             match outcome {
-                Ok(()) => break,
+                Ok(()) => return Ok(()),
                 Err(error) => pauses.after(error).await?,
             }
         }
-        let bytes = fetched.bytes;
-        if fetched.hasher.finish() != *digest {
-            return Err(Error::Damaged(digest.clone()));
-        }
-        fetched
-            .into
-            .flush()
-            .map_err(|source| local(digest, source))?;
-        Ok(bytes)
     }
 
     /// Makes a blob of repository `from` one of `repository` without moving it; false when it has to be uploaded.
@@ -255,41 +336,72 @@ impl Registry {
     }
 
     /// One request for what is still missing.
-    async fn fetch<W: Write + Send>(
-        &self,
-        repository: &str,
-        fetched: &mut Fetched<'_, W>,
-    ) -> Result<(), Error> {
+    async fn fetch_once(&self, repository: &str, fetched: &mut Fetched<'_>) -> Result<(), Error> {
+        if fetched.at >= fetched.end {
+            return Ok(());
+        }
         let mut headers = HeaderMap::new();
-        if fetched.bytes > 0 {
-            headers.insert(header::RANGE, value(&format!("bytes={}-", fetched.bytes)));
+        if fetched.end < u64::MAX {
+            let range = format!("bytes={}-{}", fetched.at, fetched.end - 1);
+            headers.insert(header::RANGE, value(&range));
+        } else if fetched.at > 0 {
+            headers.insert(header::RANGE, value(&format!("bytes={}-", fetched.at)));
         }
         let path = blob_path(repository, fetched.digest);
-        let response = self.send(Method::GET, &path, headers, Bytes::new()).await?;
+        let asked = self.send(Method::GET, &path, headers, Bytes::new());
+        let response = self.unless_silent(asked).await?;
         // A server that does not know ranges sends everything again.
         let mut skip = match response.status() {
-            StatusCode::OK => fetched.bytes,
+            StatusCode::OK => fetched.at,
             StatusCode::PARTIAL_CONTENT => 0,
             // Everything was here already when the connection broke.
-            StatusCode::RANGE_NOT_SATISFIABLE if fetched.bytes > 0 => return Ok(()),
+            StatusCode::RANGE_NOT_SATISFIABLE if fetched.at > 0 && fetched.end == u64::MAX => {
+                return Ok(());
+            }
             StatusCode::NOT_FOUND => return Err(Error::Missing(fetched.digest.clone())),
             _ => return Err(refusal(response).await),
         };
         let announced = number(&response, header::CONTENT_LENGTH);
         let mut came = 0;
         let mut body = response.into_body();
-        while let Some(chunk) = body.chunk().await.transpose()? {
+        while fetched.at < fetched.end {
+            let next = async { body.chunk().await.transpose().map_err(Error::from) };
+            let Some(chunk) = self.unless_silent(next).await? else {
+                break;
+            };
             came += chunk.len() as u64;
             let skipped = usize::try_from(skip).unwrap_or(usize::MAX).min(chunk.len());
             skip -= skipped as u64;
-            fetched.take(&chunk[skipped..])?;
+            for portion in chunk[skipped..].chunks(PORTION) {
+                self.limits.took(portion.len()).await;
+                fetched.take(portion)?;
+            }
         }
-        match announced {
-            Some(announced) if came < announced => {
-                let message = format!("{came} of {announced} bytes came");
+        let is_cut = if fetched.end < u64::MAX {
+            fetched.at < fetched.end
+        } else {
+            announced.is_some_and(|announced| came < announced)
+        };
+        if is_cut {
+            let expected = announced.map_or_else(String::new, |all| format!(" of {all}"));
+            let message = format!("{came}{expected} bytes came");
+            return Err(client::Error::Interrupted(message).into());
+        }
+        Ok(())
+    }
+
+    /// Waits for a sign of life, but not for ever.
+    async fn unless_silent<T>(
+        &self,
+        work: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        match tokio::time::timeout(self.silence, work).await {
+            Ok(done) => done,
+            Err(_) => {
+                let seconds = self.silence.as_secs();
+                let message = format!("no byte came for {seconds} s");
                 Err(client::Error::Interrupted(message).into())
             }
-            _ => Ok(()),
         }
     }
 
@@ -305,20 +417,21 @@ impl Registry {
 }
 
 /// What has come of a download.
-struct Fetched<'a, W> {
+struct Fetched<'a> {
     digest: &'a Digest,
-    into: &'a mut W,
-    hasher: Hasher,
-    bytes: u64,
+    take: &'a mut (dyn FnMut(&[u8]) -> io::Result<()> + Send),
+    /// The next byte that is wanted.
+    at: u64,
+    /// The one after the last; `u64::MAX` for the blob's end.
+    end: u64,
 }
 
-impl<W: Write> Fetched<'_, W> {
+impl Fetched<'_> {
     fn take(&mut self, chunk: &[u8]) -> Result<(), Error> {
-        self.into
-            .write_all(chunk)
-            .map_err(|source| local(self.digest, source))?;
-        self.hasher.update(chunk);
-        self.bytes += chunk.len() as u64;
+        let most = usize::try_from(self.end - self.at).unwrap_or(usize::MAX);
+        let chunk = &chunk[..chunk.len().min(most)];
+        (self.take)(chunk).map_err(|source| local(self.digest, source))?;
+        self.at += chunk.len() as u64;
         Ok(())
     }
 }

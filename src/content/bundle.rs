@@ -1,7 +1,8 @@
 //! Bundles: what is deployed, on its way from a directory or an archive to one file named by its digest.
 //!
 //! A packed bundle is a tar.zst, sorted by name, without owners and times, so that the same tree gives the same digest
-//! whoever packs it, when and from which format. Permission bits stay (without setuid, setgid and sticky).
+//! whoever packs it, when and from which format. Permission bits stay (without setuid, setgid and sticky). It is made of
+//! pieces (`content::pieces`), so that a host with an earlier bundle fetches what changed.
 //!
 //! # Decided
 //!
@@ -28,9 +29,7 @@ use crate::content::listing;
 use crate::content::listing::Destination;
 use crate::content::listing::Listing;
 use crate::content::listing::Member;
-
-/// Fast, and small enough for source trees.
-const LEVEL: i32 = 3;
+use crate::content::pieces::Packer;
 
 /// An appspec is text that people write; more than this is something else.
 const LARGEST_APPSPEC: u64 = 4 << 20;
@@ -158,13 +157,13 @@ impl Bundle {
     pub fn pack(&self, out: &mut dyn Write) -> Result<Packed, Error> {
         let write = |error| failed("pack", &self.root, error);
         let hashing = HashingWriter::new(out);
-        let encoder = zstd::Encoder::new(hashing, LEVEL).map_err(write)?;
-        let mut tar = tar::Builder::new(encoder);
+        let packer = Packer::new(hashing).map_err(write)?;
+        let mut tar = tar::Builder::new(packer);
         for (path, member) in self.listing.iter() {
             self.append(&mut tar, path, member)?;
         }
-        let encoder = tar.into_inner().map_err(write)?;
-        let hashing = encoder.finish().map_err(write)?;
+        let packer = tar.into_inner().map_err(write)?;
+        let hashing = packer.finish().map_err(write)?;
         let (out, digest, size) = hashing.finish();
         out.flush().map_err(write)?;
         Ok(Packed {

@@ -6,3 +6,4 @@ pub mod builders;
 pub mod bundle;
 pub mod image;
 pub mod listing;
+pub mod pieces;

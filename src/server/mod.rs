@@ -19,6 +19,7 @@ use tokio::net::TcpListener;
 
 use crate::agent::Agent;
 use crate::agent::AgentOptions;
+use crate::agent::Downloads;
 use crate::api::core::NODE_LEASES;
 use crate::api::image::SHARED_NAMESPACE;
 use crate::api::network::BUILT_IN_ROUTER;
@@ -77,6 +78,8 @@ pub struct Options {
     pub clock: Clock,
     /// The program that the node's agent re-executes as a shim.
     pub program: PathBuf,
+    /// What the node's downloads may take.
+    pub downloads: Downloads,
 }
 
 impl Options {
@@ -89,6 +92,7 @@ impl Options {
             node: true,
             clock: Clock::System,
             program: PathBuf::from("/proc/self/exe"),
+            downloads: Downloads::default(),
         }
     }
 }
@@ -336,6 +340,7 @@ impl Server {
         let agent = AgentOptions {
             clock: options.clock.clone(),
             program: options.program.clone(),
+            downloads: options.downloads,
             ..AgentOptions::new(&name, folder, client)
         };
         Agent::start(agent, &scope)?.ready().await;

@@ -1,22 +1,24 @@
 //! A node's bundles, unpacked and ready for hooks: `${rootdir}/app-${appid}/group-${groupid}/deploy-${deployid}/`.
 //!
-//! That folder is the bundle's root and the hooks' working folder. Beside it are its manifest and what is on the way in, all
-//! with names that begin with a dot. A bundle that differs from its manifest is repaired in place from the registry, so that
-//! what hooks left beside its files stays. Who fetches, and when, is decided by the steps.
+//! That folder is the bundle's root and the hooks' working folder. Beside it are its manifest, the packed bundle and what is
+//! on the way in, all with names that begin with a dot. A bundle that differs from its manifest is repaired in place, from
+//! the packed one if that is whole, so that what hooks left beside its files stays. Packed bundles also lend what they share
+//! with later ones, so that little has to be fetched. Who fetches, and when, is decided by the steps.
 
+mod fetch;
+mod incoming;
 mod manifest;
 
 use std::fs;
-use std::future::Future;
 use std::io;
-use std::io::Write;
 use std::os::unix::fs::DirBuilderExt;
-use std::os::unix::fs::MetadataExt;
-use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::path::PathBuf;
 
+use crate::agent::cache::fetch::Fetch;
+use crate::agent::cache::fetch::Local;
+use crate::agent::cache::incoming::Incoming;
 use crate::agent::cache::manifest::Manifest;
 use crate::api::appspec;
 use crate::api::appspec::AppSpec;
@@ -24,17 +26,18 @@ use crate::api::upshift::DeployedRevision;
 use crate::api::upshift::Deployment;
 use crate::base::crash;
 use crate::base::durable;
+use crate::base::text;
+use crate::client::registry;
 use crate::content::archive;
 use crate::content::archive::Limits;
 use crate::content::blobs::Digest;
-use crate::content::blobs::HashingWriter;
 use crate::content::bundle;
 use crate::content::listing;
 use crate::content::listing::Listing;
 use crate::content::listing::Member;
 
-/// Why a download did not happen.
-pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+pub use fetch::Source;
+pub use fetch::Transfer;
 
 /// Hook users pass through the folders down to the bundle.
 const FOLDER_MODE: u32 = 0o755;
@@ -45,7 +48,16 @@ const FEW: usize = 16;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("the bundle is not on this node and cannot be fetched")]
-    Fetch(#[source] Cause),
+    Fetch(#[source] registry::Error),
+    #[error(
+        "the disk of this node has no room for the bundle: it needs at least {} in {}, {} are free",
+        text::size(*.needed), .path.display(), text::size(*.free)
+    )]
+    NoRoom {
+        path: PathBuf,
+        needed: u64,
+        free: u64,
+    },
     #[error("the bundle that was fetched is damaged: it is {found}, not {expected}")]
     Mismatch { expected: Digest, found: Digest },
     #[error("the bundle cannot be unpacked")]
@@ -69,6 +81,7 @@ impl Error {
     pub fn reason(&self) -> &'static str {
         match self {
             Error::Fetch(_) => "BundleMissing",
+            Error::NoRoom { .. } => "DiskFull",
             Error::Unpack(error) if error.is_disk_full() => "DiskFull",
             Error::Mismatch { .. } | Error::Unpack(_) => "BundleDamaged",
             Error::AppSpec(_) | Error::NoAppSpec(_) => "BadAppSpec",
@@ -150,33 +163,38 @@ impl Cache {
         Ok(state(&root, &digest(deployment)?))
     }
 
-    /// The bundle's root, whole: as it is when it is whole, else downloaded by digest and unpacked or repaired.
-    ///
-    /// `download` writes the blob into what it is given and hands it back:
-    /// `|digest, mut incoming| async move { registry.download(&repository, &digest, &mut incoming).await?; Ok(incoming) }`.
-    pub async fn ensure<F, Fut>(
-        &self,
-        deployment: &Deployment,
-        download: F,
-    ) -> Result<PathBuf, Error>
-    where
-        F: FnOnce(Digest, Incoming) -> Fut,
-        Fut: Future<Output = Result<Incoming, Cause>>,
-    {
+    /// The bundle's root, whole: as it is when it is whole, else unpacked or repaired from what is here and what `source` has.
+    pub async fn ensure(&self, deployment: &Deployment, source: &Source) -> Result<PathBuf, Error> {
         let root = self.place(deployment)?;
         let digest = digest(deployment)?;
-        let (looked_at, expected) = (root.clone(), digest.clone());
-        let is_whole = blocking(move || state(&looked_at, &expected) == State::Whole).await?;
-        if is_whole {
+        let (place, wanted) = (root.clone(), digest.clone());
+        let opened = blocking(move || {
+            if state(&place, &wanted) == State::Whole {
+                return Ok(None);
+            }
+            let group = place.parent().unwrap_or(Path::new("/"));
+            make_folders(group).map_err(failed("make", group))?;
+            let path = beside(&place, "incoming");
+            let incoming = Incoming::open(&path).map_err(failed("write", &path))?;
+            let local = Local::look(packed_bundles(group), &wanted);
+            Ok::<_, Error>(Some((incoming, local)))
+        });
+        let Some((incoming, local)) = opened.await?? else {
             return Ok(root);
-        }
+        };
+        let incoming = Fetch::new(source, &digest, local).run(incoming).await?;
         let place = root.clone();
-        let incoming = blocking(move || Incoming::new(&place)).await??;
-        let incoming = download(digest.clone(), incoming)
-            .await
-            .map_err(Error::Fetch)?;
-        let place = root.clone();
-        blocking(move || fill(&place, &digest, incoming)).await??;
+        blocking(move || {
+            let filled = fill(&place, &digest, &incoming.path);
+            match filled {
+                Ok(()) => keep(&place, &digest, incoming),
+                Err(error) => {
+                    incoming.discard();
+                    Err(error)
+                }
+            }
+        })
+        .await??;
         Ok(root)
     }
 
@@ -234,69 +252,6 @@ fn state(root: &Path, digest: &Digest) -> State {
     }
 }
 
-/// A bundle on its way in: a file beside its place that goes when this goes.
-pub struct Incoming {
-    path: PathBuf,
-    file: Option<HashingWriter<fs::File>>,
-    /// The same once it is filled: whoever waits for it finds everything in place.
-    filled: Option<fs::File>,
-}
-
-impl Incoming {
-    fn new(root: &Path) -> Result<Incoming, Error> {
-        let group = root.parent().unwrap_or(Path::new("/"));
-        make_folders(group).map_err(failed("make", group))?;
-        let path = beside(root, "incoming");
-        let file = alone(&path).map_err(failed("write", &path))?;
-        Ok(Incoming {
-            path,
-            file: Some(HashingWriter::new(file)),
-            filled: None,
-        })
-    }
-}
-
-/// Opens a file, empty, that nobody else fills: an agent that was stopped may still be unpacking, and removes what it
-/// filled when it is done.
-fn alone(path: &Path) -> io::Result<fs::File> {
-    loop {
-        let file = fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(path)?;
-        file.lock()?;
-        let stands = fs::metadata(path).is_ok_and(|now| {
-            let opened = file.metadata();
-            opened.is_ok_and(|opened| (opened.dev(), opened.ino()) == (now.dev(), now.ino()))
-        });
-        if stands {
-            file.set_len(0)?;
-            return Ok(file);
-        }
-    }
-}
-
-impl Write for Incoming {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file
-            .as_mut()
-            .expect("nothing is written once it is unpacked")
-            .write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Drop for Incoming {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
-    }
-}
-
 /// `.deploy-D.WHAT` beside `deploy-D`.
 fn beside(root: &Path, what: &str) -> PathBuf {
     let name = root.file_name().unwrap_or_default().to_string_lossy();
@@ -319,15 +274,40 @@ fn make_folders(folder: &Path) -> io::Result<()> {
     }
 }
 
-fn fill(root: &Path, digest: &Digest, mut incoming: Incoming) -> Result<(), Error> {
-    if let Some(writer) = incoming.file.take() {
-        let (file, found, _) = writer.finish();
-        incoming.filled = Some(file);
-        if found != *digest {
-            let expected = digest.clone();
-            return Err(Error::Mismatch { expected, found });
+/// The packed bundle, kept beside its folder.
+fn packed(root: &Path, digest: &Digest) -> PathBuf {
+    beside(root, &format!("bundle.{}", digest.hex()))
+}
+
+/// Every packed bundle of a group.
+fn packed_bundles(group: &Path) -> Vec<(PathBuf, Digest)> {
+    let entries = fs::read_dir(group).into_iter().flatten().flatten();
+    let known = |entry: fs::DirEntry| {
+        let name = entry.file_name().into_string().ok()?;
+        let (_, hex) = name.split_once(".bundle.")?;
+        Some((entry.path(), format!("sha256:{hex}").parse().ok()?))
+    };
+    entries.filter_map(known).collect()
+}
+
+/// Keeps what was unpacked packed too, in the place of what was there before.
+fn keep(root: &Path, digest: &Digest, incoming: Incoming) -> Result<(), Error> {
+    let place = packed(root, digest);
+    let group = root.parent().unwrap_or(root);
+    let mark = beside(root, "bundle.");
+    let mark = mark.file_name().unwrap_or_default().to_string_lossy();
+    for (other, _) in packed_bundles(group) {
+        let name = other.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with(&*mark) && other != place {
+            remove_tree(&other)?;
         }
     }
+    incoming.keep_as(&place).map_err(failed("keep", &place))?;
+    crash::point("cache.kept");
+    Ok(())
+}
+
+fn fill(root: &Path, digest: &Digest, archive: &Path) -> Result<(), Error> {
     crash::point("cache.unpack");
     let new = beside(root, "new");
     remove_tree(&new)?;
@@ -336,7 +316,7 @@ fn fill(root: &Path, digest: &Digest, mut incoming: Incoming) -> Result<(), Erro
         .mode(0o700)
         .create(&new)
         .map_err(failed("make", &new))?;
-    let unpacked = archive::unpack(&incoming.path, &new, Limits::default()).inspect_err(|_| {
+    let unpacked = archive::unpack(archive, &new, Limits::default()).inspect_err(|_| {
         let _ = remove_tree(&new);
     })?;
     let manifest = Manifest::of(digest.clone(), &unpacked);
@@ -475,7 +455,9 @@ pub fn appspec(root: &Path, revision: &DeployedRevision) -> Result<AppSpec, Erro
 }
 
 /// What an unpacked bundle holds: by its manifest, or by looking for a folder that never had one.
-pub(in crate::agent) fn listing(root: &Path) -> Result<Listing, Cause> {
+pub(in crate::agent) fn listing(
+    root: &Path,
+) -> Result<Listing, Box<dyn std::error::Error + Send + Sync>> {
     match Manifest::load(root)? {
         Some(manifest) => Ok(manifest.listing()?),
         None => Ok(bundle::list(root)?),

@@ -9,9 +9,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::Instant;
+use tokio::time::MissedTickBehavior;
 
 use crate::agent::cache;
+use crate::agent::cache::Transfer;
 use crate::agent::hooks;
 use crate::agent::hooks::Hook;
 use crate::agent::hooks::Problem;
@@ -41,6 +44,8 @@ use crate::plan::step::Work;
 
 /// For all steps of a deployment that names no limit.
 const GEAR_TIMEOUT: Duration = Duration::from_secs(3600);
+/// How often a step that takes its time says how far it is.
+const TELLING: Duration = Duration::from_secs(1);
 /// How often a hook whose shim was lost is started again in one agent's life.
 const LOST_SHIMS: u32 = 3;
 
@@ -93,6 +98,8 @@ impl From<Problem> for Outcome {
 pub(crate) struct Ready {
     pub(super) root: PathBuf,
     pub(super) spec: AppSpec,
+    /// What it took to have it here.
+    transfer: Transfer,
 }
 
 /// Why a step is ended before its own end.
@@ -209,8 +216,14 @@ impl Worker {
             return Ok(Outcome::skipped(reason));
         }
         self.begin(index, is_resumed)?;
-        self.wanted_bundle(began).await?;
-        Ok(Outcome::done(""))
+        let ready = self.wanted_bundle(began).await?;
+        let Transfer { fetched, size, .. } = ready.map(|ready| ready.transfer).unwrap_or_default();
+        Ok(Outcome::done(if (1..size).contains(&fetched) {
+            let (fetched, size) = (text::size(fetched), text::size(size));
+            format!("fetched {fetched} of {size}; the rest was here")
+        } else {
+            String::new()
+        }))
     }
 
     async fn install(
@@ -343,21 +356,20 @@ impl Worker {
     /// A deployment's bundle: as it is in the cache, or fetched while the server can be waited for.
     async fn ready(&mut self, deployment: &Deployment, began: Instant) -> Result<Ready, Broken> {
         let cache = self.shared.cache.clone();
-        let registry = self.shared.registry.clone();
-        let repository = format!("{}/{}", self.key.namespace, deployment.application);
+        let (progress, transfer) = watch::channel(Transfer::default());
+        let source = cache::Source {
+            registry: self.shared.registry.clone(),
+            repository: format!("{}/{}", self.key.namespace, deployment.application),
+            progress: Arc::new(progress),
+        };
         let fetching = async {
             let mut pause = Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
             loop {
-                let (registry, repository) = (registry.clone(), repository.clone());
-                let download = move |digest, mut incoming| async move {
-                    registry
-                        .download(&repository, &digest, &mut incoming)
-                        .await?;
-                    Ok(incoming)
-                };
-                match cache.ensure(deployment, download).await {
-                    Err(cache::Error::Fetch(cause)) if is_passing(cause.as_ref()) => {
-                        tracing::debug!(%cause, "a bundle waits");
+                match cache.ensure(deployment, &source).await {
+                    Err(cache::Error::Fetch(registry::Error::Client(error)))
+                        if error.is_passing() =>
+                    {
+                        tracing::debug!(%error, "a bundle waits");
                     }
                     other => return other,
                 }
@@ -365,14 +377,23 @@ impl Worker {
             }
         };
         let failed = |error: cache::Error| Problem::new(error.reason(), chain(&error));
-        let root = self
-            .unless_stopped(began, fetching)
-            .await?
-            .map_err(failed)?;
+        let how_far = || {
+            let Transfer { here, size, .. } = *transfer.borrow();
+            (size > 0 && here < size)
+                .then(|| format!("{} of {}", text::size(here), text::size(size)))
+        };
+        let fetched = self.telling(began, fetching, &how_far).await;
+        self.said = None;
+        let root = fetched?.map_err(failed)?;
         let revision = deployment.revision.as_ref();
         let revision = revision.expect("only deployments of something have a bundle");
         let spec = cache::appspec(&root, revision).map_err(failed)?;
-        Ok(Ready { root, spec })
+        let transfer = *transfer.borrow();
+        Ok(Ready {
+            root,
+            spec,
+            transfer,
+        })
     }
 
     /// Does something that may be dropped in the middle, until the Operation is aborted or the gear's time is over.
@@ -381,8 +402,20 @@ impl Worker {
         began: Instant,
         work: impl Future<Output = T>,
     ) -> Result<T, Broken> {
+        self.telling(began, work, &|| None).await
+    }
+
+    /// The same, and once a second the step under way says how far it is.
+    async fn telling<T>(
+        &mut self,
+        began: Instant,
+        work: impl Future<Output = T>,
+        how_far: &(dyn Fn() -> Option<String> + Sync),
+    ) -> Result<T, Broken> {
         let deadline = self.deadline(began);
         tokio::pin!(work);
+        let mut tick = tokio::time::interval_at(Instant::now() + TELLING, TELLING);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             if self.is_aborted() {
                 return Err(Stop::Aborted.problem().into());
@@ -392,8 +425,21 @@ impl Worker {
                 () = tokio::time::sleep_until(deadline) => {
                     return Err(Stop::GearTimedOut.problem().into());
                 }
+                _ = tick.tick() => self.tell(how_far()),
                 Ok(()) = self.wanted.changed() => {}
             }
+        }
+    }
+
+    /// Lets others see what the step under way says.
+    fn tell(&mut self, said: Option<String>) {
+        let steps = &self.journal.state().status.steps;
+        let running = steps
+            .iter()
+            .position(|step| step.phase == StepPhase::Running);
+        if let (Some(step), Some(said)) = (running, said) {
+            self.said = Some((step, said));
+            self.publish(Urgency::Soon);
         }
     }
 
@@ -633,14 +679,6 @@ fn installed(deployment: &Deployment) -> install::Installed {
         number: revision.number,
         digest: revision.bundle.digest,
         deploy_id: deployment.deploy_id,
-    }
-}
-
-/// Whether fetching may well succeed later.
-fn is_passing(cause: &(dyn std::error::Error + 'static)) -> bool {
-    match cause.downcast_ref::<registry::Error>() {
-        Some(registry::Error::Client(error)) => error.is_passing(),
-        _ => false,
     }
 }
 

@@ -4,6 +4,7 @@
 //! server it follows only what is desired and what Control steps came to. An error of this file's own ([`Fault`]) ends
 //! the worker and not the Operation: it is taken up again from the journal.
 
+use std::borrow::Cow;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
@@ -75,6 +76,8 @@ pub(crate) struct Worker {
     pub(super) new: Option<Arc<Ready>>,
     pub(super) old: Option<Arc<Ready>>,
     pub(super) held: Option<Held>,
+    /// What the step under way says for itself; never in the journal.
+    pub(super) said: Option<(usize, String)>,
     reporter: Option<Reporter>,
     uploads: JoinSet<(usize, String)>,
 }
@@ -223,6 +226,7 @@ impl Worker {
             new: None,
             old: None,
             held: None,
+            said: None,
             reporter: None,
             uploads: JoinSet::new(),
         }
@@ -303,9 +307,14 @@ impl Worker {
         Ok(())
     }
 
-    fn publish(&mut self, urgency: Urgency) {
-        let status = &self.journal.state().status;
-        self.shared.live.set(&self.key, status);
+    pub(super) fn publish(&mut self, urgency: Urgency) {
+        let mut status = Cow::Borrowed(&self.journal.state().status);
+        if let Some((step, said)) = &self.said
+            && status.steps[*step].phase == StepPhase::Running
+        {
+            status.to_mut().steps[*step].message.clone_from(said);
+        }
+        self.shared.live.set(&self.key, &status);
         let is_ours = self
             .wanted
             .borrow()
@@ -317,7 +326,7 @@ impl Worker {
         let reporter = self
             .reporter
             .get_or_insert_with(|| Reporter::start(self.shared.client.clone(), self.key.clone()));
-        reporter.report(status, urgency);
+        reporter.report(&status, urgency);
     }
 
     async fn wait(&mut self) -> Result<(), Fault> {

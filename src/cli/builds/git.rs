@@ -3,6 +3,8 @@
 //! It never asks (no prompts) and never waits for ever. Repositories of other machines are looked at with `ls-remote`, and
 //! fetched (one commit, without files where the server can) only to read the names of their files.
 
+mod checkout;
+
 use std::ffi::OsStr;
 use std::ffi::OsString;
 use std::fs;
@@ -20,6 +22,8 @@ use crate::base::environment::Environment;
 use crate::cli::Failure;
 use crate::cli::builds::scratch::Scratch;
 use crate::cli::failure::Kind;
+
+pub use checkout::surroundings;
 
 /// How long a repository may take to say what it has; `oc` waits as long.
 const ANSWER: Duration = Duration::from_secs(10);

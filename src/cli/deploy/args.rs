@@ -1,5 +1,7 @@
 //! What can be typed after `deploy`, and what is meant by it.
 
+use std::sync::Arc;
+
 use crate::api::duration::Amount;
 use crate::api::upshift::FileExists;
 use crate::api::upshift::FileMapping;
@@ -7,7 +9,10 @@ use crate::api::upshift::OnFailure;
 use crate::api::upshift::Scripts;
 use crate::cli::Context;
 use crate::cli::Failure;
+use crate::cli::deploy::brought;
+use crate::cli::deploy::brought::Brought;
 use crate::cli::deploy::source::Form;
+use crate::cli::deploy::source::Place;
 use crate::cli::deploy::source::Request;
 use crate::cli::deploy::source::Source;
 use crate::cli::progress::flags::Flags;
@@ -16,7 +21,7 @@ use crate::cli::rollouts::target;
 /// What a gear listens on when nobody says otherwise.
 pub(super) const PORT: u16 = 8080;
 
-/// Deploy a directory or an archive to the hosts of an application
+/// Deploy a directory, an archive or a git repository to the hosts of an application
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(after_help = "\
 A bundle says in its appspec.yml what goes where and which scripts run. Without one, say it here (form mode):
@@ -25,6 +30,10 @@ A bundle says in its appspec.yml what goes where and which scripts run. Without 
 Examples:
   # Deploy a directory; the application is made when there is none of that name
   upshift deploy ./shop
+
+  # A tag of a git repository, and an archive from the web, which has to be what it was
+  upshift deploy https://git.example.com/shop.git#v1.2
+  upshift deploy https://example.com/shop-1.2.tar.gz --sha256 2cf24dba5fb0...
 
   # Only look: is the bundle all right, and what would be done
   upshift deploy --check ./shop
@@ -36,9 +45,19 @@ Examples:
   # An earlier revision once more
   upshift deploy app/shop --revision 3")]
 pub struct Args {
-    /// A directory, an archive (tar, tgz, tar.zst, zip), or app/NAME to deploy a revision again
-    #[arg(value_name = "DIR|ARCHIVE|app/NAME")]
+    /// A directory, an archive (tar, tgz, tar.zst, zip), the URL of an archive or of a git repository (URL#REF for a
+    /// branch, tag or commit), or app/NAME to deploy a revision again
+    #[arg(value_name = "DIR|ARCHIVE|URL|app/NAME")]
     pub what: Option<String>,
+    /// With an archive on the web: the digest that it must have; URL#sha256=HEX says the same
+    #[arg(long, value_name = "HEX")]
+    pub sha256: Option<String>,
+    /// With a git repository: the folder of it that is the bundle
+    #[arg(long, value_name = "DIR")]
+    pub context_dir: Option<String>,
+    /// What came from elsewhere, once it is here.
+    #[arg(skip)]
+    brought: Option<Arc<Brought>>,
     /// The application's name, instead of the directory's
     #[arg(long)]
     pub name: Option<String>,
@@ -105,7 +124,19 @@ pub struct Args {
 }
 
 impl Args {
-    /// What is meant.
+    /// Brings a bundle that is elsewhere to this machine; nothing is made anywhere.
+    pub async fn bring(&mut self, context: &Context) -> Result<(), Failure> {
+        let check = self.check.as_deref().filter(|folder| !folder.is_empty());
+        let sha256 = self.sha256.as_deref();
+        let folder = self.context_dir.as_deref();
+        if let Some(what) = self.what.as_deref().or(check) {
+            let brought = brought::bring(what, sha256, folder, context).await?;
+            self.brought = brought.map(Arc::new);
+        }
+        Ok(())
+    }
+
+    /// What is meant; a bundle from elsewhere has been brought.
     pub fn request(&self, context: &Context) -> Result<Request, Failure> {
         match (&self.what, self.check.as_deref()) {
             (None, Some("") | None) => Err(Failure::usage("nothing to deploy").hint(
@@ -123,7 +154,7 @@ impl Args {
         check: Option<&str>,
         context: &Context,
     ) -> Result<Request, Failure> {
-        let is_there = context.environment.path(what).exists();
+        let is_there = self.brought.is_some() || context.environment.path(what).exists();
         if !is_there
             && let Some((kind, _)) = what.split_once('/')
             && crate::api::kinds::named(kind).is_some()
@@ -181,8 +212,11 @@ impl Args {
                 .collect::<Result<_, _>>()?,
             scripts: self.scripts(check),
         };
+        let path = context.environment.path(what);
         Source::new(
-            &context.environment.path(what),
+            self.brought
+                .as_ref()
+                .map_or(Place::Here(&path), Place::Brought),
             self.name.as_deref(),
             self.appspec.clone(),
             form,

@@ -24,7 +24,7 @@ pub(super) fn run(source: &Source, context: &Context) -> Result<Exit, Failure> {
     );
     let mut parts = vec![format!(
         "{}: a good bundle ({from}, {files})",
-        source.path.display()
+        source.shown()
     )];
     if !settled.spec.files.is_empty() {
         let mut table = summary::plain_table(["SOURCE", "DESTINATION"], columns);

@@ -5,7 +5,9 @@
 //! already: a command that died in the middle is simply typed again.
 
 mod args;
+mod brought;
 mod check;
+mod origin;
 mod packed;
 mod source;
 
@@ -53,7 +55,8 @@ use source::Request;
 use source::Source;
 
 /// Runs `deploy`.
-pub async fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
+pub async fn run(mut args: Args, context: &Context) -> Result<Exit, Failure> {
+    args.bring(context).await?;
     let request = args.request(context)?;
     if let Request::Check(source) = &request {
         return check::run(source, context);

@@ -1,7 +1,9 @@
-//! What is deployed: a directory or an archive, with what is said about it; checked before anything is sent.
+//! What is deployed: a directory or an archive that is on this machine by now, with what is said about it; checked before
+//! anything is sent.
 
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::api::appspec;
 use crate::api::appspec::AppSpec;
@@ -10,8 +12,10 @@ use crate::api::upshift::FileMapping;
 use crate::api::upshift::Scripts;
 use crate::base::environment::Environment;
 use crate::cli::Failure;
+use crate::cli::deploy::brought::Brought;
 use crate::cli::deploy::packed::Packed;
 use crate::cli::rollouts::target;
+use crate::content::archive::Error;
 use crate::content::bundle::AppSpecFile;
 use crate::content::bundle::Bundle;
 
@@ -35,6 +39,13 @@ pub struct Form {
     pub scripts: Option<Scripts>,
 }
 
+/// Where a bundle lies.
+#[derive(Clone, Copy, Debug)]
+pub enum Place<'a> {
+    Here(&'a Path),
+    Brought(&'a Arc<Brought>),
+}
+
 /// A bundle that is to be deployed.
 #[derive(Debug)]
 pub struct Source {
@@ -45,6 +56,7 @@ pub struct Source {
     pub form: Form,
     pub bundle: Bundle,
     appspec: Option<AppSpecFile>,
+    brought: Option<Arc<Brought>>,
 }
 
 /// What a Revision says of its hooks and files.
@@ -59,11 +71,17 @@ pub struct Settled {
 impl Source {
     /// Opens it.
     pub fn new(
-        path: &Path,
+        place: Place<'_>,
         name: Option<&str>,
         named_appspec: Option<String>,
         form: Form,
     ) -> Result<Source, Failure> {
+        let (path, brought) = match place {
+            Place::Here(path) => (path, None),
+            Place::Brought(brought) => (brought.path.as_path(), Some(brought.clone())),
+        };
+        let shown = shown(path, brought.as_deref());
+        let wrong = |error: &Error| wrong(error, path, &shown);
         let bundle = Bundle::open(path).map_err(|error| wrong(&error))?;
         let appspec = bundle
             .appspec(named_appspec.as_deref())
@@ -75,7 +93,10 @@ impl Source {
                     "{name:?} cannot be an application's name: lower-case letters, digits and '-'"
                 )));
             }
-            None => sanitised(path)?,
+            None => match &brought {
+                Some(brought) => named(&brought.name, true, &shown)?,
+                None => sanitised(path)?,
+            },
         };
         if let (Some(file), true) = (&appspec, form.is_given()) {
             return Err(Failure::usage(format!(
@@ -90,7 +111,13 @@ impl Source {
             form,
             bundle,
             appspec,
+            brought,
         })
+    }
+
+    /// Where it came from, as messages name it.
+    pub fn shown(&self) -> String {
+        shown(&self.path, self.brought.as_deref())
     }
 
     /// Whether only an application that is there already can say what goes where.
@@ -106,7 +133,7 @@ impl Source {
             Some(name) if self.named_appspec.is_none() => self
                 .bundle
                 .appspec(Some(name))
-                .map_err(|error| wrong(&error))?,
+                .map_err(|error| wrong(&error, &self.path, &self.shown()))?,
             _ => self.appspec.clone(),
         };
         let settled = match &appspec {
@@ -158,7 +185,7 @@ impl Source {
     fn neither(&self) -> Failure {
         Failure::usage(format!(
             "{} has no appspec.yml, and nothing says what goes where",
-            self.path.display()
+            self.shown()
         ))
         .hint("Either put an appspec.yml at its root (files: what goes where; hooks: which scripts run when),")
         .hint("or say it here: --file SOURCE:DESTINATION, and if wanted --stop, --start and --check SCRIPT.")
@@ -171,6 +198,9 @@ impl Source {
 
     /// Where it came from.
     pub fn uri(&self) -> String {
+        if let Some(brought) = &self.brought {
+            return brought.origin.uri.clone();
+        }
         let path = self
             .path
             .canonicalize()
@@ -180,6 +210,9 @@ impl Source {
 
     /// Where it came from, with the commit when it is a working tree.
     pub fn origin(&self) -> crate::api::upshift::Source {
+        if let Some(brought) = &self.brought {
+            return brought.origin.clone();
+        }
         let (reference, commit) = commit(&self.path).unwrap_or_default();
         crate::api::upshift::Source {
             uri: self.uri(),
@@ -195,26 +228,37 @@ impl Form {
     }
 }
 
-fn wrong(error: &crate::content::archive::Error) -> Failure {
+fn shown(path: &Path, brought: Option<&Brought>) -> String {
+    match brought {
+        Some(brought) => brought.origin.uri.clone(),
+        None => path.display().to_string(),
+    }
+}
+
+/// What is wrong with a bundle, by the name that the user gave it.
+fn wrong(error: &Error, path: &Path, shown: &str) -> Failure {
     let mut message = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
         message = format!("{message}: {cause}");
         source = cause.source();
     }
-    Failure::usage(message)
+    Failure::usage(message.replace(&path.display().to_string(), shown))
 }
 
-/// A directory's or archive's name as an application's: lower case, everything else becomes `-`.
+/// A directory's or archive's name as an application's.
 fn sanitised(path: &Path) -> Result<String, Failure> {
     let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let name = real
-        .file_name()
-        .map(|name| name.to_string_lossy().to_lowercase());
-    let name = name.unwrap_or_default();
+    let name = real.file_name().unwrap_or_default().to_string_lossy();
+    named(&name, real.is_file(), &path.display().to_string())
+}
+
+/// An application's name: lower case, without an archive's ending, everything else becomes `-`.
+fn named(name: &str, is_archive: bool, shown: &str) -> Result<String, Failure> {
+    let name = name.to_lowercase();
     let suffixes = [".tar.gz", ".tar.zst", ".tar", ".tgz", ".tzst", ".zip"];
     let stem = match suffixes.iter().find_map(|suffix| name.strip_suffix(suffix)) {
-        Some(stem) if real.is_file() => stem,
+        Some(stem) if is_archive => stem,
         _ => &name,
     };
     let mapped: String = stem
@@ -232,8 +276,7 @@ fn sanitised(path: &Path) -> Result<String, Failure> {
     trimmed = trimmed[..trimmed.len().min(40)].trim_end_matches('-');
     if trimmed.is_empty() {
         return Err(Failure::usage(format!(
-            "{} gives no name for the application; say it with --name",
-            path.display()
+            "{shown} gives no name for the application; say it with --name"
         )));
     }
     Ok(trimmed.to_owned())

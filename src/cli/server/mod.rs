@@ -1,5 +1,6 @@
 //! The commands that are parts of the backend: the server, and a node or a router on another machine.
 
+mod downloads;
 pub mod node;
 pub mod router;
 pub mod serve;

@@ -26,6 +26,7 @@ use crate::cli::context::Purpose;
 use crate::cli::failure;
 use crate::cli::failure::Kind;
 use crate::cli::server::block_on;
+use crate::cli::server::downloads;
 use crate::cli::server::stop_signal;
 use crate::cli::usage;
 use crate::client;
@@ -60,6 +61,8 @@ pub struct Args {
     /// The address that others reach this machine at
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
     address: String,
+    #[command(flatten)]
+    downloads: downloads::Flags,
 }
 
 #[derive(Clone, Debug, clap::Subcommand)]
@@ -186,6 +189,7 @@ async fn agent(args: &Args, context: &Context) -> Result<Exit, Failure> {
     );
     options.allow = allow;
     options.address.clone_from(&args.address);
+    options.downloads = args.downloads.limits();
     let scope = Scope::new();
     let agent =
         Agent::start(options, &scope).map_err(|error| Failure::ours(failure::chain(&error)))?;

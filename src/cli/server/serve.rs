@@ -9,6 +9,7 @@ use crate::cli::Failure;
 use crate::cli::failure;
 use crate::cli::failure::Kind;
 use crate::cli::server::block_on;
+use crate::cli::server::downloads;
 use crate::client::connection;
 use crate::server::Listen;
 use crate::server::Options;
@@ -43,6 +44,8 @@ pub struct Args {
     /// This machine is no node of the server
     #[arg(long)]
     pub no_node: bool,
+    #[command(flatten)]
+    pub downloads: downloads::Flags,
     /// Stop the server that runs in the data dir
     #[arg(long)]
     pub stop: bool,
@@ -80,6 +83,7 @@ async fn serve(args: &Args, context: &Context) -> Result<Exit, Failure> {
     let routes = args.router_listen.map_or(Listen::Default, Listen::At);
     options.router = (!args.no_router).then_some(routes);
     options.node = !args.no_node;
+    options.downloads = args.downloads.limits();
     let data_dir = options.data_dir.clone();
     let server = Server::start(options)
         .await
