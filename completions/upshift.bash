@@ -1697,12 +1697,20 @@ _upshift() {
             return 0
             ;;
         upshift__subcmd__deploy)
-            opts="-o -q -n -s -v -h --name --port --revision --appspec --file --stop --start --check --reason --concurrency --max-failures --on-failure --file-exists --skip-hook --ignore-stop-failure --dry-run --output --follow --progress --color --quiet --timeout --namespace --local --data-dir --server --token --kubeconfig --context --cluster --user --certificate-authority --client-certificate --client-key --tls-server-name --insecure-skip-tls-verify --request-timeout --loglevel --v --help"
+            opts="-o -q -n -s -v -h --sha256 --context-dir --name --port --revision --appspec --file --stop --start --check --reason --concurrency --max-failures --on-failure --file-exists --skip-hook --ignore-stop-failure --dry-run --output --follow --progress --color --quiet --timeout --namespace --local --data-dir --server --token --kubeconfig --context --cluster --user --certificate-authority --client-certificate --client-key --tls-server-name --insecure-skip-tls-verify --request-timeout --loglevel --v --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --sha256)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --context-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --name)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -3639,7 +3647,7 @@ _upshift() {
             return 0
             ;;
         upshift__subcmd__node)
-            opts="-n -s -v -h --join --allow --address --namespace --local --data-dir --server --token --kubeconfig --context --cluster --user --certificate-authority --client-certificate --client-key --tls-server-name --insecure-skip-tls-verify --request-timeout --loglevel --v --help token"
+            opts="-n -s -v -h --join --allow --address --bandwidth --downloads --namespace --local --data-dir --server --token --kubeconfig --context --cluster --user --certificate-authority --client-certificate --client-key --tls-server-name --insecure-skip-tls-verify --request-timeout --loglevel --v --help token"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3654,6 +3662,14 @@ _upshift() {
                     return 0
                     ;;
                 --address)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --bandwidth)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --downloads)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -5627,7 +5643,7 @@ _upshift() {
             return 0
             ;;
         upshift__subcmd__serve)
-            opts="-n -s -v -h --listen --router-listen --no-router --no-node --stop --namespace --local --data-dir --server --token --kubeconfig --context --cluster --user --certificate-authority --client-certificate --client-key --tls-server-name --insecure-skip-tls-verify --request-timeout --loglevel --v --help"
+            opts="-n -s -v -h --listen --router-listen --no-router --no-node --bandwidth --downloads --stop --namespace --local --data-dir --server --token --kubeconfig --context --cluster --user --certificate-authority --client-certificate --client-key --tls-server-name --insecure-skip-tls-verify --request-timeout --loglevel --v --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5638,6 +5654,14 @@ _upshift() {
                     return 0
                     ;;
                 --router-listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --bandwidth)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --downloads)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -50,7 +50,7 @@ complete -c upshift -n "__fish_upshift_needs_command" -f -a "new-app" -d 'Create
 complete -c upshift -n "__fish_upshift_needs_command" -f -a "new-build" -d 'Create a new build configuration from source code'
 complete -c upshift -n "__fish_upshift_needs_command" -f -a "start-build" -d 'Start a new build'
 complete -c upshift -n "__fish_upshift_needs_command" -f -a "cancel-build" -d 'Cancel running, pending, or new builds'
-complete -c upshift -n "__fish_upshift_needs_command" -f -a "deploy" -d 'Deploy a directory or an archive to the hosts of an application'
+complete -c upshift -n "__fish_upshift_needs_command" -f -a "deploy" -d 'Deploy a directory, an archive or a git repository to the hosts of an application'
 complete -c upshift -n "__fish_upshift_needs_command" -f -a "rollback" -d 'Bring back the revision before'
 complete -c upshift -n "__fish_upshift_needs_command" -f -a "rollout" -d 'Follow and steer the rollouts of an application or a deployment config'
 complete -c upshift -n "__fish_upshift_needs_command" -f -a "create" -d 'Create a resource from a file or from stdin'
@@ -292,6 +292,8 @@ complete -c upshift -n "__fish_upshift_using_subcommand cancel-build" -l restart
 complete -c upshift -n "__fish_upshift_using_subcommand cancel-build" -l local -d 'Use the embedded server of this machine, whatever the kubeconfig says'
 complete -c upshift -n "__fish_upshift_using_subcommand cancel-build" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate; anybody can then read and change what is sent'
 complete -c upshift -n "__fish_upshift_using_subcommand cancel-build" -s h -l help -d 'Print help'
+complete -c upshift -n "__fish_upshift_using_subcommand deploy" -l sha256 -d 'With an archive on the web: the digest that it must have; URL#sha256=HEX says the same' -r
+complete -c upshift -n "__fish_upshift_using_subcommand deploy" -l context-dir -d 'With a git repository: the folder of it that is the bundle' -r
 complete -c upshift -n "__fish_upshift_using_subcommand deploy" -l name -d 'The application\'s name, instead of the directory\'s' -r
 complete -c upshift -n "__fish_upshift_using_subcommand deploy" -l port -d 'What the application listens on; scripts get it as PORT [default: 8080 for a new application]' -r
 complete -c upshift -n "__fish_upshift_using_subcommand deploy" -l revision -d 'With app/NAME: the number of the revision, instead of the one in place' -r
@@ -968,6 +970,8 @@ complete -c upshift -n "__fish_upshift_using_subcommand api-versions" -l insecur
 complete -c upshift -n "__fish_upshift_using_subcommand api-versions" -s h -l help -d 'Print help'
 complete -c upshift -n "__fish_upshift_using_subcommand serve" -l listen -d 'Where to listen' -r
 complete -c upshift -n "__fish_upshift_using_subcommand serve" -l router-listen -d 'Where to take requests for routes' -r
+complete -c upshift -n "__fish_upshift_using_subcommand serve" -l bandwidth -d 'What downloads of bundles and images take together, at most, per second: bytes, or with K, M or G' -r
+complete -c upshift -n "__fish_upshift_using_subcommand serve" -l downloads -d 'How many downloads run at once' -r
 complete -c upshift -n "__fish_upshift_using_subcommand serve" -s n -l namespace -d 'The project of this call, instead of the current one' -r
 complete -c upshift -n "__fish_upshift_using_subcommand serve" -l data-dir -d 'The folder of the embedded server' -r -F
 complete -c upshift -n "__fish_upshift_using_subcommand serve" -s s -l server -d 'The address of the API server' -r
@@ -991,6 +995,8 @@ complete -c upshift -n "__fish_upshift_using_subcommand serve" -s h -l help -d '
 complete -c upshift -n "__fish_upshift_using_subcommand node; and not __fish_seen_subcommand_from token" -l join -d 'The file that `node token create` wrote; needed once' -r -F
 complete -c upshift -n "__fish_upshift_using_subcommand node; and not __fish_seen_subcommand_from token" -l allow -d 'Run the hooks of this namespace, as this user' -r
 complete -c upshift -n "__fish_upshift_using_subcommand node; and not __fish_seen_subcommand_from token" -l address -d 'The address that others reach this machine at' -r
+complete -c upshift -n "__fish_upshift_using_subcommand node; and not __fish_seen_subcommand_from token" -l bandwidth -d 'What downloads of bundles and images take together, at most, per second: bytes, or with K, M or G' -r
+complete -c upshift -n "__fish_upshift_using_subcommand node; and not __fish_seen_subcommand_from token" -l downloads -d 'How many downloads run at once' -r
 complete -c upshift -n "__fish_upshift_using_subcommand node; and not __fish_seen_subcommand_from token" -s n -l namespace -d 'The project of this call, instead of the current one' -r
 complete -c upshift -n "__fish_upshift_using_subcommand node; and not __fish_seen_subcommand_from token" -l data-dir -d 'The folder of the embedded server' -r -F
 complete -c upshift -n "__fish_upshift_using_subcommand node; and not __fish_seen_subcommand_from token" -s s -l server -d 'The address of the API server' -r
@@ -1221,7 +1227,7 @@ complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_see
 complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status new-app new-build start-build cancel-build deploy rollback rollout create apply get describe label annotate expose scale delete logs wait patch api-resources api-versions serve node router config whoami completion version options help" -f -a "new-build" -d 'Create a new build configuration from source code'
 complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status new-app new-build start-build cancel-build deploy rollback rollout create apply get describe label annotate expose scale delete logs wait patch api-resources api-versions serve node router config whoami completion version options help" -f -a "start-build" -d 'Start a new build'
 complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status new-app new-build start-build cancel-build deploy rollback rollout create apply get describe label annotate expose scale delete logs wait patch api-resources api-versions serve node router config whoami completion version options help" -f -a "cancel-build" -d 'Cancel running, pending, or new builds'
-complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status new-app new-build start-build cancel-build deploy rollback rollout create apply get describe label annotate expose scale delete logs wait patch api-resources api-versions serve node router config whoami completion version options help" -f -a "deploy" -d 'Deploy a directory or an archive to the hosts of an application'
+complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status new-app new-build start-build cancel-build deploy rollback rollout create apply get describe label annotate expose scale delete logs wait patch api-resources api-versions serve node router config whoami completion version options help" -f -a "deploy" -d 'Deploy a directory, an archive or a git repository to the hosts of an application'
 complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status new-app new-build start-build cancel-build deploy rollback rollout create apply get describe label annotate expose scale delete logs wait patch api-resources api-versions serve node router config whoami completion version options help" -f -a "rollback" -d 'Bring back the revision before'
 complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status new-app new-build start-build cancel-build deploy rollback rollout create apply get describe label annotate expose scale delete logs wait patch api-resources api-versions serve node router config whoami completion version options help" -f -a "rollout" -d 'Follow and steer the rollouts of an application or a deployment config'
 complete -c upshift -n "__fish_upshift_using_subcommand help; and not __fish_seen_subcommand_from new-project project projects status new-app new-build start-build cancel-build deploy rollback rollout create apply get describe label annotate expose scale delete logs wait patch api-resources api-versions serve node router config whoami completion version options help" -f -a "create" -d 'Create a resource from a file or from stdin'

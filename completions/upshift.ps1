@@ -53,7 +53,7 @@ Register-ArgumentCompleter -Native -CommandName 'upshift' -ScriptBlock {
             [CompletionResult]::new('new-build', 'new-build', [CompletionResultType]::ParameterValue, 'Create a new build configuration from source code')
             [CompletionResult]::new('start-build', 'start-build', [CompletionResultType]::ParameterValue, 'Start a new build')
             [CompletionResult]::new('cancel-build', 'cancel-build', [CompletionResultType]::ParameterValue, 'Cancel running, pending, or new builds')
-            [CompletionResult]::new('deploy', 'deploy', [CompletionResultType]::ParameterValue, 'Deploy a directory or an archive to the hosts of an application')
+            [CompletionResult]::new('deploy', 'deploy', [CompletionResultType]::ParameterValue, 'Deploy a directory, an archive or a git repository to the hosts of an application')
             [CompletionResult]::new('rollback', 'rollback', [CompletionResultType]::ParameterValue, 'Bring back the revision before')
             [CompletionResult]::new('rollout', 'rollout', [CompletionResultType]::ParameterValue, 'Follow and steer the rollouts of an application or a deployment config')
             [CompletionResult]::new('create', 'create', [CompletionResultType]::ParameterValue, 'Create a resource from a file or from stdin')
@@ -378,6 +378,8 @@ Register-ArgumentCompleter -Native -CommandName 'upshift' -ScriptBlock {
             break
         }
         'upshift;deploy' {
+            [CompletionResult]::new('--sha256', '--sha256', [CompletionResultType]::ParameterName, 'With an archive on the web: the digest that it must have; URL#sha256=HEX says the same')
+            [CompletionResult]::new('--context-dir', '--context-dir', [CompletionResultType]::ParameterName, 'With a git repository: the folder of it that is the bundle')
             [CompletionResult]::new('--name', '--name', [CompletionResultType]::ParameterName, 'The application''s name, instead of the directory''s')
             [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'What the application listens on; scripts get it as PORT [default: 8080 for a new application]')
             [CompletionResult]::new('--revision', '--revision', [CompletionResultType]::ParameterName, 'With app/NAME: the number of the revision, instead of the one in place')
@@ -1289,6 +1291,8 @@ Register-ArgumentCompleter -Native -CommandName 'upshift' -ScriptBlock {
         'upshift;serve' {
             [CompletionResult]::new('--listen', '--listen', [CompletionResultType]::ParameterName, 'Where to listen')
             [CompletionResult]::new('--router-listen', '--router-listen', [CompletionResultType]::ParameterName, 'Where to take requests for routes')
+            [CompletionResult]::new('--bandwidth', '--bandwidth', [CompletionResultType]::ParameterName, 'What downloads of bundles and images take together, at most, per second: bytes, or with K, M or G')
+            [CompletionResult]::new('--downloads', '--downloads', [CompletionResultType]::ParameterName, 'How many downloads run at once')
             [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'The project of this call, instead of the current one')
             [CompletionResult]::new('--namespace', '--namespace', [CompletionResultType]::ParameterName, 'The project of this call, instead of the current one')
             [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'The folder of the embedded server')
@@ -1320,6 +1324,8 @@ Register-ArgumentCompleter -Native -CommandName 'upshift' -ScriptBlock {
             [CompletionResult]::new('--join', '--join', [CompletionResultType]::ParameterName, 'The file that `node token create` wrote; needed once')
             [CompletionResult]::new('--allow', '--allow', [CompletionResultType]::ParameterName, 'Run the hooks of this namespace, as this user')
             [CompletionResult]::new('--address', '--address', [CompletionResultType]::ParameterName, 'The address that others reach this machine at')
+            [CompletionResult]::new('--bandwidth', '--bandwidth', [CompletionResultType]::ParameterName, 'What downloads of bundles and images take together, at most, per second: bytes, or with K, M or G')
+            [CompletionResult]::new('--downloads', '--downloads', [CompletionResultType]::ParameterName, 'How many downloads run at once')
             [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'The project of this call, instead of the current one')
             [CompletionResult]::new('--namespace', '--namespace', [CompletionResultType]::ParameterName, 'The project of this call, instead of the current one')
             [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'The folder of the embedded server')
@@ -1678,7 +1684,7 @@ Register-ArgumentCompleter -Native -CommandName 'upshift' -ScriptBlock {
             [CompletionResult]::new('new-build', 'new-build', [CompletionResultType]::ParameterValue, 'Create a new build configuration from source code')
             [CompletionResult]::new('start-build', 'start-build', [CompletionResultType]::ParameterValue, 'Start a new build')
             [CompletionResult]::new('cancel-build', 'cancel-build', [CompletionResultType]::ParameterValue, 'Cancel running, pending, or new builds')
-            [CompletionResult]::new('deploy', 'deploy', [CompletionResultType]::ParameterValue, 'Deploy a directory or an archive to the hosts of an application')
+            [CompletionResult]::new('deploy', 'deploy', [CompletionResultType]::ParameterValue, 'Deploy a directory, an archive or a git repository to the hosts of an application')
             [CompletionResult]::new('rollback', 'rollback', [CompletionResultType]::ParameterValue, 'Bring back the revision before')
             [CompletionResult]::new('rollout', 'rollout', [CompletionResultType]::ParameterValue, 'Follow and steer the rollouts of an application or a deployment config')
             [CompletionResult]::new('create', 'create', [CompletionResultType]::ParameterValue, 'Create a resource from a file or from stdin')

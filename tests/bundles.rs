@@ -425,25 +425,35 @@ fn a_node_whose_disk_is_full_keeps_its_old_version_and_nothing_half() {
     }
 }
 
-/// Deploys a bundle of several pieces, after an earlier one.
-fn two_deployments(site: &Site, server: &mut Process, variables: &[(&str, &str)]) {
+/// Deploys a bundle of several pieces, after an earlier one; a server that dies is started again.
+fn two_deployments(site: &Site, server: &mut Process) {
     let bundle = site.path("bundle").display().to_string();
     let mut content = noise(8, 1 << 20);
-    for version in ["1", "2"] {
+    for (before, version) in ["1", "2"].into_iter().enumerate() {
         site.bundle(version);
         content[500_000] ^= 1;
         fs::write(site.path("bundle/large"), &content).unwrap();
-        let _ = site.run_from_afar(&["deploy", &bundle, "--name", "app", "--follow=false"]);
+        let deploy = || {
+            if site.objects("rollouts").len() == before {
+                let arguments = ["deploy", &bundle, "--name", "app", "--follow=false"];
+                site.run_from_afar(&arguments);
+            }
+        };
+        let is_done = || {
+            let rollouts = site.objects("rollouts");
+            let is_done = |rollout: &serde_json::Value| rollout["status"]["phase"] == "Succeeded";
+            rollouts.len() == before + 1 && rollouts.iter().all(is_done)
+        };
+        deploy();
         site.wait("the deployment, or the server's end", || {
-            installed(site) == version || !server.is_alive()
+            is_done() || !server.is_alive()
         });
         if !server.is_alive() {
-            *server = site.serve(&[], variables);
-            let _ = site.run_from_afar(&["deploy", &bundle, "--name", "app", "--follow=false"]);
-            site.wait("the deployment after a death", || {
-                installed(site) == version
-            });
+            *server = site.serve(&[], &[]);
+            deploy();
+            site.wait("the deployment after a death", is_done);
         }
+        assert_eq!(installed(site), version);
     }
 }
 
@@ -453,7 +463,7 @@ fn a_download_that_dies_at_any_point_is_gone_on_with() {
     let log = counted.path().join("points");
     let site = Site::new();
     let mut server = site.serve(&[], &[("UPSHIFT_CRASH", &log.display().to_string())]);
-    two_deployments(&site, &mut server, &[]);
+    two_deployments(&site, &mut server);
     drop(server);
     drop(site);
     let text = fs::read_to_string(&log).unwrap();
@@ -470,12 +480,7 @@ fn a_download_that_dies_at_any_point_is_gone_on_with() {
         let (number, _) = points.iter().find(|(_, one)| *one == name).unwrap();
         let site = Site::new();
         let mut server = site.serve(&[], &[("UPSHIFT_CRASH_AT", number)]);
-        two_deployments(&site, &mut server, &[]);
-        site.wait("an end to everything", || {
-            site.objects("rollouts")
-                .iter()
-                .all(|rollout| rollout["status"]["phase"] == "Succeeded")
-        });
+        two_deployments(&site, &mut server);
         let names: Vec<String> = site.tree("data").into_keys().collect();
         let is_left = |name: &&String| name.ends_with(".new") || name.ends_with(".incoming");
         assert_eq!(names.iter().find(is_left), None, "{name}");

@@ -138,7 +138,10 @@ impl<'a> Fetch<'a> {
             .size(&self.source.repository, self.digest);
         let size = size.await.map_err(Error::Fetch)?;
         let had = incoming.length().map_err(failed("look at", &path))?;
-        expect_room(&path, size, had)?;
+        if let Err(error) = expect_room(&path, size, had) {
+            incoming.discard();
+            return Err(error);
+        }
         let mut strikes = 0;
         loop {
             let pieces = if strikes < STRIKES {
