@@ -154,12 +154,14 @@ impl WebServer {
             Some(Fault::Damage(at)) if *at < body.len() => body[*at] ^= 1,
             _ => {}
         }
-        for part in body.chunks(if matches!(fault, Some(Fault::Slow)) {
+        let is_slow = matches!(fault, Some(Fault::Slow));
+        let step = if is_slow {
             body.len().div_ceil(20).max(1)
         } else {
             64 << 10
-        }) {
-            if matches!(fault, Some(Fault::Slow)) {
+        };
+        for part in body.chunks(step) {
+            if is_slow {
                 std::thread::sleep(Duration::from_millis(20));
             }
             out.write_all(part)?;

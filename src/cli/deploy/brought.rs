@@ -124,7 +124,9 @@ async fn download(remote: &Remote, digest: &Digest, context: &Context) -> Result
         digest,
         largest: LARGEST,
     };
-    web::fetch(&wanted, &mut file).await.map_err(unfetched)?;
+    web::fetch(&wanted, &mut file)
+        .await
+        .map_err(|error| unfetched(&error))?;
     Ok(Brought {
         path,
         name: remote.file_name().to_owned(),
@@ -136,7 +138,7 @@ async fn download(remote: &Remote, digest: &Digest, context: &Context) -> Result
     })
 }
 
-fn unfetched(error: web::Error) -> Failure {
+fn unfetched(error: &web::Error) -> Failure {
     let message = error.to_string();
     match error {
         web::Error::NotFound(_) => Failure::not_found(message),

@@ -51,7 +51,7 @@ impl Limits {
     /// Waits until so many more bytes may have come.
     pub(super) async fn took(&self, bytes: usize) {
         let Some(rate) = self.rate else { return };
-        let time = Duration::from_secs_f64(bytes as f64 / rate as f64);
+        let time = Duration::from_nanos((bytes as u64).saturating_mul(1_000_000_000) / rate);
         let until = {
             let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
             let now = Instant::now();
