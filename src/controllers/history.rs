@@ -97,10 +97,22 @@ fn kept_revisions(application: &Application, world: &World, limit: usize) -> BTr
             kept.insert(rollout.status.previous_revision.clone());
         }
     }
-    if let Some(rollout) = newest_first(application, world).first() {
+    for operation in world.under_way(&key) {
+        let revision = operation.spec.deployment.revision.as_ref();
+        kept.extend(revision.map(|revision| revision.name.clone()));
+    }
+    let newest = newest_first(application, world).first().copied();
+    if let Some(rollout) = newest {
         kept.insert(rollout.spec.revision.clone());
         kept.insert(rollout.status.previous_revision.clone());
     }
+    let newest = newest.map_or("", |rollout| &rollout.spec.revision);
+    kept.extend(undo_target(&key, newest, world));
+    kept.extend(undo_target(
+        &key,
+        &application.status.current_revision,
+        world,
+    ));
     let mut by_number: Vec<(u64, &str)> = world
         .revisions
         .of_application(&key)
@@ -124,6 +136,26 @@ fn kept_revisions(application: &Application, world: &World, limit: usize) -> BTr
     kept
 }
 
+/// Where a rollback without a revision leads: the highest earlier one that was deployed with success.
+fn undo_target(application: &Key, from: &str, world: &World) -> Option<String> {
+    let from = Key::new(application.namespace.clone(), from);
+    let number = world.revisions.find(&from)?.spec.number;
+    let succeeded: BTreeSet<&str> = world
+        .rollouts
+        .of_application(application)
+        .filter(|rollout| rollout.status.phase == RolloutPhase::Succeeded)
+        .map(|rollout| rollout.spec.revision.as_str())
+        .collect();
+    world
+        .revisions
+        .of_application(application)
+        .filter(|revision| {
+            revision.spec.number < number && succeeded.contains(&*revision.metadata.name)
+        })
+        .max_by_key(|revision| revision.spec.number)
+        .map(|revision| revision.metadata.name.clone())
+}
+
 fn newest_first<'a>(application: &Application, world: &'a World) -> Vec<&'a Rollout> {
     let mut rollouts: Vec<&Rollout> = world
         .rollouts
@@ -142,6 +174,7 @@ fn old_rollouts<'a>(
     revisions: &BTreeSet<String>,
 ) -> Vec<&'a Rollout> {
     let mut sources = BTreeSet::new();
+    let mut undone = BTreeSet::new();
     let mut old = Vec::new();
     for (place, rollout) in newest_first(application, world).into_iter().enumerate() {
         let succeeded = matches!(
@@ -155,8 +188,15 @@ fn old_rollouts<'a>(
         let ended = rollout.status.phase.is_final()
             && rollout.spec.attempt <= rollout.status.attempt
             && !has_live_operation(rollout, world);
-        if place > limit && ended && !is_source && !rollout.metadata.is_deleting() {
-            old.push(rollout);
+        // A retry of a rollback asks the rollout that it undoes for its pace.
+        let is_undone = undone.contains(&rollout.spec.number);
+        let is_named = is_source || is_undone;
+        if place > limit && ended && !is_named {
+            if !rollout.metadata.is_deleting() {
+                old.push(rollout);
+            }
+        } else if place <= limit {
+            undone.extend(rollout.spec.undoes);
         }
     }
     old

@@ -1,7 +1,8 @@
 //! Operations that nobody needs any more: aborted when they were overtaken, removed when they are old.
 //!
 //! An operation of a rollout lives as long as its Rollout; of the catch-ups of a gear the last one stays, so that the
-//! next one has another name. Ending an operation is its agent's: here it is only asked for.
+//! next one has another name. Ending an operation is its agent's: here it is only asked for. One whose node is gone for
+//! good has no agent any more, and goes at once.
 
 use serde_json::json;
 
@@ -14,6 +15,8 @@ use crate::api::upshift::Operation;
 use crate::base::clock::Timestamp;
 use crate::controllers::change::Change;
 use crate::controllers::change::Decision;
+use crate::controllers::change::Note;
+use crate::controllers::change::Target;
 use crate::controllers::queue::Controller;
 use crate::controllers::queue::Touched;
 use crate::controllers::queue::Watch;
@@ -40,7 +43,23 @@ static WATCHES: &[Watch] = &[
         kind: &kinds::APPLICATION,
         keys: of_application,
     },
+    Watch {
+        kind: &kinds::NODE,
+        keys: of_a_gone_node,
+    },
 ];
+
+/// Those on a node that is gone.
+fn of_a_gone_node(world: &World, touched: &Touched<'_>) -> Vec<Key> {
+    let name = &touched.key.name;
+    if world.node(name).is_some() {
+        return Vec::new();
+    }
+    let operations = world.operations.on_node(name);
+    operations
+        .map(|operation| operation.metadata.key())
+        .collect()
+}
 
 /// Itself, and those before it on the same gear.
 fn of_its_gear(world: &World, touched: &Touched<'_>) -> Vec<Key> {
@@ -112,6 +131,9 @@ impl Controller for Operations {
         if operation.status.phase.is_final() {
             return prune(operation, world);
         }
+        if world.node(&operation.spec.node).is_none() {
+            return give_up(operation);
+        }
         if overtaken && operation.spec.desired != Desired::Abort {
             let abort = json!({"spec": {"desired": Desired::Abort}});
             return Decision::one(Change::patch(&**operation, abort));
@@ -149,6 +171,15 @@ fn is_overtaken(
                 })
         }
     }
+}
+
+/// Nobody is left who could end it; a node of the same name that joins later has nothing to do with it.
+fn give_up(operation: &Operation) -> Decision {
+    let node = &operation.spec.node;
+    let gone = Target::absent(&kinds::NODE, Key::new("", node.clone()));
+    let message = format!("given up, because node {node} is gone");
+    Decision::one(Change::delete_if(operation, vec![gone]))
+        .noting(Note::warning(operation, "NodeGone", message))
 }
 
 /// A finished catch-up goes when there is a later one of its gear.

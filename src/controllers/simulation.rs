@@ -13,9 +13,11 @@ use std::collections::BTreeMap;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use serde::Deserialize;
 use serde_json::Value;
 use serde_json::json;
 
+use crate::api::duration::Amount;
 use crate::api::kinds;
 use crate::api::kinds::Kind;
 use crate::api::meta::Key;
@@ -300,12 +302,26 @@ impl Cluster {
     }
 
     pub(crate) fn all<T: Typed>(&self) -> Vec<T> {
+        self.raw(T::KIND)
+            .map(|object| T::deserialize(object).expect("objects fit their views"))
+            .collect()
+    }
+
+    /// The objects of a kind as they are: invariants are checked after every write, and views of everything cost more
+    /// than all the decisions.
+    fn raw(&self, kind: &'static Kind) -> impl Iterator<Item = &Value> {
+        let first = place(kind, &Key::new("", ""));
         self.objects
-            .iter()
-            .filter(|((plural, _), _)| *plural == T::KIND.plural)
-            .map(|(_, object)| {
-                serde_json::from_value(object.clone()).expect("objects fit their views")
-            })
+            .range(first..)
+            .take_while(|((plural, _), _)| *plural == kind.plural)
+            .map(|(_, object)| object)
+    }
+
+    /// The operations that are not over.
+    fn live(&self) -> Vec<Operation> {
+        self.raw(&kinds::OPERATION)
+            .filter(|object| is_live(object))
+            .map(|object| Operation::deserialize(object).expect("objects fit their views"))
             .collect()
     }
 
@@ -537,10 +553,8 @@ impl Cluster {
         if holder.is_some_and(|holder| application.status.rollout != holder) {
             return Err("not yet");
         }
-        let busy = self.all::<Operation>().iter().any(|other| {
-            other.spec.gear == operation.spec.gear
-                && other.metadata.name != operation.metadata.name
-                && !other.status.phase.is_final()
+        let busy = self.live().iter().any(|other| {
+            other.spec.gear == operation.spec.gear && other.metadata.name != operation.metadata.name
         });
         if busy {
             return Err("not yet");
@@ -581,15 +595,12 @@ impl Cluster {
         if self.site.is_some() {
             return self.site_step();
         }
-        let live: Vec<Operation> = self
-            .all::<Operation>()
-            .into_iter()
-            .filter(|operation| {
-                let node: Option<crate::api::core::Node> =
-                    self.get(&Key::new("", operation.spec.node.clone()));
-                !operation.status.phase.is_final() && node.is_some_and(|node| node.is_ready())
-            })
-            .collect();
+        let mut live = self.live();
+        live.retain(|operation| {
+            let node: Option<crate::api::core::Node> =
+                self.get(&Key::new("", operation.spec.node.clone()));
+            node.is_some_and(|node| node.is_ready())
+        });
         if live.is_empty() {
             return false;
         }
@@ -789,49 +800,84 @@ impl Cluster {
         lines.join("\n")
     }
 
+    /// Never more gears at a time than the rollout allows, without those that were given up.
+    fn check_pace(&self, rollout: &Value) {
+        let name = rollout["metadata"]["name"].as_str().unwrap_or_default();
+        let owner = format!("Rollout/{name}");
+        let at_work = self
+            .raw(&kinds::OPERATION)
+            .filter(|object| {
+                let node = object["spec"]["node"].as_str().unwrap_or_default();
+                let is_there = |node| {
+                    self.objects
+                        .contains_key(&place(&kinds::NODE, &Key::new("", node)))
+                };
+                is_live(object)
+                    && is_there(node)
+                    && object["spec"]["owner"] == owner.as_str()
+                    && object["spec"]["desired"] != "Abort"
+            })
+            .count();
+        let total = self.raw(&kinds::NODE).count();
+        let pace = Amount::deserialize(&rollout["spec"]["settings"]["concurrency"]);
+        let pace = pace.map_or(1, |pace| pace.floor(total).max(1));
+        assert!(
+            at_work <= pace,
+            "{:?}: {at_work} gears at a time, {pace} allowed:\n{}",
+            self.how,
+            self.picture()
+        );
+    }
+
     fn check_invariants(&self) {
         if let Some(site) = &self.site {
             return self.check_site(site);
         }
-        let mut live: BTreeMap<String, String> = BTreeMap::new();
-        for operation in self.all::<Operation>() {
-            if operation.status.phase.is_final() {
-                continue;
-            }
-            let name = operation.metadata.name.clone();
-            if let Some(other) = live.insert(operation.spec.gear.clone(), name.clone()) {
+        let mut live: Vec<(&Value, &Value)> = Vec::new();
+        for operation in self.raw(&kinds::OPERATION).filter(|object| is_live(object)) {
+            let (gear, name) = (&operation["spec"]["gear"], &operation["metadata"]["name"]);
+            if let Some((_, other)) = live.iter().find(|(one, _)| *one == gear) {
                 panic!(
-                    "{:?}: {other} and {name} are under way on {}",
-                    self.how, operation.spec.gear
+                    "{:?}: {other} and {name} are under way on {gear}:\n{}",
+                    self.how,
+                    self.picture()
                 );
             }
+            live.push((gear, name));
         }
-        let running: Vec<Rollout> = self
-            .all::<Rollout>()
-            .into_iter()
-            .filter(|rollout| {
-                matches!(
-                    rollout.status.phase,
-                    RolloutPhase::Running | RolloutPhase::Paused
-                )
-            })
-            .collect();
+        let is_running = |object: &&Value| {
+            ["Running", "Paused"]
+                .map(Value::from)
+                .contains(&object["status"]["phase"])
+        };
+        let running: Vec<&Value> = self.raw(&kinds::ROLLOUT).filter(is_running).collect();
         assert!(
             running.len() <= 1,
             "{:?}: two rollouts run:\n{}",
             self.how,
             self.picture()
         );
-        if let (Some(rollout), Some(application)) =
-            (running.first(), self.get::<Application>(&named("shop")))
+        let Some(rollout) = running.first() else {
+            return;
+        };
+        self.check_pace(rollout);
+        if let Some(application) = self
+            .objects
+            .get(&place(&kinds::APPLICATION, &named("shop")))
         {
             assert_eq!(
-                application.status.rollout, rollout.metadata.name,
+                application["status"]["rollout"], rollout["metadata"]["name"],
                 "{:?}: runs without a claim",
                 self.how
             );
         }
     }
+}
+
+fn is_live(operation: &Value) -> bool {
+    !["Succeeded", "Failed", "Aborted"]
+        .map(Value::from)
+        .contains(&operation["status"]["phase"])
 }
 
 fn kind_of(change: &Change) -> &'static Kind {
@@ -883,6 +929,21 @@ fn survives(nodes: &[&str], settings: &Value, story: impl Fn(&mut Cluster)) -> S
     calm
 }
 
+/// Tells a story whose end depends on who was faster, under many seeds.
+fn often(nodes: &[&str], settings: &Value, story: impl Fn(&mut Cluster)) {
+    for seed in 1..=SEEDS {
+        for (crashes, lag) in [(0, 0), (0, 6), (60, 3)] {
+            let how = Disturbance { seed, crashes, lag };
+            let mut cluster = Cluster::new(how, nodes, settings.clone());
+            story(&mut cluster);
+        }
+    }
+}
+
 mod balanced;
+mod canary;
+mod chances;
+mod half_done;
+mod nodes;
 mod pods;
 mod tests;

@@ -16,7 +16,7 @@ const MINUTE: u64 = 60;
 /// What is known of a rollout's first wave.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress {
-    /// How many gears this rollout has begun with, in any attempt.
+    /// How many gears this rollout has begun with, in any attempt, without those whose node fell silent.
     pub begun: usize,
     pub promoted: bool,
     /// How long the canary is done already, on the asker's clock.

@@ -5,10 +5,9 @@ use std::time::Duration;
 use crate::api::meta::Key;
 use crate::api::upshift::Action;
 use crate::api::upshift::Application;
-use crate::api::upshift::LABEL_GEARS_OF;
 use crate::api::upshift::Rollout;
-use crate::api::upshift::Settings;
 use crate::base::clock::Timestamp;
+use crate::controllers::balanced_service;
 use crate::controllers::rollout::PATIENCE;
 use crate::controllers::rollout::scene;
 use crate::controllers::world::World;
@@ -59,8 +58,8 @@ pub(super) fn objection(
         };
     }
     let settings = scene::settings(rollout, world);
-    if let Some(objection) = taken_service(application, &settings, world)
-        .or_else(|| not_on_idle_color(rollout, application, world))
+    if let Some(objection) =
+        taken_service(application, world).or_else(|| not_on_idle_color(rollout, application, world))
     {
         return objection;
     }
@@ -77,28 +76,14 @@ pub(super) fn objection(
 }
 
 /// The load balancer's Service leads somewhere else already.
-fn taken_service(
-    application: &Application,
-    settings: &Settings,
-    world: &World,
-) -> Option<Objection> {
-    application.spec.hosts.as_ref()?;
-    let metadata = &application.metadata;
-    let name = settings.load_balancer.as_ref()?.service_of(&metadata.name);
-    let key = Key::new(metadata.namespace.clone(), name);
-    let service = world.services.find(&key)?;
-    let owner = service.metadata.labels.get(LABEL_GEARS_OF);
-    let why = match owner {
-        _ if !service.spec.selector.is_empty() => "has a selector".to_owned(),
-        Some(other) if *other != metadata.name => format!("leads to application {other}"),
-        _ => return None,
-    };
-    Some(Objection::Refused {
-        reason: "ServiceTaken",
-        message: format!(
-            "service {name:?} {why}: give rollout.loadBalancer a service of its own name"
-        ),
-    })
+fn taken_service(application: &Application, world: &World) -> Option<Objection> {
+    match balanced_service::standing(application, world) {
+        balanced_service::Standing::Taken(message) => Some(Objection::Refused {
+            reason: balanced_service::TAKEN,
+            message,
+        }),
+        balanced_service::Standing::Ready | balanced_service::Standing::NotYet => None,
+    }
 }
 
 /// Going back by switching works to what the other colour holds, and to nothing else.

@@ -316,16 +316,24 @@ fn begin(rollout: &Rollout, application: &Application, now: Timestamp) -> Decisi
         &before.previous_revision
     };
     let workflow = workflow::workflow(application, &rollout.spec.settings);
+    let active = application.status.active_color.as_str();
+    // A retry of what had partly succeeded goes on with the colour that serves since then.
+    let is_switched = !active.is_empty() && before.color == active;
     let color = match workflow {
+        Some(Workflow::BlueGreen) if is_switched => active.to_owned(),
         Some(Workflow::BlueGreen) => workflow::idle_color(application).to_owned(),
         _ => String::new(),
     };
     let once = workflow.map(workflow::once_steps).unwrap_or_default();
-    let steps = once.into_iter().map(|step| StepStatus {
-        name: step.name,
-        ..StepStatus::default()
-    });
-    let steps = steps.collect();
+    let steps = if is_switched {
+        before.steps.clone()
+    } else {
+        let waiting = once.into_iter().map(|step| StepStatus {
+            name: step.name,
+            ..StepStatus::default()
+        });
+        waiting.collect()
+    };
     let status = RolloutStatus {
         phase: RolloutPhase::Running,
         previous_revision: previous.clone(),

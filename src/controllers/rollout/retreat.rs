@@ -17,7 +17,6 @@ use crate::controllers::rollout::scene::Target;
 use crate::controllers::rollout::work::describe;
 use crate::controllers::rollout::work::end;
 use crate::controllers::rollout::work::merge;
-use crate::controllers::rollout::work::settle;
 use crate::plan::waves;
 use crate::plan::waves::Next;
 use crate::plan::waves::Standing;
@@ -97,9 +96,6 @@ fn finish(scene: &Scene<'_>, going: &[&Target<'_>], standings: &[Standing]) -> D
         .and_then(|(target, _)| target.back);
     let why = &status.message;
     let previous = &status.previous_revision;
-    if let Some(settling) = settle(scene) {
-        return settling;
-    }
     if let Some(operation) = stuck {
         let message = format!("{why}; going back failed, too: {}", describe(operation));
         return end(scene, RolloutPhase::Failed, "RollbackFailed", &message);

@@ -117,10 +117,14 @@ impl<'a> Scene<'a> {
         let settings = settings(rollout, world);
         let workflow = performed(rollout, application, &settings)?;
         let targets = targets(rollout, application, workflow, world);
-        let standings = targets
-            .iter()
-            .map(|target| target.standing(&rollout.spec.revision, workflow))
-            .collect();
+        let color = &rollout.status.color;
+        let goal = Goal {
+            revision: &rollout.spec.revision,
+            workflow,
+            serves: !color.is_empty() && application.status.active_color == *color,
+        };
+        let standings = targets.iter().map(|target| target.standing(&goal));
+        let standings = standings.collect();
         Some(Scene {
             rollout,
             application,
@@ -140,7 +144,6 @@ impl<'a> Scene<'a> {
     /// Where the rollout stands with its first gear.
     pub(super) fn canary(&self) -> Canary {
         let spec = &self.rollout.spec;
-        let begun = |target: &&Target<'_>| target.latest.is_some();
         let since = || {
             let mut done = self.targets.iter().zip(&self.standings);
             let (canary, _) = done.find(|(_, standing)| **standing == Standing::Done)?;
@@ -151,7 +154,14 @@ impl<'a> Scene<'a> {
             return Canary::Over;
         }
         let progress = canary::Progress {
-            begun: self.targets.iter().filter(begun).count(),
+            begun: self
+                .targets
+                .iter()
+                .zip(&self.standings)
+                .filter(|(target, standing)| {
+                    target.latest.is_some() && **standing != Standing::Unreachable
+                })
+                .count(),
             promoted: spec.promoted,
             since: since().unwrap_or(Duration::ZERO),
         };
@@ -270,9 +280,17 @@ pub(super) struct Heading<'a> {
     pub(super) back: bool,
 }
 
+/// What a rollout wants of each of its gears.
+struct Goal<'a> {
+    revision: &'a str,
+    workflow: Workflow,
+    /// Whether its colour serves already: what is in rotation there is done, whoever brought it.
+    serves: bool,
+}
+
 impl Target<'_> {
     /// How the gear stands on the way forward.
-    pub(super) fn standing(&self, wanted: &str, workflow: Workflow) -> Standing {
+    fn standing(&self, goal: &Goal<'_>) -> Standing {
         if let Some(operation) = self.forward {
             return match operation.status.phase {
                 OperationPhase::Succeeded => Standing::Done,
@@ -288,14 +306,16 @@ impl Target<'_> {
         if self.busy {
             return Standing::Running;
         }
-        let stands = self
+        let Some(gear) = self.gear else {
+            return Standing::Waiting;
+        };
+        let has_succeeded = self
             .latest
-            .is_some_and(|operation| operation.status.phase == OperationPhase::Succeeded)
-            && self.gear.is_some_and(|gear| gear.status.revision == wanted);
-        let is_blocked = |gear| workflow::is_blocked(workflow, gear);
-        if stands {
+            .is_some_and(|operation| operation.status.phase == OperationPhase::Succeeded);
+        let serves = goal.serves && gear.spec.rotation == Rotation::In;
+        if gear.status.revision == goal.revision && (has_succeeded || serves) {
             Standing::Done
-        } else if self.gear.is_some_and(is_blocked) {
+        } else if workflow::is_blocked(goal.workflow, gear) {
             Standing::Blocked
         } else {
             Standing::Waiting

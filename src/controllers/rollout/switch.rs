@@ -38,7 +38,7 @@ pub(super) fn forward(scene: &Scene<'_>, step: &StepStatus) -> Course {
     match step.phase {
         StepPhase::Waiting if scene.rollout.spec.desired == Desired::Pause => Course::default(),
         StepPhase::Waiting => begin(scene, step).into(),
-        StepPhase::Done => work::finish(scene).into(),
+        StepPhase::Done => again(scene).into(),
         _ => follow(scene, step),
     }
 }
@@ -57,6 +57,15 @@ fn begin(scene: &Scene<'_>, step: &StepStatus) -> Decision {
     merge(&mut decision, write_step(scene, running));
     let color = scene.rollout.status.color.as_str();
     decision.changes.push(set_color(scene, color));
+    decision
+}
+
+/// A retry after the switch: what is done now gets its requests.
+fn again(scene: &Scene<'_>) -> Decision {
+    let decision = rotations(scene);
+    if decision.changes.is_empty() {
+        return work::finish(scene);
+    }
     decision
 }
 

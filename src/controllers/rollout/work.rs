@@ -106,13 +106,14 @@ fn wishes(scene: &Scene<'_>) -> Decision {
     }
 }
 
-/// What runs is ended, a switch is taken back, and whoever is still fit to serve is in rotation again; then the end.
+/// What runs is ended, a switch is taken back; then the end. Gears whose operation stopped nothing get requests again
+/// from the rotation controller.
 fn abort(scene: &Scene<'_>, mut decision: Decision) -> Decision {
     if scene.live().next().is_some() || !decision.changes.is_empty() {
         report(scene, &mut decision, &Course::default());
         return decision;
     }
-    if let Some(back) = switch::take_back(scene).or_else(|| settle(scene)) {
+    if let Some(back) = switch::take_back(scene) {
         return back;
     }
     let counts = scene.counts();
@@ -126,29 +127,6 @@ fn abort(scene: &Scene<'_>, mut decision: Decision) -> Decision {
         message = format!("{message}, traffic is on {active}");
     }
     end(scene, RolloutPhase::Aborted, "Aborted", &message)
-}
-
-/// Gears whose operation ended with nothing stopped get requests again; one that failed while it was out stays out.
-pub(super) fn settle(scene: &Scene<'_>) -> Option<Decision> {
-    if scene.workflow != Workflow::RollingBehindLoadBalancer {
-        return None;
-    }
-    let changes: Vec<Change> = scene
-        .targets
-        .iter()
-        .filter_map(|target| {
-            let gear = target.gear?;
-            let operation = target.back.or(target.forward)?;
-            let is_left_out = operation.status.phase.is_final()
-                && gear.spec.rotation == Rotation::Out
-                && deployment::settled(operation) == Rotation::In;
-            is_left_out.then(|| Change::patch(gear, json!({"spec": {"rotation": Rotation::In}})))
-        })
-        .collect();
-    (!changes.is_empty()).then(|| Decision {
-        changes,
-        ..Decision::default()
-    })
 }
 
 /// A host that was silent for as long as a gear may take is not waited for any more; its agent closes the operation
@@ -179,7 +157,8 @@ fn forward(scene: &Scene<'_>) -> Course {
     // What happens once comes after every gear: a host that joins meanwhile catches up afterwards.
     let step = scene.switch();
     if let Some(step) = step
-        && (step.phase != StepPhase::Waiting || scene.rollout.spec.action == Action::Rollback)
+        && (scene.rollout.spec.action == Action::Rollback
+            || matches!(step.phase, StepPhase::Running | StepPhase::Failed))
     {
         return switch::forward(scene, step);
     }
@@ -420,18 +399,16 @@ fn failing(scene: &Scene<'_>) -> Decision {
             _ => "stays",
         };
         let message = format!("{}; traffic {verb} on {active}", status.message);
-        let phase = if goes_back {
-            RolloutPhase::RolledBack
-        } else {
-            RolloutPhase::Failed
+        let phase = match (switch::phase(scene), goes_back) {
+            // A retry of what had partly succeeded: it serves.
+            (Some(StepPhase::Done), _) => RolloutPhase::PartlyFailed,
+            (_, true) => RolloutPhase::RolledBack,
+            (_, false) => RolloutPhase::Failed,
         };
         return end(scene, phase, &status.reason, &message);
     }
     if goes_back {
         return retreat::decide(scene);
-    }
-    if let Some(settling) = settle(scene) {
-        return settling;
     }
     end(scene, RolloutPhase::Failed, &status.reason, &status.message)
 }

@@ -169,31 +169,6 @@ fn a_failed_first_deployment_is_removed_and_enters_nothing() {
 }
 
 #[test]
-fn an_abort_leaves_in_rotation_who_is_fit_to_serve() {
-    let at = |middle: usize| {
-        let mut cluster = Cluster::new(CALM, &["a", "b"], settings(json!({})));
-        cluster.deploy(1);
-        cluster.run();
-        let before = cluster.trace.len();
-        cluster.deploy(2);
-        cluster.run_until(|cluster| cluster.trace.len() >= before + middle);
-        let aborted = json!({"desired": "Abort"});
-        cluster.user_spec(&kinds::ROLLOUT, &named("shop-2"), aborted);
-        cluster.run();
-        let picture = cluster.picture();
-        contains(&picture, &["rollout shop-2 Aborted", "held by \"\""]);
-        let gear: Gear = cluster.get(&named("shop-a")).unwrap();
-        (steps(&cluster, "shop-2-shop-a-1").len(), gear.spec.rotation)
-    };
-    for middle in 1..=13 {
-        let (done, rotation) = at(middle);
-        let stopped = (5..12).contains(&done);
-        let expect = if stopped { Rotation::Out } else { Rotation::In };
-        assert_eq!(rotation, expect, "after {done} steps");
-    }
-}
-
-#[test]
 fn a_host_that_was_away_catches_up_through_rotation() {
     let story = |cluster: &mut Cluster| {
         cluster.deploy(1);
