@@ -114,6 +114,8 @@ pub(crate) struct Cluster {
     delivered: usize,
     /// Pods, their nodes and a router, when the story is about them.
     pub(crate) site: Option<pods::Site>,
+    /// Routers in front of the gears, when the story is about them.
+    pub(crate) network: Option<traffic::Network>,
 }
 
 type Decide = fn(&Key, &World, Timestamp) -> Decision;
@@ -171,6 +173,7 @@ impl Cluster {
             crashed: 0,
             delivered: 0,
             site: None,
+            network: None,
         };
         for node in nodes {
             cluster.make(&kinds::NODE, json!({"metadata": {"name": node}}));
@@ -595,6 +598,9 @@ impl Cluster {
         if self.site.is_some() {
             return self.site_step();
         }
+        if self.network.is_some() {
+            return self.network_step();
+        }
         let mut live = self.live();
         live.retain(|operation| {
             let node: Option<crate::api::core::Node> =
@@ -710,9 +716,10 @@ impl Cluster {
 
     /// Everybody takes turns until nobody has anything to do, or `until` holds.
     pub(crate) fn run_until(&mut self, until: impl Fn(&Cluster) -> bool) {
-        let controllers = match self.site {
-            None => controllers(),
-            Some(_) => pods::controllers(),
+        let controllers = match (&self.site, &self.network) {
+            (Some(_), _) => pods::controllers(),
+            (None, Some(_)) => traffic::controllers(),
+            (None, None) => controllers(),
         };
         for turn in 0..20_000 {
             if until(self) {
@@ -796,6 +803,9 @@ impl Cluster {
         if self.site.is_some() {
             return self.site_picture();
         }
+        if self.network.is_some() {
+            lines.push(self.led_to());
+        }
         lines.push(format!("disk {:?}", self.disk));
         lines.join("\n")
     }
@@ -832,6 +842,9 @@ impl Cluster {
     fn check_invariants(&self) {
         if let Some(site) = &self.site {
             return self.check_site(site);
+        }
+        if let Some(network) = &self.network {
+            self.check_network(network);
         }
         let mut live: Vec<(&Value, &Value)> = Vec::new();
         for operation in self.raw(&kinds::OPERATION).filter(|object| is_live(object)) {
@@ -947,3 +960,4 @@ mod half_done;
 mod nodes;
 mod pods;
 mod tests;
+mod traffic;

@@ -287,16 +287,19 @@ async fn carry(mut stream: TcpStream, address: SocketAddr, shared: &Arc<Shared>)
     while tried.len() < TRIES {
         let chosen = {
             let table = shared.table.load();
-            table
-                .front(address)
-                .and_then(|members| members.choose(&tried))
-                .cloned()
+            table.front(address).and_then(|members| {
+                let endpoint = members.choose(&tried)?;
+                let has_other = members.has_other(endpoint.address, &tried);
+                Some((endpoint.clone(), has_other))
+            })
         };
-        let Some(endpoint) = chosen else { return };
+        let Some((endpoint, has_other)) = chosen else {
+            return;
+        };
         let Some(flight) = Flight::begin(&endpoint, shared) else {
             continue;
         };
-        match upstream::dial(endpoint.address).await {
+        match upstream::dial(endpoint.address, has_other).await {
             Ok(mut there) => {
                 flight.endpoint().suspect(false);
                 let _ = tokio::io::copy_bidirectional(&mut stream, &mut there).await;
@@ -304,7 +307,7 @@ async fn carry(mut stream: TcpStream, address: SocketAddr, shared: &Arc<Shared>)
             }
             Err(error) => {
                 tracing::debug!(%address, endpoint = %endpoint.address, %error, "cannot connect to an endpoint");
-                flight.endpoint().suspect(true);
+                flight.suspect();
                 tried.push(endpoint.address);
             }
         }

@@ -32,6 +32,7 @@ use crate::api::network::BUILT_IN_ROUTER;
 use crate::api::network::EndpointSlice;
 use crate::api::network::Route;
 use crate::api::network::Service;
+use crate::api::upshift::LABEL_GEARS_OF;
 use crate::base::clock::Clock;
 use crate::base::scope::Scope;
 use crate::client::Cache;
@@ -141,10 +142,11 @@ impl Router {
             client,
             name,
             address: address.to_string(),
-            shared,
+            shared: shared.clone(),
             progress,
         };
         let (synced, is_synced) = oneshot::channel();
+        scope.spawn(shared.clone().look_after_suspects());
         scope.spawn(follower.run(synced));
         scope.spawn(async move {
             if is_synced.await.is_ok() {
@@ -217,10 +219,14 @@ impl Follower {
             while let Ok((key, _)) = services.try_recv() {
                 self.book.service(&key, self.services.get(&key));
             }
+            let mut is_awaited = false;
             while let Ok((key, _)) = slices.try_recv() {
-                self.book.slice(&key, self.slices.get(&key));
+                let slice = self.slices.get(&key);
+                let metadata = slice.as_ref().map(|slice| &slice.metadata);
+                is_awaited |= metadata.is_some_and(|one| one.labels.contains_key(LABEL_GEARS_OF));
+                self.book.slice(&key, slice);
             }
-            self.publish(seen);
+            self.publish(seen, is_awaited);
             if let Some(synced) = synced.take() {
                 let _ = synced.send(());
                 if self.has_fronts {
@@ -239,8 +245,9 @@ impl Follower {
         }
     }
 
-    /// Makes requests follow what is in the book; `seen` is the version of the slices in it.
-    fn publish(&mut self, seen: u64) {
+    /// Makes requests follow what is in the book; `seen` is the version of the slices in it, and `is_awaited` says that
+    /// somebody waits for it though nothing leaves: a gear goes on when it is led to.
+    fn publish(&mut self, seen: u64, is_awaited: bool) {
         let built = self.book.build();
         let mut left = Vec::new();
         if let Some((table, built)) = built {
@@ -260,10 +267,10 @@ impl Follower {
         self.progress.send_if_modified(|progress| {
             let is_news = seen > progress.applied || !left.is_empty();
             progress.applied = seen;
-            if !left.is_empty() {
-                progress.left_at = seen;
-                progress.left.append(&mut left);
+            if !left.is_empty() || is_awaited {
+                progress.awaited = seen;
             }
+            progress.left.append(&mut left);
             is_news
         });
     }

@@ -9,6 +9,9 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
 use std::task::Context;
 use std::task::Poll;
 use std::time::Duration;
@@ -43,9 +46,12 @@ use crate::router::upstream::Moved;
 use crate::router::upstream::Pool;
 use crate::router::upstream::Upload;
 use crate::router::upstream::Upstream;
+use crate::router::upstream::dial;
 
 /// How often a request is sent again at most.
 const RETRIES: usize = 3;
+/// How often it is looked whether a suspect is back.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// The most endpoints that one request tries.
 const TRIES: usize = 5;
 
@@ -55,6 +61,30 @@ pub(crate) struct Shared {
     pub(crate) table: ArcSwap<Table>,
     /// Told when the last request on an endpoint that has left ends.
     pub(crate) drained: Notify,
+    /// Endpoints that could not be connected to and have not been tried since.
+    suspects: Mutex<Vec<Arc<Endpoint>>>,
+}
+
+impl Shared {
+    /// Looks for ever which suspects can be connected to again: requests go there only when there is no other.
+    pub(crate) async fn look_after_suspects(self: Arc<Shared>) {
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            let suspects = std::mem::take(&mut *self.suspects());
+            let looks = suspects.into_iter().map(async |endpoint| {
+                if endpoint.is_gone() || dial(endpoint.address, true).await.is_ok() {
+                    endpoint.suspect(false);
+                } else {
+                    self.suspects().push(endpoint);
+                }
+            });
+            futures_util::future::join_all(looks).await;
+        }
+    }
+
+    fn suspects(&self) -> MutexGuard<'_, Vec<Arc<Endpoint>>> {
+        self.suspects.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// A request or connection on an endpoint; ends when dropped.
@@ -75,6 +105,13 @@ impl Flight {
     pub(crate) fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }
+
+    /// Notes that the endpoint does not answer.
+    pub(crate) fn suspect(&self) {
+        if self.endpoint.suspect(true) {
+            self.shared.suspects().push(self.endpoint.clone());
+        }
+    }
 }
 
 impl Drop for Flight {
@@ -83,6 +120,15 @@ impl Drop for Flight {
             self.shared.drained.notify_one();
         }
     }
+}
+
+/// Where a request goes.
+struct Chosen {
+    flight: Flight,
+    /// How long the answer may take to begin.
+    within: Duration,
+    /// Whether there is another endpoint to try.
+    has_other: bool,
 }
 
 /// What one worker thread proxies with.
@@ -135,12 +181,8 @@ impl Proxy {
         }
     }
 
-    /// An endpoint in rotation at this moment, and how long it may take to begin its answer.
-    fn choose<B>(
-        &self,
-        request: &Request<B>,
-        tried: &[SocketAddr],
-    ) -> Result<(Flight, Duration), Failure> {
+    /// An endpoint in rotation at this moment.
+    fn choose<B>(&self, request: &Request<B>, tried: &[SocketAddr]) -> Result<Chosen, Failure> {
         let host = headers::host(request.headers()).ok_or(Failure::BadRequest)?;
         let lower;
         let host = if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
@@ -156,7 +198,11 @@ impl Proxy {
             let rule = rule.ok_or(Failure::NoRoute)?;
             let endpoint = rule.choose(tried).ok_or(Failure::NotAvailable)?;
             if let Some(flight) = Flight::begin(endpoint, &self.shared) {
-                return Ok((flight, rule.answer_within));
+                return Ok(Chosen {
+                    flight,
+                    within: rule.answer_within,
+                    has_other: rule.has_other(endpoint.address, tried),
+                });
             }
         }
     }
@@ -170,7 +216,11 @@ impl Proxy {
         let mut tried = Vec::new();
         let mut retries = 0;
         loop {
-            let (flight, within) = match self.choose(&request, &tried) {
+            let Chosen {
+                flight,
+                within,
+                has_other,
+            } = match self.choose(&request, &tried) {
                 // There is no other endpoint to try: what the last one did is the answer.
                 Err(Failure::NotAvailable) if retries > 0 => return Err(Failure::Broken),
                 chosen => chosen?,
@@ -183,14 +233,14 @@ impl Proxy {
             let is_pooled = pooled.is_some();
             let mut upstream = match pooled {
                 Some(upstream) => upstream,
-                None => match Upstream::connect(address).await {
+                None => match Upstream::connect(address, has_other).await {
                     Ok(upstream) => {
                         flight.endpoint().suspect(false);
                         upstream
                     }
                     Err(error) => {
                         tracing::debug!(%address, %error, "cannot connect to an endpoint");
-                        flight.endpoint().suspect(true);
+                        flight.suspect();
                         tried.push(address);
                         if tried.len() > TRIES {
                             return Err(Failure::NotAvailable);
@@ -200,7 +250,11 @@ impl Proxy {
                 },
             };
             let sent = in_time(upstream.send(request), within, moved.as_ref()).await;
-            let mut error = match sent.ok_or(Failure::Late)? {
+            let Some(sent) = sent else {
+                flight.suspect();
+                return Err(Failure::Late);
+            };
+            let mut error = match sent {
                 Ok(response) => return self.relay(response, upstream, flight),
                 Err(error) => error,
             };
@@ -257,12 +311,13 @@ impl Proxy {
         let (request, moved) = with_upload(request);
         let mut tried = Vec::new();
         let (flight, within, upstream) = loop {
-            let (flight, within) = self.choose(&request, &tried)?;
+            let chosen = self.choose(&request, &tried)?;
+            let flight = chosen.flight;
             let address = flight.endpoint().address;
-            if let Ok(upstream) = Upstream::connect(address).await {
-                break (flight, within, upstream);
+            if let Ok(upstream) = Upstream::connect(address, chosen.has_other).await {
+                break (flight, chosen.within, upstream);
             }
-            flight.endpoint().suspect(true);
+            flight.suspect();
             tried.push(address);
         };
         let (mut sender, connection) = upstream.into_parts();

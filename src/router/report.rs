@@ -1,8 +1,8 @@
 //! The Router object: that this router serves, which version of the slices it follows, and what still drains.
 //!
 //! Its only writer. Registered before anything is listed, so that whoever takes an endpoint out of rotation from then
-//! on waits for this router. A change that took an endpoint out is written at once; the rest waits a little and goes
-//! along.
+//! on waits for this router. A change that somebody waits for (an endpoint left, a gear entered) is written at once;
+//! the rest waits a little and goes along.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ use crate::client::WriteOptions;
 use crate::router::proxy::Shared;
 use crate::router::table::Endpoint;
 
-/// How long a version that took nothing out of rotation may wait.
+/// How long a version that nobody waits for may wait.
 const GENTLE: Duration = Duration::from_millis(250);
 /// How often it is looked what still drains.
 const DRAINING_EVERY: Duration = Duration::from_millis(100);
@@ -40,8 +40,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 pub(crate) struct Progress {
     /// Requests follow this version of the slices.
     pub(crate) applied: u64,
-    /// The last version that took an endpoint out.
-    pub(crate) left_at: u64,
+    /// The last version that somebody waits for: it took an endpoint out, or gears are to be led to.
+    pub(crate) awaited: u64,
     /// Endpoints that left and may have something in flight.
     pub(crate) left: Vec<Arc<Endpoint>>,
 }
@@ -123,19 +123,19 @@ impl Reporter {
         let mut written: Option<(RouterStatus, u64)> = None;
         loop {
             let mut status = RouterStatus::default();
-            let mut left_at = 0;
+            let mut awaited = 0;
             changes.mark_unchanged();
             // The sender prunes; whoever waits for changes is not told of it.
             self.progress.send_if_modified(|progress| {
                 status = progress.status();
-                left_at = progress.left_at;
+                awaited = progress.awaited;
                 false
             });
             if written.as_ref().is_none_or(|(known, _)| *known != status) {
                 match self.write(&status).await {
                     Ok(()) => {
                         pauses.reset();
-                        written = Some((status.clone(), left_at));
+                        written = Some((status.clone(), awaited));
                     }
                     Err(error) => {
                         tracing::warn!(%error, "the router's status is not written; trying again");
@@ -148,10 +148,10 @@ impl Reporter {
                 if changes.changed().await.is_err() {
                     return;
                 }
-                let is_news = |progress: &Progress| progress.left_at > left_at;
+                let is_news = |progress: &Progress| progress.awaited > awaited;
                 let _ = tokio::time::timeout(GENTLE, changes.wait_for(is_news)).await;
             } else {
-                let is_news = |progress: &Progress| progress.left_at > left_at;
+                let is_news = |progress: &Progress| progress.awaited > awaited;
                 let _ = tokio::time::timeout(DRAINING_EVERY, async {
                     tokio::select! {
                         _ = changes.wait_for(is_news) => {}

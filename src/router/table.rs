@@ -100,11 +100,10 @@ impl Endpoint {
         self.in_flight.fetch_sub(1, Ordering::SeqCst) == 1 && self.is_gone()
     }
 
-    /// Notes whether the last connection to it could be made.
-    pub fn suspect(&self, failed: bool) {
-        if self.suspect.load(Ordering::Relaxed) != failed {
-            self.suspect.store(failed, Ordering::Relaxed);
-        }
+    /// Notes whether the last connection to it could be made; true when that is news.
+    pub fn suspect(&self, failed: bool) -> bool {
+        self.suspect.load(Ordering::Relaxed) != failed
+            && self.suspect.swap(failed, Ordering::Relaxed) != failed
     }
 }
 
@@ -132,6 +131,12 @@ impl Members {
         choice::least(count, turn, |index| load(index, false))
             .or_else(|| choice::least(count, turn, |index| load(index, true)))
             .map(|index| &self.endpoints[index])
+    }
+
+    /// Whether there is another endpoint than this one and those in `tried`.
+    pub fn has_other(&self, than: SocketAddr, tried: &[SocketAddr]) -> bool {
+        let mut others = self.endpoints.iter().map(|endpoint| endpoint.address);
+        others.any(|address| address != than && !tried.contains(&address))
     }
 }
 
@@ -161,6 +166,14 @@ impl Rule {
             let backend = self.turns[(turn + step) % self.turns.len()];
             self.backends[usize::from(backend)].choose(tried)
         })
+    }
+
+    /// Whether a request may go to another endpoint than this one and those in `tried`.
+    pub fn has_other(&self, than: SocketAddr, tried: &[SocketAddr]) -> bool {
+        let backends = self.backends.iter().enumerate();
+        let mut used = backends
+            .filter(|(index, _)| self.turns.iter().any(|turn| usize::from(*turn) == *index));
+        used.any(|(_, backend)| backend.has_other(than, tried))
     }
 
     fn covers(&self, path: &str) -> bool {

@@ -34,8 +34,10 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-/// How long a connection may take to be made before another endpoint is tried.
-pub(crate) const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+/// How long a connection may take to be made when there is no other endpoint.
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+/// The same when another endpoint can be tried: a host that is dead answers nothing, and no request is to wait for it.
+const CONNECT_SOON: Duration = Duration::from_secs(1);
 /// How long a connection lies idle before it is closed.
 const IDLE: Duration = Duration::from_secs(30);
 /// How long it may lie idle and still carry a request that must not be sent twice: servers close idle connections
@@ -119,9 +121,9 @@ pub(crate) struct Upstream {
 }
 
 impl Upstream {
-    /// Connects to an endpoint.
-    pub(crate) async fn connect(address: SocketAddr) -> io::Result<Box<Upstream>> {
-        let stream = dial(address).await?;
+    /// Connects to an endpoint, soon when another one can be tried.
+    pub(crate) async fn connect(address: SocketAddr, has_other: bool) -> io::Result<Box<Upstream>> {
+        let stream = dial(address, has_other).await?;
         let (sender, connection) = Builder::new()
             .max_buf_size(LARGEST_HEAD)
             .handshake(TokioIo::new(stream))
@@ -170,8 +172,13 @@ impl Upstream {
 }
 
 /// A stream to an endpoint, made in time.
-pub(crate) async fn dial(address: SocketAddr) -> io::Result<TcpStream> {
-    let connecting = tokio::time::timeout(CONNECT_WITHIN, TcpStream::connect(address));
+pub(crate) async fn dial(address: SocketAddr, has_other: bool) -> io::Result<TcpStream> {
+    let within = if has_other {
+        CONNECT_SOON
+    } else {
+        CONNECT_WITHIN
+    };
+    let connecting = tokio::time::timeout(within, TcpStream::connect(address));
     let stream = connecting.await.map_err(io::Error::from)??;
     stream.set_nodelay(true)?;
     Ok(stream)

@@ -9,7 +9,7 @@
 //!
 //! * A gear that is taken out names the operation that did it, so that a decision of an earlier operation that arrives
 //!   late changes nothing.
-//! * An operation that ended in BlockTraffic, or right after it, has stopped nothing: its gear gets requests again. One
+//! * An operation that ended before it stopped anything gives its gear the requests back (`deployment::settled`). One
 //!   that went further leaves its gear out; whether the application still works, nobody knows.
 
 use std::collections::BTreeSet;
@@ -29,7 +29,6 @@ use crate::api::upshift::LABEL_COLOR;
 use crate::api::upshift::LABEL_GEARS_OF;
 use crate::api::upshift::LoadBalancer;
 use crate::api::upshift::Operation;
-use crate::api::upshift::OperationPhase;
 use crate::api::upshift::Rotation;
 use crate::api::upshift::StepPhase;
 use crate::base::clock::Timestamp;
@@ -418,7 +417,8 @@ fn settle(operation: &Operation, gear: &Gear) -> Decision {
         && blocked_by == Some(&operation.metadata.name)
         && !gear.status.revision.is_empty()
         && !gear.metadata.is_deleting();
-    if !is_out || !has_stopped_nothing(operation) {
+    let is_known = operation.status.reason != "JournalLost";
+    if !is_out || !is_known || deployment::settled(operation) != Rotation::In {
         return Decision::nothing();
     }
     let back = json!({
@@ -430,19 +430,6 @@ fn settle(operation: &Operation, gear: &Gear) -> Decision {
         operation.metadata.name
     );
     Decision::one(Change::patch(gear, back)).noting(Note::normal(gear, "Unblocked", message))
-}
-
-fn has_stopped_nothing(operation: &Operation) -> bool {
-    let status = &operation.status;
-    let mut steps = status.steps.iter();
-    let has_blocked = steps.any(|step| step.name == step::BLOCK_TRAFFIC.name);
-    has_blocked
-        && matches!(
-            status.phase,
-            OperationPhase::Failed | OperationPhase::Aborted
-        )
-        && status.reason != "JournalLost"
-        && steps.all(|step| step.phase == StepPhase::Waiting)
 }
 
 /// Whether a blue/green Service's requests all go to a colour: its slices lead there, every Router that serves it

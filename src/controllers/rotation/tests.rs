@@ -113,7 +113,7 @@ impl Story {
     fn operation(&mut self, step: &str, change: Value) {
         let mut operation = json!({
             "metadata": {"name": OPERATION, "namespace": "demo", "uid": "o", "labels": {"upshift.dev/application": "shop"}},
-            "spec": {"gear": "shop-a", "node": "a", "owner": "Rollout/shop-2", "deployment": {"address": "10.0.0.1", "port": 8080}},
+            "spec": {"gear": "shop-a", "node": "a", "owner": "Rollout/shop-2", "inRotation": true, "deployment": {"address": "10.0.0.1", "port": 8080}},
             "status": {"phase": "Running", "steps": [{"name": step, "phase": "Running"}]},
         });
         json_patch::merge(&mut operation, &change);
@@ -448,6 +448,7 @@ fn a_gear_gets_requests_again_when_its_operation_ended_before_it_stopped_anythin
     )
     .check(0, "");
     ended("Done", "Waiting", json!({"status": {"phase": "Succeeded"}})).check(0, "");
+    ended("Failed", "Waiting", json!({"spec": {"inRotation": false}})).check(0, "");
     let mut other = ended("Failed", "Waiting", json!({}));
     other.gear("Out", "shop-3-shop-a-1".into());
     other.check(0, "");
