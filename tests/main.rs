@@ -38,3 +38,4 @@ mod status;
 mod tidy;
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod web_server;
+mod traffic;

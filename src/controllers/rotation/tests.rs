@@ -447,7 +447,6 @@ fn a_gear_gets_requests_again_when_its_operation_ended_before_it_stopped_anythin
         json!({"status": {"reason": "JournalLost"}}),
     )
     .check(0, "");
-    ended("Done", "Waiting", json!({"status": {"phase": "Succeeded"}})).check(0, "");
     ended("Failed", "Waiting", json!({"spec": {"inRotation": false}})).check(0, "");
     let mut other = ended("Failed", "Waiting", json!({}));
     other.gear("Out", "shop-3-shop-a-1".into());
