@@ -923,6 +923,15 @@ fn merge(object: &mut Value, patch: Value) {
 
 /// Runs a story undisturbed, then under many seeds of lag and crashes: each must end in the same picture.
 fn survives(nodes: &[&str], settings: &Value, story: impl Fn(&mut Cluster)) -> String {
+    survives_seeds(SEEDS, nodes, settings, story)
+}
+
+fn survives_seeds(
+    seeds: u64,
+    nodes: &[&str],
+    settings: &Value,
+    story: impl Fn(&mut Cluster),
+) -> String {
     let told = |how| {
         let mut cluster = Cluster::new(how, nodes, settings.clone());
         story(&mut cluster);
@@ -930,7 +939,7 @@ fn survives(nodes: &[&str], settings: &Value, story: impl Fn(&mut Cluster)) -> S
     };
     let calm = told(CALM).picture();
     let mut crashed = 0;
-    for seed in 1..=SEEDS {
+    for seed in 1..=seeds {
         for (crashes, lag) in [(0, 6), (60, 0), (40, 6), (250, 3)] {
             let how = Disturbance { seed, crashes, lag };
             let cluster = told(how);
