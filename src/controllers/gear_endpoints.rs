@@ -176,9 +176,10 @@ impl Controller for GearEndpoints {
         let rotation = in_rotation(service, application, world);
         let may_make = !world.is_ending(&key.namespace);
         let form = Form {
-            largest: match is_blue_green(application) {
-                true => LARGEST_COLOR,
-                false => LARGEST,
+            largest: if is_blue_green(application) {
+                LARGEST_COLOR
+            } else {
+                LARGEST
             },
             placeholder: Box::new(|| may_make.then(|| ports(service, port(application)))),
             keeps_empty: Box::new(|slice| {

@@ -1,5 +1,10 @@
 //! Each rule of a gear's way out of rotation and back, in worlds of a few objects.
 
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "a test reads better with json!(…) than with &json!(…)"
+)]
+
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -125,7 +130,7 @@ impl Story {
         GearRotation.decide(&key, &self.world, Timestamp::from_second(second))
     }
 
-    /// What is decided at that second: `gear Out`, `Done`, `Running: why`, `Failed RouterSilent: why`, `` for nothing.
+    /// What is decided at that second: `gear Out`, `Done`, `Running: why`, `Failed RouterSilent: why`; empty for nothing.
     fn told(&self, second: i64) -> String {
         let decision = self.look(second);
         let [change] = decision.changes.as_slice() else {

@@ -185,7 +185,8 @@ impl Cluster {
         let told = self.trace.len();
         self.agent_step(operation);
         let gear = operation.spec.gear.clone();
-        for line in self.trace[told..].to_vec() {
+        let lines = self.trace[told..].to_vec();
+        for line in &lines {
             if line.ends_with(" ApplicationStop") {
                 self.network().down.insert(gear.clone());
                 self.check_stop(&gear);
