@@ -36,6 +36,6 @@ mod shim;
 mod site;
 mod status;
 mod tidy;
+mod traffic;
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod web_server;
-mod traffic;
