@@ -395,14 +395,12 @@ impl Registry {
         &self,
         work: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
-        match tokio::time::timeout(self.silence, work).await {
-            Ok(done) => done,
-            Err(_) => {
-                let seconds = self.silence.as_secs();
-                let message = format!("no byte came for {seconds} s");
-                Err(client::Error::Interrupted(message).into())
-            }
+        if let Ok(done) = tokio::time::timeout(self.silence, work).await {
+            return done;
         }
+        let seconds = self.silence.as_secs();
+        let message = format!("no byte came for {seconds} s");
+        Err(client::Error::Interrupted(message).into())
     }
 
     async fn send(

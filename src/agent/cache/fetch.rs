@@ -435,21 +435,21 @@ impl Local {
     }
 
     fn copy_piece(&self, piece: &Piece, assembly: &mut Assembly) -> io::Result<()> {
-        let gone = |_| io::Error::from(io::ErrorKind::InvalidData);
+        let gone = || io::Error::from(io::ErrorKind::InvalidData);
         let whole = self.whole.filter(|_| assembly.pieces.len() == 1);
         let place = whole.map(|(index, _)| (index, 0));
         let place = place.or_else(|| self.pieces.get(&piece.digest).copied());
-        let (index, offset) = place.ok_or(()).map_err(gone)?;
-        let mut file = fs::File::open(&self.files[index]).map_err(|_| gone(()))?;
+        let (index, offset) = place.ok_or_else(gone)?;
+        let mut file = fs::File::open(&self.files[index]).map_err(|_| gone())?;
         file.seek(SeekFrom::Start(offset + assembly.begun))
-            .map_err(|_| gone(()))?;
+            .map_err(|_| gone())?;
         let mut step = vec![0; STEP];
         while assembly.next < assembly.pieces.len() && assembly.pieces[assembly.next] == *piece {
             let most = usize::try_from(assembly.lacking())
                 .unwrap_or(STEP)
                 .min(STEP);
             match file.read(&mut step[..most]) {
-                Ok(0) | Err(_) => return Err(gone(())),
+                Ok(0) | Err(_) => return Err(gone()),
                 Ok(length) => assembly.take(&step[..length])?,
             }
         }

@@ -91,9 +91,9 @@ impl Command<'_> {
             Request::Again {
                 application,
                 revision,
-            } => self.again(&application, revision).await,
+            } => Box::pin(self.again(&application, revision)).await,
             Request::Bundle(source) if self.args.dry_run.is_some() => self.preview(&source).await,
-            Request::Bundle(source) => self.deploy(source).await,
+            Request::Bundle(source) => Box::pin(self.deploy(source)).await,
         }
     }
 
