@@ -9,10 +9,14 @@
 mod deployment;
 #[path = "all/fixture.rs"]
 mod fixture;
+#[path = "all/fleet.rs"]
+mod fleet;
 #[path = "all/new_app.rs"]
 mod new_app;
 #[path = "all/router.rs"]
 mod router;
+#[path = "all/scale.rs"]
+mod scale;
 #[path = "all/server.rs"]
 mod server;
 
@@ -37,12 +41,14 @@ fn main() {
     if !std::env::args().any(|argument| argument == "--bench") {
         return;
     }
-    let groups: [(&str, Measure); 5] = [
+    let groups: [(&str, Measure); 7] = [
         ("client", || vec![client_start()]),
         ("server", server::rows),
         ("deployment", deployment::rows),
         ("new_app", new_app::rows),
         ("router", router::rows),
+        ("fleet", fleet::rows),
+        ("scale", scale::rows),
     ];
     // `cargo bench -- router` measures only that.
     let asked: Vec<String> = std::env::args()

@@ -103,6 +103,11 @@ impl Server {
             / 1024.0
     }
 
+    /// What the process has used of the processors.
+    pub(crate) fn processor_time(&self) -> Duration {
+        processor_time(self.id())
+    }
+
     /// Runs the client against this server; its standard output.
     pub(crate) fn client(&self, arguments: &[&str]) -> String {
         let output = Command::new(UPSHIFT)
@@ -126,6 +131,18 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// What a process and its threads have used, in ticks of 10 ms.
+pub(crate) fn processor_time(process: u32) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    let fields = stat.rsplit(')').next().unwrap_or_default();
+    let ticks = fields.split_whitespace().skip(11).take(2);
+    Duration::from_millis(
+        10 * ticks
+            .filter_map(|ticks| ticks.parse::<u64>().ok())
+            .sum::<u64>(),
+    )
 }
 
 /// Where data dirs of measurements go: a real disk, not memory.

@@ -19,6 +19,7 @@ use upshift::client::WriteOptions;
 use crate::Row;
 use crate::fixture;
 use crate::fixture::Server;
+use crate::fixture::processor_time;
 use crate::median;
 use crate::milliseconds;
 
@@ -126,18 +127,6 @@ fn duration(text: &str) -> Duration {
         "ms" => number / 1e3,
         _ => number,
     })
-}
-
-/// What a process and its threads have used, in ticks of 10 ms.
-fn processor_time(process: u32) -> Duration {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    let fields = stat.rsplit(')').next().unwrap_or_default();
-    let ticks = fields.split_whitespace().skip(11).take(2);
-    Duration::from_millis(
-        10 * ticks
-            .filter_map(|ticks| ticks.parse::<u64>().ok())
-            .sum::<u64>(),
-    )
 }
 
 /// An endpoint that answers twelve bytes to everything, on a thread of its own.

@@ -186,7 +186,8 @@ fn node_ruling(node: &str, attempt: &Attempt<'_>) -> Ruling {
     if kind == &kinds::NODE {
         let own = attempt.name == node;
         return allowed_if(match (attempt.verb, attempt.subresource) {
-            (Verb::Get | Verb::Update | Verb::Patch, "" | "status") | (Verb::Get, "tunnel") => own,
+            (Verb::Get | Verb::Update | Verb::Patch, "" | "status")
+            | (Verb::Create | Verb::Get, "tunnel") => own,
             // A create carries its name in the body; the verb checks it against the identity.
             (Verb::Create, "") => attempt.name.is_empty() || own,
             _ => false,
@@ -364,7 +365,7 @@ mod tests {
             [
                 "nodes/: create get patch update",
                 "nodes/status: get patch update",
-                "nodes/tunnel: get",
+                "nodes/tunnel: create get",
                 "secrets/: get?",
                 "configmaps/: get?",
                 "services/: get list watch",

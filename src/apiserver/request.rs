@@ -138,7 +138,7 @@ impl Subresource {
         if kind == &kinds::NODE {
             all.push((Subresource::Join, &[Verb::Create]));
             all.push((Subresource::Token, &[Verb::Create]));
-            all.push((Subresource::Tunnel, &[Verb::Get]));
+            all.push((Subresource::Tunnel, &[Verb::Create, Verb::Get]));
         }
         all
     }
@@ -548,7 +548,12 @@ mod tests {
                 "/api/v1/nodes/a/tunnel",
                 "get nodes [] [a] [tunnel]",
             ),
-            (Method::POST, "/api/v1/nodes/a/tunnel", "405"),
+            (
+                Method::POST,
+                "/api/v1/nodes/a/tunnel",
+                "create nodes [] [a] [tunnel]",
+            ),
+            (Method::PUT, "/api/v1/nodes/a/tunnel", "405"),
             (
                 Method::PUT,
                 "/apis/apps.openshift.io/v1/namespaces/demo/deploymentconfigs/a/scale",

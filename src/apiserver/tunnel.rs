@@ -1,14 +1,17 @@
 //! The API server's ends of the nodes' tunnels: each agent opens one outward, and is asked over it.
 //!
-//! After the upgrade the server is the HTTP/2 client on that stream. A newer tunnel of the same node takes the place
+//! On what the node opened, the server is the HTTP/2 client. A newer tunnel of the same node takes the place
 //! of the older one. Nothing dials a node.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::Duration;
 
 use axum::body::Body;
+use bytes::Bytes;
+use futures_util::StreamExt;
 use http::HeaderValue;
 use http::StatusCode;
 use http::header;
@@ -16,16 +19,19 @@ use http_body_util::Empty;
 use hyper::body::Incoming;
 use hyper::client::conn::http2;
 use hyper_util::rt::TokioExecutor;
+use hyper_util::rt::TokioIo;
 
 use crate::api::status::Status;
 use crate::apiserver::Api;
 use crate::apiserver::response::Response;
+use crate::client::duplex::Duplex;
 use crate::client::https::TUNNEL_PROTOCOL;
+use crate::client::https::TUNNEL_TYPE;
 
 /// How long a node may take to begin its answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-type Sender = http2::SendRequest<Empty<bytes::Bytes>>;
+type Sender = http2::SendRequest<Empty<Bytes>>;
 
 /// The nodes that are connected. A cheap handle.
 #[derive(Clone, Debug, Default)]
@@ -99,8 +105,28 @@ impl Tunnels {
     }
 }
 
-/// GET of `nodes/NAME/tunnel`: answers 101 and talks HTTP/2 the other way round from then on.
-pub fn accept(api: &Api, node: &str, mut request: http::Request<Body>) -> Result<Response, Status> {
+/// GET or POST of `nodes/NAME/tunnel`: HTTP/2 the other way round, in what comes after.
+///
+/// A POST over HTTP/2 carries it in its body and in that of the answer, beside whatever else the node asks on the same
+/// connection; a GET over HTTP/1.1 is answered 101 and has the connection to itself.
+pub fn accept(api: &Api, node: &str, request: http::Request<Body>) -> Result<Response, Status> {
+    if request.method() == http::Method::GET {
+        return upgrade(api, node, request);
+    }
+    if request.version() != http::Version::HTTP_2 {
+        return Err(Status::method_not_allowed());
+    }
+    let (stream, outgoing) = Duplex::new(request.into_body().into_data_stream());
+    let (api, node) = (api.clone(), node.to_owned());
+    tokio::spawn(async move { serve(&api, &node, TokioIo::new(stream)).await });
+    let outgoing = outgoing.map(Ok::<Bytes, Infallible>);
+    let mut response = Response::new(Body::from_stream(outgoing));
+    let content = HeaderValue::from_static(TUNNEL_TYPE);
+    response.headers_mut().insert(header::CONTENT_TYPE, content);
+    Ok(response)
+}
+
+fn upgrade(api: &Api, node: &str, mut request: http::Request<Body>) -> Result<Response, Status> {
     let asks = request.headers().get(header::UPGRADE).is_some_and(|value| {
         value
             .as_bytes()
@@ -127,7 +153,10 @@ pub fn accept(api: &Api, node: &str, mut request: http::Request<Body>) -> Result
     Ok(response)
 }
 
-async fn serve(api: &Api, node: &str, stream: hyper::upgrade::Upgraded) {
+async fn serve<I>(api: &Api, node: &str, stream: I)
+where
+    I: hyper::rt::Read + hyper::rt::Write + Send + Unpin + 'static,
+{
     let handshake = http2::Builder::new(TokioExecutor::new())
         .timer(hyper_util::rt::TokioTimer::new())
         .keep_alive_interval(Duration::from_secs(30))

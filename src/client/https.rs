@@ -1,6 +1,7 @@
-//! The transport over a network: HTTP/2 over TLS to one server, one connection reused.
+//! The transport over a network: HTTP/2 over TLS to one server, one connection for everything.
 //!
-//! Tunnels take an HTTP/1.1 connection of their own. A token is never sent without TLS, and redirects are not
+//! A tunnel is a request and an answer that do not end, beside the others. Where only HTTP/1.1 is spoken (through a
+//! proxy) it takes a connection of its own, upgraded. A token is never sent without TLS, and redirects are not
 //! followed. Watches, logs and blobs have no total timeout; pings find a connection that died.
 
 use std::error::Error as StdError;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
+use futures_util::StreamExt;
 use futures_util::TryStreamExt;
 use futures_util::future::BoxFuture;
 use http::HeaderMap;
@@ -19,6 +21,7 @@ use http::HeaderValue;
 use http::Method;
 use http::header;
 
+use crate::client::duplex::Half;
 use crate::client::error::Error;
 use crate::client::tls;
 use crate::client::transport::Body;
@@ -31,6 +34,8 @@ const PING: Duration = Duration::from_secs(30);
 const PING_ANSWER: Duration = Duration::from_secs(15);
 /// The protocol that a tunnel asks for.
 pub const TUNNEL_PROTOCOL: &str = "upshift-tunnel";
+/// What a tunnel inside a request and its answer says that it holds.
+pub const TUNNEL_TYPE: &str = "application/vnd.upshift.tunnel";
 
 /// Where a server is and who calls it.
 #[derive(Clone, Default)]
@@ -66,7 +71,7 @@ pub struct Https {
     options: Options,
     base: Base,
     requests: reqwest::Client,
-    /// Made when first needed: most callers open no tunnel.
+    /// Made when first needed: for tunnels where HTTP/2 is not to be had.
     tunnels: OnceLock<reqwest::Client>,
     headers: HeaderMap,
 }
@@ -144,6 +149,35 @@ impl Https {
     }
 
     async fn open_tunnel(&self, path: &str) -> Result<Box<dyn Io>, Error> {
+        match self.open_stream(path).await? {
+            Some(stream) => Ok(stream),
+            None => self.upgrade(path).await,
+        }
+    }
+
+    /// A tunnel inside the connection that there is; none when that is not HTTP/2, or the server knows no such tunnels.
+    async fn open_stream(&self, path: &str) -> Result<Option<Box<dyn Io>>, Error> {
+        let (half, outgoing) = Half::new();
+        let outgoing = outgoing.map(Ok::<Bytes, std::convert::Infallible>);
+        let response = self
+            .requests
+            .post(format!("{}{path}", self.base.text))
+            .headers(self.headers.clone())
+            .header(header::CONTENT_TYPE, TUNNEL_TYPE)
+            .body(reqwest::Body::wrap_stream(outgoing))
+            .send()
+            .await
+            .map_err(|error| self.fault(&error))?;
+        if response.status() == http::StatusCode::METHOD_NOT_ALLOWED {
+            return Ok(None);
+        }
+        let response = http::Response::from(response).map(Body::of);
+        let response = crate::client::check(response).await?;
+        Ok(Some(Box::new(half.reading(response.into_body()))))
+    }
+
+    /// A tunnel on an HTTP/1.1 connection of its own.
+    async fn upgrade(&self, path: &str) -> Result<Box<dyn Io>, Error> {
         let client = if let Some(client) = self.tunnels.get() {
             client
         } else {

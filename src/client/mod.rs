@@ -5,6 +5,7 @@
 
 pub mod cache;
 pub mod connection;
+pub mod duplex;
 pub mod error;
 #[cfg(test)]
 mod fake;

@@ -27,7 +27,7 @@ pub trait Transport: Send + Sync + 'static {
         request: http::Request<Bytes>,
     ) -> BoxFuture<'_, Result<http::Response<Body>, Error>>;
 
-    /// Asks for a byte stream of our own instead of an answer (`Upgrade: upshift-tunnel`).
+    /// Asks for a byte stream of our own instead of an answer.
     fn tunnel(&self, path: &str) -> BoxFuture<'_, Result<Box<dyn Io>, Error>>;
 
     /// The server as messages name it: its URL.

@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use super::*;
 use crate::base::scope::Scope;
 use crate::client::Client;
+use crate::client::duplex::Duplex;
 use crate::client::tunnel;
 
 /// What a server in a test looks like from outside.
@@ -180,23 +181,55 @@ async fn only_watches_may_take_their_time() {
 fn tunnel_end(request: Request, asked: tokio::sync::mpsc::Sender<Bytes>) -> http::StatusCode {
     tokio::spawn(async move {
         let upgraded = hyper::upgrade::on(request).await.unwrap();
-        let (mut sender, connection) =
-            hyper::client::conn::http2::handshake(TokioExecutor::new(), upgraded)
-                .await
-                .unwrap();
-        tokio::spawn(connection);
-        let hello = http::Request::get("http://agent/hello")
-            .body(http_body_util::Empty::<Bytes>::new())
-            .unwrap();
-        let body = Body::of(sender.send_request(hello).await.unwrap().into_body());
-        // Dropping the sender ends the connection, and the agent opens another.
-        asked.send(body.bytes().await.unwrap()).await.unwrap();
+        ask_the_agent(upgraded, asked).await;
     });
     http::StatusCode::SWITCHING_PROTOCOLS
 }
 
+async fn ask_the_agent<I>(stream: I, asked: tokio::sync::mpsc::Sender<Bytes>)
+where
+    I: hyper::rt::Read + hyper::rt::Write + Send + Unpin + 'static,
+{
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), stream)
+            .await
+            .unwrap();
+    tokio::spawn(connection);
+    let hello = http::Request::get("http://agent/hello")
+        .body(http_body_util::Empty::<Bytes>::new())
+        .unwrap();
+    let body = Body::of(sender.send_request(hello).await.unwrap().into_body());
+    // Dropping the sender ends the connection, and the agent opens another.
+    asked.send(body.bytes().await.unwrap()).await.unwrap();
+}
+
 #[tokio::test]
-async fn an_agent_answers_through_its_own_connection_and_comes_back() {
+async fn a_tunnel_shares_the_connection_with_everything_else_and_comes_back() {
+    let (sender, mut asked) = tokio::sync::mpsc::channel(1);
+    let end = axum::routing::post(move |request: Request| async move {
+        assert_eq!(request.version(), http::Version::HTTP_2);
+        assert_eq!(request.headers()[header::AUTHORIZATION], "Bearer secret");
+        let incoming = request.into_body().into_data_stream();
+        let (stream, outgoing) = Duplex::new(incoming);
+        tokio::spawn(ask_the_agent(TokioIo::new(stream), sender));
+        axum::body::Body::from_stream(outgoing.map(Ok::<Bytes, std::convert::Infallible>))
+    });
+    let router = Router::new().route("/tunnel", end).fallback(any(echo));
+    let server = Server::start(router, &["127.0.0.1"]).await;
+    let client = Client::new(Arc::new(Https::new(server.options()).unwrap()));
+    let scope = Scope::new();
+    let agent = Router::new().route("/hello", get(|| async { "here" }));
+    tunnel::serve(client.clone(), "/tunnel".into(), agent, &scope);
+    for _ in 0..2 {
+        assert_eq!(asked.recv().await.unwrap(), "here");
+        client.open("/else").await.unwrap().bytes().await.unwrap();
+    }
+    assert_eq!(server.connections.load(Ordering::SeqCst), 1);
+    assert_eq!(scope.close(Duration::from_secs(5)).await, 0);
+}
+
+#[tokio::test]
+async fn without_http2_an_agent_answers_through_a_connection_of_its_own_and_comes_back() {
     let (sender, mut asked) = tokio::sync::mpsc::channel(1);
     let end = get(move |request: Request| async move {
         let headers = [
