@@ -313,7 +313,7 @@ async fn rollout(
             &path,
             "--name",
             name,
-            "--watch=false",
+            "--follow=false",
             "-o",
             "json",
         ])

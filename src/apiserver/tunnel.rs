@@ -20,6 +20,9 @@ use hyper::body::Incoming;
 use hyper::client::conn::http2;
 use hyper_util::rt::TokioExecutor;
 use hyper_util::rt::TokioIo;
+use hyper_util::rt::TokioTimer;
+use tokio::sync::Notify;
+use tokio::sync::watch;
 
 use crate::api::status::Status;
 use crate::apiserver::Api;
@@ -39,8 +42,43 @@ pub struct Tunnels(Arc<Mutex<Connected>>);
 
 #[derive(Debug, Default)]
 struct Connected {
-    nodes: HashMap<String, (u64, Sender)>,
+    nodes: HashMap<String, (u64, Arc<Line>)>,
     next: u64,
+}
+
+/// The way to one node. Most are never used: HTTP/2 is spoken on it from the first question on, and until then it costs
+/// nearly nothing.
+#[derive(Debug)]
+struct Line {
+    asked: Notify,
+    speech: watch::Sender<Speech>,
+}
+
+#[derive(Debug)]
+enum Speech {
+    NotYet,
+    Open(Sender),
+    Broken,
+}
+
+impl Line {
+    fn new() -> Arc<Line> {
+        Arc::new(Line {
+            asked: Notify::new(),
+            speech: watch::Sender::new(Speech::NotYet),
+        })
+    }
+
+    /// A handle to ask with; none when the line broke.
+    async fn sender(&self) -> Option<Sender> {
+        self.asked.notify_one();
+        let mut speech = self.speech.subscribe();
+        let begun = speech.wait_for(|now| !matches!(now, Speech::NotYet)).await;
+        match &*begun.ok()? {
+            Speech::Open(sender) => Some(sender.clone()),
+            _ => None,
+        }
+    }
 }
 
 /// Why a node gave no answer.
@@ -60,11 +98,11 @@ impl Tunnels {
 
     /// Asks a node for `path` (GET); the body streams.
     pub async fn ask(&self, node: &str, path: &str) -> Result<http::Response<Incoming>, Error> {
-        let mut sender = self
+        let line = self
             .held()
             .nodes
             .get(node)
-            .map(|(_, sender)| sender.clone())
+            .map(|(_, line)| line.clone())
             .ok_or_else(|| Error::NotConnected(node.to_owned()))?;
         let failed = |why: String| Error::NoAnswer {
             node: node.to_owned(),
@@ -74,20 +112,27 @@ impl Tunnels {
             .body(Empty::new())
             .map_err(|error| failed(error.to_string()))?;
         let answer = async {
-            sender.ready().await?;
-            sender.send_request(request).await
+            let Some(mut sender) = line.sender().await else {
+                return Err(failed("its tunnel broke".to_owned()));
+            };
+            let answered = async {
+                sender.ready().await?;
+                sender.send_request(request).await
+            };
+            let answered: Result<_, hyper::Error> = answered.await;
+            answered.map_err(|error| failed(error.to_string()))
         };
         match tokio::time::timeout(PATIENCE, answer).await {
-            Ok(answered) => answered.map_err(|error| failed(error.to_string())),
+            Ok(answered) => answered,
             Err(_) => Err(failed(format!("nothing within {PATIENCE:?}"))),
         }
     }
 
-    fn add(&self, node: &str, sender: Sender) -> u64 {
+    fn add(&self, node: &str, line: Arc<Line>) -> u64 {
         let mut held = self.held();
         held.next += 1;
         let number = held.next;
-        held.nodes.insert(node.to_owned(), (number, sender));
+        held.nodes.insert(node.to_owned(), (number, line));
         number
     }
 
@@ -118,7 +163,19 @@ pub fn accept(api: &Api, node: &str, request: http::Request<Body>) -> Result<Res
     }
     let (stream, outgoing) = Duplex::new(request.into_body().into_data_stream());
     let (api, node) = (api.clone(), node.to_owned());
-    tokio::spawn(async move { serve(&api, &node, TokioIo::new(stream)).await });
+    tokio::spawn(async move {
+        let line = Line::new();
+        let number = api.tunnels().add(&node, line.clone());
+        tracing::info!(%node, "the node's tunnel is open");
+        tokio::select! {
+            // Whether the node is still there, the connection beneath sees to.
+            () = stream.closed() => {}
+            () = api.closing() => {}
+            () = line.asked.notified() => serve(&api, &node, TokioIo::new(stream), &line).await,
+        }
+        line.speech.send_replace(Speech::Broken);
+        api.tunnels().remove(&node, number);
+    });
     let outgoing = outgoing.map(Ok::<Bytes, Infallible>);
     let mut response = Response::new(Body::from_stream(outgoing));
     let content = HeaderValue::from_static(TUNNEL_TYPE);
@@ -141,7 +198,13 @@ fn upgrade(api: &Api, node: &str, mut request: http::Request<Body>) -> Result<Re
     let (api, node) = (api.clone(), node.to_owned());
     tokio::spawn(async move {
         match upgrade.await {
-            Ok(stream) => serve(&api, &node, stream).await,
+            Ok(stream) => {
+                let line = Line::new();
+                let number = api.tunnels().add(&node, line.clone());
+                tracing::info!(%node, "the node's tunnel is open");
+                serve(&api, &node, stream, &line).await;
+                api.tunnels().remove(&node, number);
+            }
             Err(error) => tracing::warn!(%node, %error, "the tunnel was not opened"),
         }
     });
@@ -153,12 +216,13 @@ fn upgrade(api: &Api, node: &str, mut request: http::Request<Body>) -> Result<Re
     Ok(response)
 }
 
-async fn serve<I>(api: &Api, node: &str, stream: I)
+/// Speaks HTTP/2 on a line until it breaks.
+async fn serve<I>(api: &Api, node: &str, stream: I, line: &Line)
 where
     I: hyper::rt::Read + hyper::rt::Write + Send + Unpin + 'static,
 {
     let handshake = http2::Builder::new(TokioExecutor::new())
-        .timer(hyper_util::rt::TokioTimer::new())
+        .timer(TokioTimer::new())
         .keep_alive_interval(Duration::from_secs(30))
         .keep_alive_while_idle(true)
         .handshake(stream);
@@ -169,13 +233,11 @@ where
             return;
         }
     };
-    let number = api.tunnels().add(node, sender);
-    tracing::info!(%node, "the node's tunnel is open");
+    line.speech.send_replace(Speech::Open(sender));
     tokio::select! {
         ended = connection => if let Err(error) = ended {
             tracing::info!(%node, %error, "the node's tunnel broke");
         },
         () = api.closing() => {}
     }
-    api.tunnels().remove(node, number);
 }

@@ -34,6 +34,13 @@ impl Duplex {
         let (half, outgoing) = Half::new();
         (half.reading(incoming), outgoing)
     }
+
+    /// Waits until nobody takes away what is written any more; reads nothing.
+    pub async fn closed(&self) {
+        if let Some(sender) = self.write.get_ref() {
+            sender.closed().await;
+        }
+    }
 }
 
 /// What goes out, before there is anything to read: an answer comes only after its request has begun.
@@ -124,6 +131,8 @@ mod tests {
             }
         );
         assert_eq!((ours.as_str(), theirs.len()), ("heard", text.len()));
+        drop(near);
+        far.closed().await;
         let error = far.write_all(b"late").await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
     }

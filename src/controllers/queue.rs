@@ -61,7 +61,7 @@ use crate::controllers::world::World;
 /// Keys of one controller that are worked on side by side.
 const WORKERS: usize = 8;
 /// Writes of one decision about different gears that are made side by side.
-const GEARS_AT_ONCE: usize = 16;
+const GEARS_AT_ONCE: usize = 64;
 /// Every key is looked at this often, whatever happens.
 const RESYNC: Duration = Duration::from_secs(300);
 /// The shortest time between two writes of one object that only report.
