@@ -365,7 +365,7 @@ mod tests {
             [
                 "nodes/: create get patch update",
                 "nodes/status: get patch update",
-                "nodes/tunnel: create get",
+                "nodes/tunnel: get",
                 "secrets/: get?",
                 "configmaps/: get?",
                 "services/: get list watch",
@@ -480,6 +480,18 @@ mod tests {
         };
         let rule = |node: &str| rule(&Identity::Joining(node.to_owned()), &join);
         assert_eq!([rule("a"), rule("b")], [Ruling::Allowed, Ruling::Denied]);
+    }
+
+    #[test]
+    fn a_node_opens_its_own_tunnel_only() {
+        for verb in [Verb::Create, Verb::Get] {
+            let open = Attempt {
+                name: "a",
+                ..attempt(verb, &kinds::NODE, "tunnel")
+            };
+            let rule = |node: &str| rule(&Identity::Node(node.to_owned()), &open);
+            assert_eq!([rule("a"), rule("b")], [Ruling::Allowed, Ruling::Denied]);
+        }
     }
 
     #[test]

@@ -161,7 +161,7 @@ pub fn accept(api: &Api, node: &str, request: http::Request<Body>) -> Result<Res
     if request.version() != http::Version::HTTP_2 {
         return Err(Status::method_not_allowed());
     }
-    let (stream, outgoing) = Duplex::new(request.into_body().into_data_stream());
+    let (mut stream, outgoing) = Duplex::new(request.into_body().into_data_stream());
     let (api, node) = (api.clone(), node.to_owned());
     tokio::spawn(async move {
         let line = Line::new();

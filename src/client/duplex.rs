@@ -36,7 +36,7 @@ impl Duplex {
     }
 
     /// Waits until nobody takes away what is written any more; reads nothing.
-    pub async fn closed(&self) {
+    pub async fn closed(&mut self) {
         if let Some(sender) = self.write.get_ref() {
             sender.closed().await;
         }
