@@ -53,6 +53,7 @@ set edit:completion:arg-completer[upshift] = {|@words|
             cand deploy 'Deploy a directory, an archive or a git repository to the hosts of an application'
             cand rollback 'Bring back the revision before'
             cand rollout 'Follow and steer the rollouts of an application or a deployment config'
+            cand promote 'Let the other gears follow the canary, and follow the rollout'
             cand create 'Create a resource from a file or from stdin'
             cand apply 'Apply a configuration to a resource by file name or stdin'
             cand get 'Display one or many resources'
@@ -208,6 +209,25 @@ set edit:completion:arg-completer[upshift] = {|@words|
             cand -o 'Print the objects instead of making them: json, yaml, name'
             cand --output 'Print the objects instead of making them: json, yaml, name'
             cand --as-deployment-config 'Whether a deployment config runs the application; a Kubernetes Deployment otherwise'
+            cand --hosts 'One gear on each node with these labels, as in tier=web; all means every node'
+            cand --blue 'Blue/green: the labels of the blue nodes'
+            cand --green 'Blue/green: the labels of the green nodes'
+            cand --file 'For a bundle without appspec.yml: SOURCE in it goes to the folder DESTINATION (can be repeated)'
+            cand --stop 'For such a bundle: the script of it that stops the application, with arguments'
+            cand --start 'For such a bundle: the script that starts it'
+            cand --check 'For such a bundle: the script that checks it'
+            cand --appspec 'The appspec''s name in the bundle, instead of appspec.yml'
+            cand --port 'What the application listens on; scripts get it as PORT [default: 8080]'
+            cand --load-balancer 'Requests come through this service, and each host leaves it for its turn; blue/green: NAME unless said otherwise'
+            cand --haproxy 'A HAProxy that serves it: ROUTER/BACKEND, or router=R,backend=B; blue/green: router=R,map=FILE,key=K[,backend=B]'
+            cand --drain 'How long requests under way may take to end when a host leaves [default: 30s]'
+            cand --follow 'Whether to follow the deployment of SOURCE to its end'
+            cand --concurrency 'How many gears at a time, or what percentage of them'
+            cand --min-healthy 'How many gears stay available meanwhile, or what percentage of them'
+            cand --max-failures 'How many gears may fail'
+            cand --canary 'One gear first: the others follow after TIME, without one when `promote` says so; =none leaves it out'
+            cand --on-failure 'What becomes of the gears when too many failed: Stop or Rollback'
+            cand --file-exists 'What happens to files of others at a destination: Overwrite, Disallow or Retain'
             cand --progress 'How progress is shown: auto, tty, plain, json (NDJSON on stdout) or quiet; also `$UPSHIFT_PROGRESS`'
             cand --color 'Whether to use colours: auto, always or never'
             cand --timeout 'Stop watching after this time (90s, 10m, 1h30m), with exit code 4; the work goes on'
@@ -378,7 +398,9 @@ set edit:completion:arg-completer[upshift] = {|@words|
             cand --check 'Form mode: the script that checks it. Without anything else to deploy: only look whether DIR is a good bundle'
             cand --reason 'Why, for the history'
             cand --concurrency 'How many gears at a time, or what percentage of them'
+            cand --min-healthy 'How many gears stay available meanwhile, or what percentage of them'
             cand --max-failures 'How many gears may fail'
+            cand --canary 'One gear first: the others follow after TIME, without one when `promote` says so; =none leaves it out'
             cand --on-failure 'What becomes of the gears when too many failed: Stop or Rollback'
             cand --file-exists 'What happens to files of others at a destination: Overwrite, Disallow or Retain'
             cand --skip-hook 'Leave this hook out (can be repeated)'
@@ -480,7 +502,7 @@ set edit:completion:arg-completer[upshift] = {|@words|
             cand resume 'Change what is wanted of the rollout under way'
             cand cancel 'Change what is wanted of the rollout under way'
             cand retry 'Try the gears again that failed in the last rollout, and follow it'
-            cand replay 'Tell a past rollout again, with its steps, its output and its exit code'
+            cand promote 'Let the other gears follow the canary, and follow the rollout'
             cand latest 'Start a new rollout of a deployment config with its latest images'
             cand undo 'Bring back an earlier version of a deployment config'
         }
@@ -520,8 +542,8 @@ set edit:completion:arg-completer[upshift] = {|@words|
         }
         &'upshift;rollout;history'= {
             cand --revision 'Only the rollout of this number'
-            cand -o 'Print the rollouts instead: json, yaml, name, jsonpath=TEMPLATE'
-            cand --output 'Print the rollouts instead: json, yaml, name, jsonpath=TEMPLATE'
+            cand -o 'wide: moments, revisions and sources, too; or the rollouts instead: json, yaml, name, jsonpath=TEMPLATE'
+            cand --output 'wide: moments, revisions and sources, too; or the rollouts instead: json, yaml, name, jsonpath=TEMPLATE'
             cand -n 'The project of this call, instead of the current one'
             cand --namespace 'The project of this call, instead of the current one'
             cand --data-dir 'The folder of the embedded server'
@@ -655,10 +677,10 @@ set edit:completion:arg-completer[upshift] = {|@words|
             cand -h 'Print help'
             cand --help 'Print help'
         }
-        &'upshift;rollout;replay'= {
-            cand --from 'Tell what was kept of --progress=json instead; - is standard input'
-            cand --revision 'The number of an application''s rollout, instead of the last'
-            cand --speed 'How fast: 1x, 10x, instant'
+        &'upshift;rollout;promote'= {
+            cand -o 'Print the rollout instead: json, yaml, name, jsonpath=TEMPLATE'
+            cand --output 'Print the rollout instead: json, yaml, name, jsonpath=TEMPLATE'
+            cand --follow 'Whether to follow the rollout to its end'
             cand --progress 'How progress is shown: auto, tty, plain, json (NDJSON on stdout) or quiet; also `$UPSHIFT_PROGRESS`'
             cand --color 'Whether to use colours: auto, always or never'
             cand --timeout 'Stop watching after this time (90s, 10m, 1h30m), with exit code 4; the work goes on'
@@ -736,6 +758,38 @@ set edit:completion:arg-completer[upshift] = {|@words|
             cand --v 'How much to tell about requests, 0 to 10'
             cand --loglevel 'How much to tell about requests, 0 to 10'
             cand --dry-run 'Only show what would be done'
+            cand --local 'Use the embedded server of this machine, whatever the kubeconfig says'
+            cand --insecure-skip-tls-verify 'Do not check the server''s certificate; anybody can then read and change what is sent'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'upshift;promote'= {
+            cand -o 'Print the rollout instead: json, yaml, name, jsonpath=TEMPLATE'
+            cand --output 'Print the rollout instead: json, yaml, name, jsonpath=TEMPLATE'
+            cand --follow 'Whether to follow the rollout to its end'
+            cand --progress 'How progress is shown: auto, tty, plain, json (NDJSON on stdout) or quiet; also `$UPSHIFT_PROGRESS`'
+            cand --color 'Whether to use colours: auto, always or never'
+            cand --timeout 'Stop watching after this time (90s, 10m, 1h30m), with exit code 4; the work goes on'
+            cand -n 'The project of this call, instead of the current one'
+            cand --namespace 'The project of this call, instead of the current one'
+            cand --data-dir 'The folder of the embedded server'
+            cand -s 'The address of the API server'
+            cand --server 'The address of the API server'
+            cand --token 'Bearer token for the API server'
+            cand --kubeconfig 'The kubeconfig file to use'
+            cand --context 'The context of the kubeconfig to use'
+            cand --cluster 'The cluster of the kubeconfig to use'
+            cand --user 'The user of the kubeconfig to use'
+            cand --certificate-authority 'File with the authorities that may have signed the server''s certificate'
+            cand --client-certificate 'File with the client certificate'
+            cand --client-key 'File with the key of the client certificate'
+            cand --tls-server-name 'The name to expect in the server''s certificate'
+            cand --request-timeout 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever'
+            cand -v 'How much to tell about requests, 0 to 10'
+            cand --v 'How much to tell about requests, 0 to 10'
+            cand --loglevel 'How much to tell about requests, 0 to 10'
+            cand -q 'Say nothing unless something failed'
+            cand --quiet 'Say nothing unless something failed'
             cand --local 'Use the embedded server of this machine, whatever the kubeconfig says'
             cand --insecure-skip-tls-verify 'Do not check the server''s certificate; anybody can then read and change what is sent'
             cand -h 'Print help'
@@ -1086,15 +1140,15 @@ set edit:completion:arg-completer[upshift] = {|@words|
             cand --container 'The container, if there are several'
             cand -l 'All pods with these labels'
             cand --selector 'All pods with these labels'
-            cand --tail 'Only so many lines from the end; -1 is all, with -l 10 unless said otherwise'
-            cand --since 'Only what is younger: 5s, 2m, 3h'
+            cand --tail 'Only so many lines from the end, of hooks of each; -1 is all, with -l 10 unless said otherwise'
+            cand --since 'Only what is younger, of hooks those that ended later: 5s, 2m, 3h'
             cand --since-time 'Only what came after that moment: 2026-11-20T20:44:04Z'
             cand --limit-bytes 'At most so many bytes'
             cand --max-log-requests 'How many streams to follow at a time with -l'
             cand --pod-running-timeout 'How long to wait until a pod is there'
             cand --version 'Of bc/NAME or dc/NAME: this build or deployment instead of the newest'
             cand --hook 'Of an application or a rollout: only this hook'
-            cand --gear 'Of an application or a rollout: only this gear, by its name or its node''s'
+            cand --gear 'Of an application or a rollout: only this gear, by its name or its node''s (can be repeated)'
             cand -n 'The project of this call, instead of the current one'
             cand --namespace 'The project of this call, instead of the current one'
             cand --data-dir 'The folder of the embedded server'
@@ -1635,6 +1689,7 @@ set edit:completion:arg-completer[upshift] = {|@words|
             cand deploy 'Deploy a directory, an archive or a git repository to the hosts of an application'
             cand rollback 'Bring back the revision before'
             cand rollout 'Follow and steer the rollouts of an application or a deployment config'
+            cand promote 'Let the other gears follow the canary, and follow the rollout'
             cand create 'Create a resource from a file or from stdin'
             cand apply 'Apply a configuration to a resource by file name or stdin'
             cand get 'Display one or many resources'
@@ -1686,7 +1741,7 @@ set edit:completion:arg-completer[upshift] = {|@words|
             cand resume 'Change what is wanted of the rollout under way'
             cand cancel 'Change what is wanted of the rollout under way'
             cand retry 'Try the gears again that failed in the last rollout, and follow it'
-            cand replay 'Tell a past rollout again, with its steps, its output and its exit code'
+            cand promote 'Let the other gears follow the canary, and follow the rollout'
             cand latest 'Start a new rollout of a deployment config with its latest images'
             cand undo 'Bring back an earlier version of a deployment config'
         }
@@ -1702,11 +1757,13 @@ set edit:completion:arg-completer[upshift] = {|@words|
         }
         &'upshift;help;rollout;retry'= {
         }
-        &'upshift;help;rollout;replay'= {
+        &'upshift;help;rollout;promote'= {
         }
         &'upshift;help;rollout;latest'= {
         }
         &'upshift;help;rollout;undo'= {
+        }
+        &'upshift;help;promote'= {
         }
         &'upshift;help;create'= {
         }

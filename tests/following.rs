@@ -573,7 +573,11 @@ fn pause_resume_cancel_and_history_follow_the_rollout() {
     let described = site.ok(&["describe", "rollout", "app-1"]);
     assert!(described.contains(" of 1 done, 0 failed\n"), "{described}");
     let history = site.ok(&["rollout", "history", "app/app"]);
-    for word in ["NUMBER", "USER", "app-1", "Aborted", "first try", "file://"] {
+    for word in ["NUMBER", "USER", "Deploy 1", "Aborted", "first try"] {
+        assert!(history.contains(word), "{word}: {history}");
+    }
+    let history = site.ok(&["rollout", "history", "app/app", "-o", "wide"]);
+    for word in ["app-1", "file://"] {
         assert!(history.contains(word), "{word}: {history}");
     }
     site.ok(&["rollout", "retry", "app/app"]);

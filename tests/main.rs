@@ -20,6 +20,7 @@ mod faults;
 mod fleet;
 mod following;
 mod generated;
+mod hosts;
 mod new_app;
 
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]

@@ -20,6 +20,7 @@ pub const GROUPS: &[(&str, &[&str])] = &[
             "deploy",
             "rollback",
             "rollout",
+            "promote",
             "new-build",
             "start-build",
             "cancel-build",

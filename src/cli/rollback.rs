@@ -2,8 +2,12 @@
 //!
 //! Nothing to go back to is exit 3 with what there is, never a silent success.
 
+use std::collections::BTreeMap;
+
 use crate::api::upshift::Action;
 use crate::api::upshift::Application;
+use crate::api::upshift::Gear;
+use crate::api::upshift::LABEL_APPLICATION;
 use crate::api::upshift::Revision;
 use crate::api::upshift::Rollout;
 use crate::api::upshift::RolloutPhase;
@@ -28,11 +32,13 @@ use crate::cli::rollouts::preview::Fleet;
 use crate::cli::rollouts::preview::Preview;
 use crate::cli::rollouts::target;
 use crate::client::ListOptions;
+use crate::plan::workflow;
 
 /// Bring back the revision before
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(after_help = "\
-Without --to-revision it is the highest earlier revision that was deployed with success.
+Without --to-revision it is the highest earlier revision that was deployed with success. Of a blue/green application it is
+the revision that the hosts of the other colour still hold: traffic goes back to them in one step.
 
 Examples:
   # Back to the last good revision
@@ -134,7 +140,19 @@ async fn roll_back(
         known::expect_performable(&application)?;
         known.expect_idle(context.name())?;
     }
-    let (undone, revision) = choose(&application, &known, args.to_revision, context.name())?;
+    let takes_turns = application
+        .spec
+        .hosts
+        .as_ref()
+        .is_some_and(|hosts| hosts.blue_green.is_some());
+    let (wanted, program) = (args.to_revision, context.name());
+    let (undone, revision) = if takes_turns {
+        let options = ListOptions::labelled(&format!("{LABEL_APPLICATION}={name}"));
+        let gears: Vec<Gear> = client.list(&connection.namespace, &options).await?.items;
+        choose_by_color(&application, &known, &gears, wanted, program)?
+    } else {
+        choose(&application, &known, wanted, program)?
+    };
     let (undoes, revision) = (undone.spec.number, revision.metadata.name.clone());
     let settings = Settings {
         concurrency: undone.spec.settings.concurrency,
@@ -223,6 +241,73 @@ fn choose<'a>(
         })
 }
 
+/// The same for blue/green: the only way back is what every host of the other colour still holds.
+fn choose_by_color<'a>(
+    application: &Application,
+    known: &'a Known,
+    gears: &[Gear],
+    wanted: Option<u64>,
+    program: &str,
+) -> Result<(&'a Rollout, &'a Revision), Failure> {
+    let name = &application.metadata.name;
+    let nothing = |why: String| {
+        Failure::not_found(format!("nothing to roll back to: {why}")).hint(format!(
+            "To deploy a revision once more: '{program} deploy app/{name} --revision NUMBER' (there are: {}).",
+            known.listing()
+        ))
+    };
+    let active = application.status.active_color.as_str();
+    let Some(latest) = known.latest().filter(|_| !active.is_empty()) else {
+        return Err(nothing(format!(
+            "application {name:?} was never deployed with success"
+        )));
+    };
+    let idle = workflow::idle_color(application);
+    let mut held: BTreeMap<&str, usize> = BTreeMap::new();
+    for gear in gears {
+        if gear.spec.color == idle && !gear.metadata.is_deleting() {
+            *held.entry(gear.status.revision.as_str()).or_default() += 1;
+        }
+    }
+    let standing = || {
+        let words: Vec<String> = held
+            .iter()
+            .map(|(revision, count)| {
+                let what = if revision.is_empty() {
+                    "nothing"
+                } else {
+                    revision
+                };
+                format!("{count} × {what}")
+            })
+            .collect();
+        format!("the {idle} hosts hold {}", words.join(", "))
+    };
+    let revision = match held.keys().collect::<Vec<_>>().as_slice() {
+        [] => return Err(nothing(format!("there are no {idle} hosts"))),
+        [one] if one.is_empty() => {
+            return Err(nothing(format!("nothing is installed on the {idle} hosts")));
+        }
+        [one] => known.revision_named(one).ok_or_else(|| {
+            nothing(format!(
+                "the {idle} hosts hold {one}, which is kept no longer"
+            ))
+        })?,
+        _ => return Err(nothing(format!("{}, not one revision", standing()))),
+    };
+    match wanted {
+        Some(number) if number != revision.spec.number => Err(nothing(format!(
+            "revision {number} is not on the {idle} hosts, which hold {}",
+            revision.metadata.name
+        ))),
+        None if !known.has_succeeded(revision) => Err(nothing(format!(
+            "the {active} hosts serve, and {} on the {idle} hosts was never deployed with success",
+            revision.metadata.name
+        ))),
+        _ => Ok((latest, revision)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -291,5 +376,74 @@ mod tests {
         check(2, &[(1, ok), (2, ok)], Some(7), Err(Exit::NotFound));
         check(2, &[(1, ok), (2, ok)], Some(2), Err(Exit::Failed));
         check(2, &[(1, ok), (2, "Failed")], Some(2), Ok((2, 2)));
+    }
+
+    #[test]
+    fn blue_green_goes_back_to_what_the_other_colour_holds() {
+        let check = |active: &str,
+                     held: &[(&str, &str)],
+                     wanted: Option<u64>,
+                     expect: Result<u64, &str>| {
+            let ok = "Succeeded";
+            let (mut application, known) = known(3, &[(1, ok), (2, ok), (3, "Failed")]);
+            active.clone_into(&mut application.status.active_color);
+            let gears: Vec<Gear> = held
+                .iter()
+                .map(|(color, revision)| {
+                    let object =
+                        json!({"spec": {"color": color}, "status": {"revision": revision}});
+                    serde_json::from_value(object).unwrap()
+                })
+                .collect();
+            match (
+                choose_by_color(&application, &known, &gears, wanted, "upshift"),
+                expect,
+            ) {
+                (Ok((_, revision)), Ok(number)) => assert_eq!(revision.spec.number, number),
+                (Err(failure), Err(words)) => {
+                    assert_eq!(failure.exit(), Exit::NotFound);
+                    assert!(failure.message.contains(words), "{}", failure.message);
+                }
+                (found, _) => panic!("{held:?}: {found:?}"),
+            }
+        };
+        let both = [("blue", "shop-1"), ("green", "shop-2"), ("green", "shop-2")];
+        check("green", &both, None, Ok(1));
+        check("green", &both, Some(1), Ok(1));
+        check("blue", &both, None, Ok(2));
+        check(
+            "green",
+            &both,
+            Some(2),
+            Err("revision 2 is not on the blue hosts, which hold shop-1"),
+        );
+        check("", &both, None, Err("never deployed with success"));
+        check(
+            "green",
+            &[("green", "shop-2")],
+            None,
+            Err("there are no blue hosts"),
+        );
+        check(
+            "green",
+            &[("blue", "")],
+            None,
+            Err("nothing is installed on the blue hosts"),
+        );
+        let mixed = [("blue", "shop-1"), ("blue", "shop-2")];
+        check(
+            "green",
+            &mixed,
+            None,
+            Err("hold 1 × shop-1, 1 × shop-2, not one revision"),
+        );
+        // What a failed deployment left on the other colour is gone back to by its number only.
+        check(
+            "blue",
+            &[("green", "shop-3")],
+            None,
+            Err("never deployed with success"),
+        );
+        check("blue", &[("green", "shop-3")], Some(3), Ok(3));
     }
 }

@@ -123,7 +123,7 @@ impl<'a> Link<'a> {
 }
 
 /// Whether an object says everything that was sent; what the server filled in does not count, and of status nothing does.
-fn says(there: &Value, sent: &Value) -> bool {
+pub fn says(there: &Value, sent: &Value) -> bool {
     match (there, sent) {
         (Value::Object(there), Value::Object(sent)) => sent
             .iter()

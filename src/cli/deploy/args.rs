@@ -2,11 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::api::duration::Amount;
-use crate::api::upshift::FileExists;
-use crate::api::upshift::FileMapping;
-use crate::api::upshift::OnFailure;
-use crate::api::upshift::Scripts;
 use crate::cli::Context;
 use crate::cli::Failure;
 use crate::cli::deploy::brought;
@@ -16,16 +11,19 @@ use crate::cli::deploy::source::Place;
 use crate::cli::deploy::source::Request;
 use crate::cli::deploy::source::Source;
 use crate::cli::progress::flags::Flags;
+use crate::cli::rollouts::behaviour::Behaviour;
+use crate::cli::rollouts::form;
 use crate::cli::rollouts::target;
 
 /// What a gear listens on when nobody says otherwise.
-pub(super) const PORT: u16 = 8080;
+pub(crate) const PORT: u16 = 8080;
 
 /// Deploy a directory, an archive or a git repository to the hosts of an application
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(after_help = "\
 A bundle says in its appspec.yml what goes where and which scripts run. Without one, say it here (form mode):
---file SOURCE:DESTINATION, and --stop, --start and --check with a script of the bundle and its arguments.
+--file SOURCE:DESTINATION, and --stop, --start and --check with a script of the bundle and its arguments, quoted as for
+a shell; none runs it.
 
 Examples:
   # Deploy a directory; the application is made when there is none of that name
@@ -41,6 +39,9 @@ Examples:
 
   # A directory without an appspec
   upshift deploy ./page --file /:/srv/page --start 'bin/start --fast' --check bin/check
+
+  # One host first; the others ten minutes later, a quarter at a time and never more than a tenth away
+  upshift deploy ./shop --canary=10m --concurrency 25% --min-healthy 90%
 
   # An earlier revision once more
   upshift deploy app/shop --revision 3")]
@@ -91,18 +92,8 @@ pub struct Args {
     /// Why, for the history
     #[arg(long)]
     pub reason: Option<String>,
-    /// How many gears at a time, or what percentage of them
-    #[arg(long, value_parser = super::concurrency)]
-    pub concurrency: Option<Amount>,
-    /// How many gears may fail
-    #[arg(long, value_name = "COUNT")]
-    pub max_failures: Option<u32>,
-    /// What becomes of the gears when too many failed: Stop or Rollback
-    #[arg(long, value_name = "WHAT", value_parser = on_failure)]
-    pub on_failure: Option<OnFailure>,
-    /// What happens to files of others at a destination: Overwrite, Disallow or Retain
-    #[arg(long, value_name = "WHAT", value_parser = file_exists)]
-    pub file_exists: Option<FileExists>,
+    #[command(flatten)]
+    pub behaviour: Behaviour,
     /// Leave this hook out (can be repeated)
     #[arg(long, value_name = "HOOK", value_parser = super::hook)]
     pub skip_hook: Vec<String>,
@@ -205,12 +196,8 @@ impl Args {
         context: &Context,
     ) -> Result<Source, Failure> {
         let form = Form {
-            files: self
-                .files
-                .iter()
-                .map(|text| mapping(text))
-                .collect::<Result<_, _>>()?,
-            scripts: self.scripts(check),
+            files: form::files(&self.files)?,
+            scripts: form::scripts(self.stop.as_deref(), self.start.as_deref(), check)?,
         };
         let path = context.environment.path(what);
         Source::new(
@@ -221,53 +208,5 @@ impl Args {
             self.appspec.clone(),
             form,
         )
-    }
-
-    fn scripts(&self, check: Option<&str>) -> Option<Scripts> {
-        let scripts = Scripts {
-            stop: words(self.stop.as_deref()),
-            start: words(self.start.as_deref()),
-            check: words(check),
-        };
-        (scripts != Scripts::default()).then_some(scripts)
-    }
-}
-
-/// Words are split at spaces; there is no shell, and so no quoting.
-fn words(text: Option<&str>) -> Vec<String> {
-    text.unwrap_or_default()
-        .split_whitespace()
-        .map(str::to_owned)
-        .collect()
-}
-
-fn mapping(text: &str) -> Result<FileMapping, Failure> {
-    match text.split_once(':') {
-        Some((source, destination)) if !source.is_empty() && !destination.is_empty() => {
-            Ok(FileMapping {
-                source: source.to_owned(),
-                destination: destination.to_owned(),
-            })
-        }
-        _ => Err(Failure::usage(format!(
-            "invalid argument {text:?} for \"--file\" flag: write it as SOURCE:DESTINATION, as in /:/srv/shop"
-        ))),
-    }
-}
-
-fn on_failure(text: &str) -> Result<OnFailure, String> {
-    match text.to_ascii_lowercase().as_str() {
-        "stop" => Ok(OnFailure::Stop),
-        "rollback" => Ok(OnFailure::Rollback),
-        _ => Err("must be Stop or Rollback".to_owned()),
-    }
-}
-
-fn file_exists(text: &str) -> Result<FileExists, String> {
-    match text.to_ascii_lowercase().as_str() {
-        "overwrite" => Ok(FileExists::Overwrite),
-        "disallow" => Ok(FileExists::Disallow),
-        "retain" => Ok(FileExists::Retain),
-        _ => Err("must be Overwrite, Disallow or Retain".to_owned()),
     }
 }

@@ -13,7 +13,6 @@ mod source;
 
 use std::collections::BTreeMap;
 
-use crate::api::duration::Amount;
 use crate::api::meta::Key;
 use crate::api::upshift::Action;
 use crate::api::upshift::Application;
@@ -49,6 +48,7 @@ use crate::client::registry::Registry;
 use crate::plan::step;
 
 pub use args::Args;
+pub(crate) use args::PORT;
 
 use packed::Packed;
 use source::Request;
@@ -68,6 +68,7 @@ pub async fn run(mut args: Args, context: &Context) -> Result<Exit, Failure> {
         context,
         chosen,
         format,
+        purpose: Purpose::Creating,
     };
     if chosen.mode == Mode::Json && args.dry_run.is_some() {
         return Err(Failure::usage(
@@ -77,11 +78,59 @@ pub async fn run(mut args: Args, context: &Context) -> Result<Exit, Failure> {
     output::told(context, chosen, Box::pin(command.run(request))).await
 }
 
+/// The first bundle of an application that `new-app` makes: looked at before, deployed after.
+pub(crate) struct First {
+    args: Args,
+    source: Source,
+}
+
+impl First {
+    /// Opens the bundle that the arguments name; one from elsewhere is brought here.
+    pub(crate) async fn open(mut args: Args, context: &Context) -> Result<First, Failure> {
+        args.bring(context).await?;
+        match args.request(context)? {
+            Request::Bundle(source) => Ok(First { args, source }),
+            Request::Check(_) | Request::Again { .. } => {
+                Err(Failure::usage("give a directory or an archive to deploy"))
+            }
+        }
+    }
+
+    /// What the application is called.
+    pub(crate) fn name(&self) -> &str {
+        &self.source.name
+    }
+
+    /// Where the bundle comes from.
+    pub(crate) fn uri(&self) -> String {
+        self.source.uri()
+    }
+
+    /// Checks the bundle against the application.
+    pub(crate) fn check(&self, application: &Application) -> Result<(), Failure> {
+        self.source.checked(Some(application)).map(|_| ())
+    }
+
+    /// Deploys it to the application, which is there by now; the server was named already.
+    pub(crate) async fn run(self, context: &Context, chosen: Chosen) -> Result<Exit, Failure> {
+        let command = Command {
+            args: &self.args,
+            context,
+            chosen,
+            format: Format::Table { wide: false },
+            purpose: Purpose::Reading,
+        };
+        command.deploy(self.source).await
+    }
+}
+
 struct Command<'a> {
     args: &'a Args,
     context: &'a Context,
     chosen: Chosen,
     format: Format,
+    /// Of connecting: whether the server may be started, and is named.
+    purpose: Purpose,
 }
 
 impl Command<'_> {
@@ -143,7 +192,7 @@ impl Command<'_> {
             source.checked(None)?;
         }
         let packed = source.pack(&self.context.environment)?;
-        let connection = self.connect(Purpose::Creating).await?;
+        let connection = self.connect(self.purpose).await?;
         let client = &connection.client;
         let mut known = Known::read(client, &connection.namespace, &source.name).await?;
         source.checked(known.application.as_ref())?;
@@ -366,21 +415,9 @@ impl Command<'_> {
 
     /// The application's settings with what the flags change for this once.
     fn settings(&self, application: &Application) -> Settings {
-        let mut settings = application.spec.rollout.clone();
-        let args = self.args;
-        if let Some(concurrency) = args.concurrency {
-            settings.concurrency = concurrency;
-        }
-        if let Some(failures) = args.max_failures {
-            settings.max_failures = failures;
-        }
-        if let Some(on_failure) = args.on_failure {
-            settings.on_failure = on_failure;
-        }
-        if let Some(file_exists) = args.file_exists {
-            settings.file_exists = file_exists;
-        }
-        settings
+        self.args
+            .behaviour
+            .applied(application.spec.rollout.clone())
     }
 }
 
@@ -429,12 +466,4 @@ pub(crate) fn hook(text: &str) -> Result<String, String> {
     }
     let events: Vec<&str> = step::hook_events().collect();
     Err(format!("must be one of {}", events.join(", ")))
-}
-
-/// A count or a percentage that is at least one.
-fn concurrency(text: &str) -> Result<Amount, String> {
-    match text.parse()? {
-        Amount::Count(0) | Amount::Percent(0) => Err("must be at least 1".to_owned()),
-        amount => Ok(amount),
-    }
 }

@@ -6,6 +6,7 @@ use crate::cli::Context;
 use crate::cli::Failure;
 use crate::cli::new_app::blueprint::Target;
 use crate::cli::new_app::grammar;
+use crate::cli::new_app::hosts::flags::HostFlags;
 use crate::cli::objects::writing::DryRun;
 use crate::cli::progress::flags::Flags;
 
@@ -14,6 +15,9 @@ use crate::cli::progress::flags::Flags;
 #[command(after_help = "\
 A source is a directory, which is packed as it is, or a git repository; the builder for it is named as BUILDER~SOURCE, or
 found by the files of the source. Builders that are always there: python, nodejs, ruby, php, perl, static.
+
+With --hosts, or --blue and --green, nothing is built: the source is a bundle with scripts of its own, as for `deploy`, and
+is installed on hosts. Scripts are quoted as for a shell, but none runs them.
 
 Examples:
   # The application in a directory, named after it, to the answered request
@@ -27,7 +31,17 @@ Examples:
 
   # Only show what would be made
   upshift new-app python~./shop --dry-run
-  upshift new-app python~./shop -o yaml")]
+  upshift new-app python~./shop -o yaml
+
+  # On every host with tier=web, a quarter at a time, each out of service shop for its turn
+  upshift new-app ./shop --hosts tier=web --load-balancer shop --concurrency 25% --on-failure Rollback
+
+  # A folder without appspec.yml, said here what goes where and which scripts run
+  upshift new-app ./page --hosts all --file /:/srv/page --stop bin/stop --start 'bin/start --fast' --check bin/check
+
+  # Two groups of hosts that take turns, behind a HAProxy
+  upshift new-app ./shop --blue color=blue --green color=green \
+    --haproxy router=lb-1,map=/etc/haproxy/colors.map,key=shop")]
 pub struct AppArgs {
     #[command(flatten)]
     pub common: Common,
@@ -40,6 +54,8 @@ pub struct AppArgs {
     /// Follow the application from its objects to the first answered request
     #[arg(short = 'w', long)]
     pub wait: bool,
+    #[command(flatten)]
+    pub hosts: HostFlags,
     #[command(flatten)]
     pub progress: Flags,
 }

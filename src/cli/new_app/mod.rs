@@ -1,5 +1,7 @@
 //! `new-app` and `new-build`: from a source or an image to the objects of an application.
 //!
+//! Applications on hosts, which build nothing, are made in [`hosts`].
+//!
 //! Words are sorted out ([`grammar`]), sources looked at ([`sources`]), images found ([`images`], [`mod@reference`]) and
 //! builders chosen ([`detect`]); that gives a [`blueprint`], and a blueprint gives [`objects`] and what is said about them
 //! ([`report`]). Everything that can be wrong is found before anything is made.
@@ -20,6 +22,7 @@ pub mod detect;
 #[cfg(test)]
 mod example;
 pub mod grammar;
+pub mod hosts;
 pub mod images;
 pub mod naming;
 pub mod objects;
@@ -60,7 +63,20 @@ use crate::plan::new_application::Wanted;
 pub use args::AppArgs;
 pub use args::BuildArgs;
 
-/// Runs `new-app` or `new-build`.
+/// Runs `new-app`: into pods, or onto hosts.
+pub async fn app(args: AppArgs, context: &Context) -> Result<Exit, Failure> {
+    if args.hosts.is_meant() {
+        return hosts::run(args, context).await;
+    }
+    if let Some(flag) = args.hosts.stray() {
+        return Err(Failure::usage(format!(
+            "{flag} is for applications on hosts: it goes with --hosts, or with --blue and --green"
+        )));
+    }
+    run(args.into(), context).await
+}
+
+/// Runs `new-build`, and `new-app` into pods.
 pub async fn run(wish: Wish, context: &Context) -> Result<Exit, Failure> {
     wish.check()?;
     let format = Format::parse(wish.common.output.as_deref(), &["json", "name", "yaml"])?;

@@ -30,8 +30,10 @@ impl Outcome {
             (RolloutPhase::Succeeded, _) => Exit::Done,
             (RolloutPhase::PartlyFailed, _) => Exit::Partly,
             (RolloutPhase::RolledBack, _) => Exit::RolledBack,
-            (_, "Locked" | "Conflict") => Exit::Locked,
-            (_, "NoHosts" | "NothingToRollBackTo" | "ApplicationMissing") => Exit::NotFound,
+            (_, "Locked" | "Conflict" | "ServiceTaken") => Exit::Locked,
+            (_, "NoHosts" | "NothingToRollBackTo" | "NotOnIdleColor" | "ApplicationMissing") => {
+                Exit::NotFound
+            }
             (_, "NotSupported" | "NoWorkflow") => Exit::Usage,
             _ => Exit::Failed,
         };

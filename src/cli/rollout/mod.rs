@@ -4,6 +4,7 @@
 
 mod config;
 mod history;
+pub mod promote;
 mod replay;
 mod steer;
 
@@ -43,6 +44,7 @@ enum Command {
     Resume(steer::Args),
     Cancel(steer::Args),
     Retry(steer::RetryArgs),
+    Promote(promote::Args),
     Replay(replay::ReplayArgs),
     Latest(config::LatestArgs),
     Undo(config::UndoArgs),
@@ -85,6 +87,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
         Command::Resume(args) => steer::resume(&args, context).await,
         Command::Cancel(args) => steer::cancel(&args, context).await,
         Command::Retry(args) => steer::retry(&args, context).await,
+        Command::Promote(args) => promote::run(&args, context).await,
         Command::Replay(args) => replay::run(&args, context).await,
         Command::Latest(args) => config::latest(&args, context).await,
         Command::Undo(args) => config::undo(&args, context).await,

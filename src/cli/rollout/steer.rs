@@ -19,6 +19,7 @@ use crate::cli::progress::outcome;
 use crate::cli::rollout::Found;
 use crate::cli::rollout::config;
 use crate::cli::rollout::find;
+use crate::cli::rollout::promote;
 use crate::cli::rollouts::known;
 use crate::cli::rollouts::output;
 use crate::cli::rollouts::output::Ending;
@@ -75,6 +76,15 @@ pub(super) async fn resume(args: &Args, context: &Context) -> Result<Exit, Failu
     }
     let (client, found) = located(args, context).await?;
     let rollout = under_way(&found)?;
+    if promote::is_waiting(rollout) {
+        let (name, program) = (&rollout.spec.application, context.name());
+        return Err(Failure::ours(format!(
+            "applications.upshift.dev {name:?} is not paused: its canary waits"
+        ))
+        .hint(format!(
+            "Let the others follow with '{program} promote app/{name}'."
+        )));
+    }
     if rollout.spec.desired != Desired::Pause {
         return Err(already(rollout, "not paused"));
     }
@@ -208,7 +218,11 @@ async fn want(
 }
 
 /// Changes what is wanted, unless the wish was changed by somebody else since it was read.
-async fn change(client: &Client, rollout: &Rollout, spec: &Value) -> Result<Rollout, Failure> {
+pub(super) async fn change(
+    client: &Client,
+    rollout: &Rollout,
+    spec: &Value,
+) -> Result<Rollout, Failure> {
     let key = rollout.metadata.key();
     let mut latest: Rollout = client.get(&key).await?;
     for _ in 0..5 {

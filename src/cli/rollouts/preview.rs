@@ -3,10 +3,13 @@
 use serde_json::Value;
 
 use crate::api::core::Node;
+use crate::api::duration::Amount;
+use crate::api::duration::Span;
 use crate::api::upshift::Action;
 use crate::api::upshift::Application;
 use crate::api::upshift::Gear;
 use crate::api::upshift::LABEL_APPLICATION;
+use crate::api::upshift::OnFailure;
 use crate::api::upshift::Settings;
 use crate::base::text;
 use crate::cli::Context;
@@ -20,10 +23,16 @@ use crate::client::Client;
 use crate::client::ListOptions;
 use crate::plan::Plan;
 use crate::plan::PlanInput;
+use crate::plan::PlannedGear;
 use crate::plan::Refusal;
+use crate::plan::canary;
 use crate::plan::plan;
 use crate::plan::step;
 use crate::plan::workflow;
+use crate::plan::workflow::Workflow;
+
+/// More gears than this are shown wave by wave.
+const MANY: usize = 20;
 
 /// What would happen, to whom.
 pub struct Preview<'a> {
@@ -137,24 +146,111 @@ impl Preview<'_> {
         };
         let gears = text::count(plan.gears.len(), "gear");
         let waves = text::count(plan.waves.len(), "wave");
-        let mut lines = vec![format!(
+        let mut head = vec![format!(
             "{what} {} on {gears} in {waves} (dry run)",
             self.revision
         )];
-        if !plan.gears.is_empty() {
-            lines.push(gear_table(plan, columns));
+        head.extend(self.notes(plan));
+        let mut lines = vec![head.join("\n")];
+        if plan.gears.len() > MANY {
+            lines.push(wave_table(plan, columns));
+        } else if !plan.gears.is_empty() {
+            let settings = self.settings;
+            let has_canary = canary::begins_with_one(settings, self.action) && plan.waves.len() > 1;
+            lines.push(gear_table(plan, has_canary, columns));
         }
         lines.push(step_table(plan, columns));
         lines.join("\n\n")
     }
+
+    /// How it goes on, as far as it is not the plainest way.
+    fn notes(&self, plan: &Plan) -> Vec<String> {
+        let settings = self.settings;
+        let mut notes = Vec::new();
+        let mut pace = vec![format!("{} at a time", settings.concurrency)];
+        let is_idle = plan.workflow == Workflow::BlueGreen;
+        if !is_idle && !matches!(settings.min_healthy, Amount::Count(0) | Amount::Percent(0)) {
+            pace.push(format!("{} stay available", settings.min_healthy));
+        }
+        if settings.max_failures > 0 {
+            pace.push(format!("{} may fail", settings.max_failures));
+        }
+        if settings.on_failure == OnFailure::Rollback && !plan.gears.is_empty() {
+            pace.push("all go back when more fail".to_owned());
+        }
+        if plan.gears.len() > 1 || pace.len() > 1 {
+            notes.push(pace.join(", "));
+        }
+        if let (Some(canary), Action::Deploy) = (&settings.canary, self.action) {
+            let name = &self.application.metadata.name;
+            notes.push(match canary.pause {
+                Some(pause) => format!(
+                    "one gear first; the others {pause} later, or when 'promote {name}' says so"
+                ),
+                None => format!("one gear first; the others when 'promote {name}' says so"),
+            });
+        }
+        notes.extend(self.traffic(plan));
+        notes
+    }
+
+    /// What becomes of requests.
+    fn traffic(&self, plan: &Plan) -> Option<String> {
+        let balancer = self.settings.load_balancer.as_ref()?;
+        let service = balancer.service_of(&self.application.metadata.name);
+        let router = balancer.haproxy.as_ref();
+        let router = router.map_or_else(String::new, |haproxy| {
+            format!(" and HAProxy {}", haproxy.router)
+        });
+        let drain = Span::seconds(u64::from(balancer.drain_seconds));
+        Some(match plan.workflow {
+            Workflow::BlueGreen => {
+                let to = workflow::idle_color(self.application);
+                match self.application.status.active_color.as_str() {
+                    "" => format!("requests of svc/{service}{router} go to {to}"),
+                    from => format!(
+                        "requests of svc/{service}{router} go from {from} to {to}, with {drain} for those under way"
+                    ),
+                }
+            }
+            _ => format!(
+                "each gear leaves svc/{service}{router} for its turn, with {drain} for requests under way"
+            ),
+        })
+    }
 }
 
-fn gear_table(plan: &Plan, columns: Option<u16>) -> String {
+/// One row for each wave of many gears.
+fn wave_table(plan: &Plan, columns: Option<u16>) -> String {
+    let mut table = summary::plain_table(["WAVE", "GEARS", "NODES"], columns);
+    let row = |wave: String, gears: &[&PlannedGear]| {
+        let nodes: Vec<&str> = gears.iter().map(|gear| gear.node.as_str()).collect();
+        [wave, gears.len().to_string(), nodes.join(" ")]
+    };
+    for (index, wave) in plan.waves.iter().enumerate() {
+        let gears: Vec<&PlannedGear> = plan
+            .gears
+            .iter()
+            .filter(|gear| wave.contains(&gear.name))
+            .collect();
+        table.add_row(row((index + 1).to_string(), &gears));
+    }
+    let silent: Vec<&PlannedGear> = plan.gears.iter().filter(|gear| !gear.reachable).collect();
+    if !silent.is_empty() {
+        table.add_row(row("later".to_owned(), &silent));
+    }
+    summary::trimmed(&table)
+}
+
+fn gear_table(plan: &Plan, has_canary: bool, columns: Option<u16>) -> String {
     let mut table = summary::plain_table(["WAVE", "GEAR", "NODE", "COLOR", "NOTE"], columns);
     for gear in &plan.gears {
         let wave = plan.waves.iter().position(|wave| wave.contains(&gear.name));
+        let is_canary = has_canary && wave == Some(0);
         let note = match (gear.new, gear.reachable) {
             (_, false) => "unreachable: catches up when it returns",
+            (true, true) if is_canary => "canary, new",
+            (false, true) if is_canary => "canary",
             (true, true) => "new",
             (false, true) => "",
         };
@@ -197,33 +293,100 @@ mod tests {
         serde_json::from_value(object).unwrap()
     }
 
-    fn shown(spec: &Value, action: Action) -> String {
-        let application = application(spec);
+    fn nodes(number: usize) -> Vec<Node> {
+        let node = |number: usize| {
+            let color = if number.is_multiple_of(2) {
+                "green"
+            } else {
+                "blue"
+            };
+            serde_json::from_value(json!({
+                "metadata": {"name": format!("web-{number}"), "labels": {"tier": "web", "color": color}},
+                "status": {"conditions": [{"type": "Ready", "status": "True"}]},
+            }))
+            .unwrap()
+        };
+        (1..=number).map(node).collect()
+    }
+
+    fn shown(spec: &Value, action: Action, active: &str, number: usize) -> String {
+        let mut application = application(spec);
+        active.clone_into(&mut application.status.active_color);
         let preview = Preview {
             application: &application,
             action,
             settings: &application.spec.rollout,
             revision: "shop-2",
         };
-        let fleet = Fleet::of_this_machine();
+        let nodes = nodes(number);
         let plan = plan(&PlanInput {
             application: &application,
             action,
             settings: &application.spec.rollout,
-            nodes: fleet.nodes.iter().collect(),
+            nodes: nodes.iter().collect(),
             gears: Vec::new(),
         })
         .unwrap();
         preview.text(&plan, None)
     }
 
+    /// The names of the steps that a preview prints, in its order.
+    fn steps(spec: &Value, action: Action) -> Vec<String> {
+        let text = shown(spec, action, "green", 4);
+        let (_, table) = text.rsplit_once("\n\n").unwrap();
+        let rows = table.lines().skip(1);
+        rows.map(|row| row.split_whitespace().nth(1).unwrap().to_owned())
+            .collect()
+    }
+
+    /// Seed 001, word for word: 执行停止脚本 is ApplicationStop, 部署 is Install, 取消注册 is BlockTraffic, …
+    #[test]
+    fn previews_of_all_six_workflows_are_the_seed_s_lists() {
+        let seven = [
+            "DownloadBundle",
+            "ApplicationStop",
+            "BeforeInstall",
+            "Install",
+            "AfterInstall",
+            "ApplicationStart",
+            "ValidateService",
+        ];
+        let thirteen = [
+            "DownloadBundle",
+            "BeforeBlockTraffic",
+            "BlockTraffic",
+            "AfterBlockTraffic",
+            "ApplicationStop",
+            "BeforeInstall",
+            "Install",
+            "AfterInstall",
+            "ApplicationStart",
+            "ValidateService",
+            "BeforeAllowTraffic",
+            "AllowTraffic",
+            "AfterAllowTraffic",
+        ];
+        let rolling = json!({"hosts": {"selector": {}}});
+        assert_eq!(steps(&rolling, Action::Deploy), seven);
+        assert_eq!(steps(&rolling, Action::Rollback), seven[1..]);
+        let balanced = json!({"hosts": {"selector": {}}, "rollout": {"loadBalancer": {}}});
+        assert_eq!(steps(&balanced, Action::Deploy), thirteen);
+        assert_eq!(steps(&balanced, Action::Rollback), thirteen[1..]);
+        let turns = json!({"hosts": {"blueGreen": {"blue": {"color": "blue"}, "green": {"color": "green"}}},
+            "rollout": {"loadBalancer": {}}});
+        let mut eight = seven.to_vec();
+        eight.push("SwitchTraffic");
+        assert_eq!(steps(&turns, Action::Deploy), eight);
+        assert_eq!(steps(&turns, Action::Rollback), ["SwitchTraffic"]);
+    }
+
     #[test]
     fn a_rolling_deployment_shows_its_seven_steps() {
-        insta::assert_snapshot!(shown(&json!({"hosts": {}}), Action::Deploy), @r"
+        insta::assert_snapshot!(shown(&json!({"hosts": {}}), Action::Deploy, "", 1), @r"
         would deploy shop-2 on 1 gear in 1 wave (dry run)
 
-        WAVE   GEAR             NODE        COLOR   NOTE
-        1      shop-localhost   localhost           new
+        WAVE   GEAR         NODE    COLOR   NOTE
+        1      shop-web-1   web-1           new
 
         STEP   NAME               BY     WHERE       WHAT
         1      DownloadBundle     Node   each gear   cache the bundle
@@ -237,13 +400,110 @@ mod tests {
     }
 
     #[test]
-    fn a_blue_green_rollback_is_one_step() {
-        let colors = json!({"hosts": {"blueGreen": {"blue": {}, "green": {"a": "b"}}}});
-        insta::assert_snapshot!(shown(&colors, Action::Rollback), @r"
+    fn a_deployment_behind_a_load_balancer_shows_its_waves_and_thirteen_steps() {
+        let spec = json!({"hosts": {"selector": {"tier": "web"}}, "rollout": {
+            "concurrency": "50%", "minHealthy": 2, "maxFailures": 1, "onFailure": "Rollback",
+            "loadBalancer": {"haproxy": {"router": "lb-1", "backend": "web"}},
+        }});
+        insta::assert_snapshot!(shown(&spec, Action::Deploy, "", 4), @r"
+        would deploy shop-2 on 4 gears in 2 waves (dry run)
+        50% at a time, 2 stay available, 1 may fail, all go back when more fail
+        each gear leaves svc/shop and HAProxy lb-1 for its turn, with 30s for requests under way
+
+        WAVE   GEAR         NODE    COLOR   NOTE
+        1      shop-web-1   web-1           new
+        1      shop-web-2   web-2           new
+        2      shop-web-3   web-3           new
+        2      shop-web-4   web-4           new
+
+        STEP   NAME                 BY        WHERE       WHAT
+        1      DownloadBundle       Node      each gear   cache the bundle
+        2      BeforeBlockTraffic   Node      each gear   before leaving rotation
+        3      BlockTraffic         Control   each gear   leave rotation
+        4      AfterBlockTraffic    Node      each gear   after leaving rotation
+        5      ApplicationStop      Node      each gear   stop the installed revision
+        6      BeforeInstall        Node      each gear   before the files change
+        7      Install              Node      each gear   put files and permissions in place
+        8      AfterInstall         Node      each gear   after the files changed
+        9      ApplicationStart     Node      each gear   start the application
+        10     ValidateService      Node      each gear   check the application
+        11     BeforeAllowTraffic   Node      each gear   before entering rotation
+        12     AllowTraffic         Control   each gear   enter rotation
+        13     AfterAllowTraffic    Node      each gear   after entering rotation
+        ");
+    }
+
+    #[test]
+    fn a_blue_green_deployment_goes_to_the_colour_that_does_not_serve() {
+        let colors = json!({"hosts": {"blueGreen": {"blue": {"color": "blue"}, "green": {"color": "green"}}},
+            "rollout": {"concurrency": "100%", "loadBalancer": {"service": "web", "drainSeconds": 90}}});
+        insta::assert_snapshot!(shown(&colors, Action::Deploy, "green", 4), @r"
+        would deploy shop-2 on 2 gears in 1 wave (dry run)
+        100% at a time
+        requests of svc/web go from green to blue, with 1m30s for those under way
+
+        WAVE   GEAR         NODE    COLOR   NOTE
+        1      shop-web-1   web-1   blue    new
+        1      shop-web-3   web-3   blue    new
+
+        STEP   NAME               BY        WHERE       WHAT
+        1      DownloadBundle     Node      each gear   cache the bundle
+        2      ApplicationStop    Node      each gear   stop the installed revision
+        3      BeforeInstall      Node      each gear   before the files change
+        4      Install            Node      each gear   put files and permissions in place
+        5      AfterInstall       Node      each gear   after the files changed
+        6      ApplicationStart   Node      each gear   start the application
+        7      ValidateService    Node      each gear   check the application
+        8      SwitchTraffic      Control   once        send the service's requests to the other colour
+        ");
+        insta::assert_snapshot!(shown(&colors, Action::Rollback, "green", 4), @r"
         would roll back to shop-2 on 0 gears in 0 waves (dry run)
+        requests of svc/web go from green to blue, with 1m30s for those under way
 
         STEP   NAME            BY        WHERE   WHAT
         1      SwitchTraffic   Control   once    send the service's requests to the other colour
         ");
+    }
+
+    #[test]
+    fn a_canary_is_the_first_wave() {
+        let spec = json!({"hosts": {}, "rollout": {"concurrency": 2, "canary": {"pause": "10m"}}});
+        let text = shown(&spec, Action::Deploy, "", 3);
+        let table = text.split("\n\n").take(2).collect::<Vec<_>>().join("\n\n");
+        insta::assert_snapshot!(table, @r"
+        would deploy shop-2 on 3 gears in 2 waves (dry run)
+        2 at a time
+        one gear first; the others 10m later, or when 'promote shop' says so
+
+        WAVE   GEAR         NODE    COLOR   NOTE
+        1      shop-web-1   web-1           canary, new
+        2      shop-web-2   web-2           new
+        2      shop-web-3   web-3           new
+        ");
+        let text = shown(&spec, Action::Rollback, "", 3);
+        assert!(
+            !text.contains("first") && !text.contains("canary"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn many_gears_are_shown_wave_by_wave() {
+        let text = shown(
+            &json!({"hosts": {}, "rollout": {"concurrency": 13}}),
+            Action::Deploy,
+            "",
+            50,
+        );
+        let table = text.split("\n\n").nth(1).unwrap();
+        assert_eq!(table.lines().count(), 5, "{table}");
+        assert!(
+            table
+                .lines()
+                .nth(1)
+                .unwrap()
+                .starts_with("1      13      web-1 web-2 "),
+            "{table}"
+        );
     }
 }
