@@ -16,6 +16,8 @@ use serde_json::json;
 use crate::api::kinds::Kind;
 use crate::base::clock::Timestamp;
 
+pub use ours::GEAR_OPERATION;
+pub use ours::step_now;
 pub use render::Layout;
 pub use render::Renderer;
 pub use render::render;

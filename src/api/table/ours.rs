@@ -7,6 +7,7 @@ use super::cells::AGE;
 use super::cells::NAME;
 use super::cells::cell_at;
 use super::cells::list_at;
+use super::cells::number_at;
 use super::cells::or_none;
 use super::cells::pairs;
 use super::cells::some;
@@ -68,7 +69,7 @@ pub(super) static REVISION: [Column; 7] = [
     ),
     wide("Source", "Where the bundle came from.", source),
 ];
-pub(super) static ROLLOUT: [Column; 9] = [
+pub(super) static ROLLOUT: [Column; 11] = [
     NAME,
     column(
         "Action",
@@ -87,7 +88,15 @@ pub(super) static ROLLOUT: [Column; 9] = [
         |object, _| cell_at(object, "/spec/revision"),
     ),
     PHASE,
-    column("Gears", "How many are through.", gears),
+    column("Done", "How many gears are through.", done),
+    column("Failed", "How many gears failed.", |object, _| {
+        number_at(object, "/status/gears/failed").into()
+    }),
+    column(
+        "Unreachable",
+        "How many gears are on silent nodes and catch up when those return.",
+        |object, _| number_at(object, "/status/gears/unreachable").into(),
+    ),
     AGE,
     REASON,
     MESSAGE,
@@ -95,11 +104,13 @@ pub(super) static ROLLOUT: [Column; 9] = [
         cell_at(object, "/spec/requestedBy")
     }),
 ];
-pub(super) static GEAR: [Column; 8] = [
+pub(super) static GEAR: [Column; 12] = [
     NAME,
-    IN_APPLICATION,
     column("Node", "Where it is.", |object, _| {
         text_at(object, "/spec/node").into()
+    }),
+    column("Color", "Blue/green: the group it is of.", |object, _| {
+        cell_at(object, "/spec/color")
     }),
     column("Revision", "What is installed.", |object, _| {
         cell_at(object, "/status/revision")
@@ -111,17 +122,43 @@ pub(super) static GEAR: [Column; 8] = [
         }
         .into()
     }),
+    column(
+        "Rotation",
+        "Whether it is meant to get requests.",
+        |object, _| {
+            match text_at(object, "/spec/rotation") {
+                "" => "In",
+                rotation => rotation,
+            }
+            .into()
+        },
+    ),
     AGE,
+    wide("Application", "What it belongs to.", |object, _| {
+        text_at(object, "/spec/application").into()
+    }),
+    wide(
+        "Wanted",
+        "The revision that is wanted here.",
+        |object, _| cell_at(object, "/spec/revision"),
+    ),
     wide("Previous", "What was installed before.", |object, _| {
         cell_at(object, "/status/previousRevision")
     }),
-    wide("Endpoints", "Where it listens.", |object, _| {
+    wide("Address", "Where it listens.", |object, _| {
         let endpoints: Vec<String> = list_at(object, "/status/endpoints")
             .filter_map(|one| one.as_str().map(str::to_owned))
             .collect();
         some(&endpoints, 3).into()
     }),
+    wide(
+        GEAR_OPERATION,
+        "What was done here last, or what is under way.",
+        |object, _| cell_at(object, "/status/operation"),
+    ),
 ];
+/// The column of gears that a client may fill with the step under way, which the Gear itself does not know.
+pub const GEAR_OPERATION: &str = "Operation";
 pub(super) static OPERATION: [Column; 8] = [
     NAME,
     column("Gear", "What it works on.", |object, _| {
@@ -131,19 +168,37 @@ pub(super) static OPERATION: [Column; 8] = [
         text_at(object, "/spec/node").into()
     }),
     PHASE,
-    column("Step", "Which step it is at.", step),
+    column("Step", "Which step it is at.", |object, _| {
+        step_now(object).into()
+    }),
     AGE,
     REASON,
     MESSAGE,
 ];
-pub(super) static ROUTER: [Column; 3] = [
+pub(super) static ROUTER: [Column; 7] = [
     NAME,
+    column("Type", "What it is.", |object, _| {
+        match text_at(object, "/spec/type") {
+            "" => "BuiltIn",
+            kind => kind,
+        }
+        .into()
+    }),
+    column("Address", "Where it takes requests.", |object, _| {
+        cell_at(object, "/spec/address")
+    }),
     column(
         "Applied",
         "The version of the endpoints that it serves.",
-        |object, _| cell_at(object, "/status/applied"),
+        |object, _| number_at(object, "/status/applied").into(),
+    ),
+    column(
+        "Draining",
+        "Endpoints that left rotation and still answer, and their requests in flight.",
+        draining,
     ),
     AGE,
+    MESSAGE,
 ];
 
 /// `<all>`, `tier=web`, `blue/green` or `3 gears`.
@@ -175,27 +230,36 @@ fn source(object: &Value, _: Timestamp) -> Value {
     }
 }
 
-/// `2/3`, or `2/3 (1 failed)`.
-fn gears(object: &Value, _: Timestamp) -> Value {
-    let gears = &object["status"]["gears"];
-    let count = |name: &str| gears[name].as_u64().unwrap_or(0);
-    let (done, total, failed) = (count("done"), count("total"), count("failed"));
-    match failed {
-        0 => format!("{done}/{total}").into(),
-        failed => format!("{done}/{total} ({failed} failed)").into(),
+/// `2/3`.
+fn done(object: &Value, _: Timestamp) -> Value {
+    let done = number_at(object, "/status/gears/done");
+    format!("{done}/{}", number_at(object, "/status/gears/total")).into()
+}
+
+/// `0`, or `2 (17 requests)`.
+fn draining(object: &Value, _: Timestamp) -> Value {
+    let endpoints = object["status"]["draining"].as_object();
+    let requests = endpoints.into_iter().flatten();
+    let requests: u64 = requests.filter_map(|(_, count)| count.as_u64()).sum();
+    match endpoints.map_or(0, serde_json::Map::len) {
+        0 => "0".into(),
+        count => {
+            let requests = usize::try_from(requests).unwrap_or(usize::MAX);
+            format!("{count} ({})", text::count(requests, "request")).into()
+        }
     }
 }
 
 /// `Install (4/7)` while one runs or after one failed, `7/7` otherwise.
-fn step(object: &Value, _: Timestamp) -> Value {
+pub fn step_now(object: &Value) -> String {
     let total = list_at(object, "/spec/steps").count();
     let steps = || list_at(object, "/status/steps");
     let at = steps().position(|step| step["phase"] == "Running" || step["phase"] == "Failed");
     if let Some((at, step)) = at.and_then(|at| Some((at, steps().nth(at)?))) {
-        return format!("{} ({}/{total})", text_at(step, "/name"), at + 1).into();
+        return format!("{} ({}/{total})", text_at(step, "/name"), at + 1);
     }
     let ended = steps().filter(|step| step["phase"] == "Done" || step["phase"] == "Skipped");
-    format!("{}/{total}", ended.count()).into()
+    format!("{}/{total}", ended.count())
 }
 
 #[cfg(test)]
@@ -243,14 +307,15 @@ mod tests {
                 json!({"spec": {"action": "Rollback", "revision": "shop-1", "requestedBy": "admin"},
                 "status": {"phase": "PartlyFailed", "gears": {"done": 2, "total": 3, "failed": 1}, "reason": "HookFailed"}}),
             ),
-            "a · Rollback · shop-1 · PartlyFailed · 2/3 (1 failed) · 19h | HookFailed · <none> · admin",
+            "a · Rollback · shop-1 · PartlyFailed · 2/3 · 1 · 0 · 19h | HookFailed · <none> · admin",
         );
         check(
             &kinds::GEAR,
             &object(
-                json!({"spec": {"application": "shop", "node": "n"}, "status": {"state": "started", "revision": "shop-2"}}),
+                json!({"spec": {"application": "shop", "node": "n", "color": "blue", "revision": "shop-3", "rotation": "Out"},
+                "status": {"state": "started", "revision": "shop-2", "endpoints": ["10.0.0.1:80"], "operation": "o"}}),
             ),
-            "a · shop · n · shop-2 · started · 19h | <none> · <none>",
+            "a · n · blue · shop-2 · started · Out · 19h | shop · shop-3 · <none> · 10.0.0.1:80 · o",
         );
         let steps = json!([{"name": "A"}, {"name": "B"}]);
         check(
@@ -263,6 +328,21 @@ mod tests {
             &kinds::OPERATION,
             &object(json!({"spec": {"gear": "g", "node": "n", "steps": steps}})),
             "a · g · n · Pending · 0/2 · 19h | <none> · <none>",
+        );
+    }
+
+    #[test]
+    fn routers_with_what_they_still_serve() {
+        check(
+            &kinds::ROUTER,
+            &object(json!({"spec": {"type": "HAProxy"}, "status":
+                {"applied": 12, "draining": {"a:1": 1, "b:1": 4}, "message": "no answer"}})),
+            "a · HAProxy · <none> · 12 · 2 (5 requests) · 19h | no answer",
+        );
+        check(
+            &kinds::ROUTER,
+            &object(json!({"spec": {"address": "127.0.0.1:8880"}})),
+            "a · BuiltIn · 127.0.0.1:8880 · 0 · 0 · 19h | <none>",
         );
     }
 }

@@ -2,11 +2,13 @@
 //!
 //! Texts and layout: facts/oc.md section 4.
 
+mod steps;
 mod watching;
 
 use serde_json::Value;
 
 use crate::api::jsonpath::JsonPath;
+use crate::api::kinds;
 use crate::api::kinds::Kind;
 use crate::api::kinds::Scope;
 use crate::api::meta::Key;
@@ -254,6 +256,16 @@ impl Getting<'_> {
                 Ok(table) => merge(&mut tables, source, table),
                 Err(failure) if self.passes(&failure) => {}
                 Err(failure) => failures.push(failure),
+            }
+        }
+        for (kind, table) in &mut tables {
+            if **kind == kinds::GEAR && matches!(self.format, Format::Table { wide: true }) {
+                let namespace = if self.args.filter.all_namespaces {
+                    ""
+                } else {
+                    self.namespace
+                };
+                steps::fill(table, self.client, namespace).await?;
             }
         }
         self.warn()?;

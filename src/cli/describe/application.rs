@@ -1,6 +1,7 @@
 //! An Application: what is wanted, what is in place, its gears, rollouts and revisions.
 
 use crate::api::upshift::Application;
+use crate::api::upshift::Rotation;
 use crate::base::clock::Timestamp;
 use crate::base::text;
 use crate::cli::describe::Related;
@@ -24,6 +25,7 @@ pub fn write(application: &Application, related: &Related, now: Timestamp, page:
     page.field("Revision", &status.current_revision);
     page.field("Rollout", &status.rollout);
     page.field_if("Active color", &status.active_color);
+    page.field_if("Traffic", traffic(application, related));
     for condition in &status.conditions {
         page.field(
             &condition.kind,
@@ -43,14 +45,19 @@ pub fn write(application: &Application, related: &Related, now: Timestamp, page:
             vec![
                 gear.metadata.name.clone(),
                 gear.spec.node.clone(),
+                or_none(&gear.spec.color),
                 word(&gear.status.state),
-                gear.status.revision.clone(),
-                gear.spec.revision.clone(),
+                or_none(&gear.status.revision),
+                or_none(&gear.spec.revision),
+                word(&gear.spec.rotation),
             ]
         })
         .collect();
     page.section("Gears", |page| {
-        page.table(&["NAME", "NODE", "STATE", "REVISION", "WANTED"], rows);
+        let header = [
+            "NAME", "NODE", "COLOR", "STATE", "REVISION", "WANTED", "ROTATION",
+        ];
+        page.table(&header, rows);
     });
     page.section("Rollouts", |page| {
         page.table(
@@ -64,6 +71,44 @@ pub fn write(application: &Application, related: &Related, now: Timestamp, page:
             revisions(related, now),
         );
     });
+}
+
+/// How requests find it: `svc/shop: 9 of 10 gears in rotation`.
+fn traffic(application: &Application, related: &Related) -> String {
+    let Some(balancer) = &application.spec.rollout.load_balancer else {
+        return String::new();
+    };
+    let service = balancer.service_of(&application.metadata.name);
+    let active = application.status.active_color.as_str();
+    let takes_turns = application
+        .spec
+        .hosts
+        .as_ref()
+        .is_some_and(|hosts| hosts.blue_green.is_some());
+    let mut gears: Vec<_> = related.gears.iter().collect();
+    if takes_turns {
+        if active.is_empty() {
+            return format!("svc/{service} leads to neither colour yet");
+        }
+        gears.retain(|gear| gear.spec.color == active);
+    }
+    let standing = gears
+        .iter()
+        .filter(|gear| gear.spec.rotation == Rotation::In && !gear.status.revision.is_empty());
+    let color = if takes_turns {
+        format!(" {active}")
+    } else {
+        String::new()
+    };
+    format!(
+        "svc/{service}: {} of {}{color} gears in rotation",
+        standing.count(),
+        gears.len()
+    )
+}
+
+fn or_none(text: &str) -> String {
+    if text.is_empty() { "<none>" } else { text }.to_owned()
 }
 
 fn hosts(application: &Application) -> String {

@@ -4,6 +4,7 @@ use crate::api::upshift::Gear;
 use crate::base::clock::Timestamp;
 use crate::base::text;
 use crate::cli::describe::Related;
+use crate::cli::describe::operation;
 use crate::cli::describe::page::Page;
 use crate::cli::describe::word;
 
@@ -24,6 +25,11 @@ pub fn write(gear: &Gear, related: &Related, now: Timestamp, page: &mut Page) {
     page.field("Last operation", &status.operation);
     let mut operations: Vec<_> = related.operations.iter().collect();
     operations.sort_by_key(|one| std::cmp::Reverse(one.metadata.creation_timestamp));
+    let under_way = operations.iter().find(|one| !one.status.phase.is_final());
+    page.field_if(
+        "Now",
+        under_way.map_or_else(String::new, |one| operation::now(one)),
+    );
     let rows = operations
         .into_iter()
         .map(|one| {

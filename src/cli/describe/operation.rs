@@ -10,6 +10,8 @@ use crate::cli::describe::page::Page;
 use crate::cli::describe::word;
 
 const STEPS: &[&str] = &["STEP", "PHASE", "TIME", "REASON", "MESSAGE"];
+/// The place of the message among them.
+const MESSAGE: usize = 4;
 
 /// Writes the whole operation.
 pub fn write(operation: &Operation, page: &mut Page) {
@@ -59,6 +61,7 @@ pub fn steps(operation: &Operation, page: &mut Page) {
             .steps
             .iter()
             .find(|status| status.name == step.name);
+        let before = rows.len();
         match known {
             Some(status) => rows.extend(step_rows(status)),
             None => rows.push(vec![
@@ -67,8 +70,31 @@ pub fn steps(operation: &Operation, page: &mut Page) {
                 String::new(),
             ]),
         }
+        // What the controllers say of their own step: what it waits for, or what was cut off.
+        if let (Some(outcome), row) = (operation.spec.control.get(&step.name), &mut rows[before])
+            && row.get(MESSAGE).is_none_or(String::is_empty)
+            && !outcome.message.is_empty()
+        {
+            row.resize(STEPS.len(), String::new());
+            row[MESSAGE] = message(&outcome.message, None);
+        }
     }
     page.table(STEPS, rows);
+}
+
+/// The step that an operation under way is at, with what the controllers say of it: `BlockTraffic (router default has 3
+/// requests in flight)`.
+pub fn now(operation: &Operation) -> String {
+    let steps = &operation.status.steps;
+    let Some(step) = steps.iter().find(|step| step.phase == StepPhase::Running) else {
+        return String::new();
+    };
+    let outcome = operation.spec.control.get(&step.name);
+    let said = outcome.map_or("", |outcome| outcome.message.as_str());
+    match (step.message.as_str(), said) {
+        ("", "") => step.name.clone(),
+        ("", message) | (message, _) => format!("{} ({})", step.name, self::message(message, None)),
+    }
 }
 
 /// One step as a row, and a row for each of its hook scripts.

@@ -12,8 +12,7 @@ use crate::api::meta::Metadata;
 use crate::api::network::Route;
 use crate::api::network::Service;
 use crate::api::pod::Container;
-use crate::api::upshift::RolloutPhase;
-use crate::cli::status::applications;
+use crate::cli::status::fleet;
 use crate::cli::status::graph;
 use crate::cli::status::graph::Image;
 use crate::cli::status::objects;
@@ -543,28 +542,15 @@ impl Finding<'_> {
         }
     }
 
-    /// Applications whose last rollout went wrong.
+    /// Applications on hosts.
     fn applications(&mut self) {
         for application in &self.sight.objects.applications {
-            let rollouts = applications::rollouts(self.sight, application);
-            let Some(newest) = rollouts.first() else {
-                continue;
-            };
-            let what = match newest.status.phase {
-                RolloutPhase::Failed => "has failed",
-                RolloutPhase::PartlyFailed => "has partly failed",
-                RolloutPhase::RolledBack => "has failed and was rolled back",
-                _ => continue,
-            };
-            let name = self.sight.names.of("rollout", &newest.metadata);
-            let suggestion = format!("{} describe {name}", self.program);
             let place = (Kind::Application, &application.metadata);
-            self.add(
-                Severity::Error,
-                place,
-                format!("{name} {what}."),
-                suggestion,
-            );
+            for (severity, message, suggestion) in
+                fleet::find(self.sight, application, self.program)
+            {
+                self.add(severity, place, message, suggestion);
+            }
         }
     }
 

@@ -1,8 +1,8 @@
 //! `status`: a project at a glance: what is reachable under which name, what it runs, how its last versions went.
 //!
 //! Texts: facts/oc.md sections 2.6 and 8. `objects` reads everything in one go; the rest is pure: `graph` sorts it into
-//! groups, `services`, `workloads`, `builds` and `applications` find the words, `markers` what is wrong, `page` puts
-//! them together.
+//! groups, `services`, `workloads`, `builds`, `applications` and `gears` find the words, `markers` and `fleet` what is
+//! wrong, `page` puts them together.
 //!
 //! # Decided
 //!
@@ -12,6 +12,8 @@
 pub mod applications;
 pub mod builds;
 pub mod dot;
+pub mod fleet;
+pub mod gears;
 pub mod graph;
 pub mod markers;
 pub mod names;

@@ -2,12 +2,14 @@
 //!
 //! A kind that the server does not have, or does not show to this caller, counts as none of it.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
 use crate::api::build::Build;
 use crate::api::build::BuildConfig;
+use crate::api::core::Node;
 use crate::api::deployment::Deployment;
 use crate::api::deployment::DeploymentConfig;
 use crate::api::image::ImageStream;
@@ -24,7 +26,10 @@ use crate::api::pod::ReplicaSet;
 use crate::api::pod::ReplicationController;
 use crate::api::upshift::Application;
 use crate::api::upshift::Gear;
+use crate::api::upshift::LABEL_ROLLOUT;
+use crate::api::upshift::Operation;
 use crate::api::upshift::Rollout;
+use crate::api::upshift::RolloutPhase;
 use crate::cli::Failure;
 use crate::client;
 use crate::client::Client;
@@ -46,6 +51,11 @@ pub struct Objects {
     pub applications: Vec<Application>,
     pub rollouts: Vec<Rollout>,
     pub gears: Vec<Gear>,
+    /// Those of each application's newest rollout; the others explain nothing.
+    pub operations: Vec<Operation>,
+    pub nodes: Vec<Node>,
+    /// None when they are not shown to this caller.
+    pub routers: Option<Vec<Router>>,
     /// Where the built-in router listens; 0 if there is none.
     pub router_port: u16,
     /// Secrets that pods name and that are not there.
@@ -78,6 +88,8 @@ impl Objects {
                 all(client, namespace),
                 all(client, namespace),
                 all(client, namespace),
+                all(client, ""),
+                routers(client),
             )
         };
         let (workloads, images, applications, router_port) = tokio::try_join!(
@@ -88,7 +100,7 @@ impl Objects {
         )?;
         let (services, controllers, pods, deployments, replica_sets, configs) = workloads;
         let (build_configs, builds, streams, routes) = images;
-        let (applications, rollouts, gears) = applications;
+        let (applications, rollouts, gears, nodes, routers) = applications;
         let mut objects = Objects {
             services,
             controllers,
@@ -103,11 +115,44 @@ impl Objects {
             applications,
             rollouts,
             gears,
+            operations: Vec::new(),
+            nodes,
+            routers,
             router_port,
             missing_secrets: BTreeSet::new(),
         };
+        objects.operations = objects.newest_operations(client, namespace).await?;
         objects.missing_secrets = missing(client, objects.secrets()).await;
         Ok(objects)
+    }
+
+    /// What was done in each application's newest rollout; nothing is asked where all is well and nothing under way.
+    async fn newest_operations(
+        &self,
+        client: &Client,
+        namespace: &str,
+    ) -> Result<Vec<Operation>, Failure> {
+        let mut newest: BTreeMap<Key, &Rollout> = BTreeMap::new();
+        for rollout in &self.rollouts {
+            let application = rollout.spec.application.as_str();
+            let key = Key::new(rollout.metadata.namespace.clone(), application);
+            let known = newest.entry(key).or_insert(rollout);
+            if rollout.spec.number > known.spec.number {
+                *known = rollout;
+            }
+        }
+        let mut names: Vec<&str> = newest
+            .values()
+            .filter(|rollout| rollout.status.phase != RolloutPhase::Succeeded)
+            .map(|rollout| rollout.metadata.name.as_str())
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let selector = format!("{LABEL_ROLLOUT} in ({})", names.join(","));
+        some(client, namespace, &ListOptions::labelled(&selector)).await
     }
 
     /// Where the built-in router listens; 0 if there is none.
@@ -171,8 +216,23 @@ async fn missing(client: &Client, named: BTreeSet<Key>) -> BTreeSet<Key> {
 }
 
 async fn all<T: Typed>(client: &Client, namespace: &str) -> Result<Vec<T>, Failure> {
-    let options = ListOptions::default();
-    match client.list_objects(T::KIND, namespace, &options).await {
+    some(client, namespace, &ListOptions::default()).await
+}
+
+async fn routers(client: &Client) -> Result<Option<Vec<Router>>, Failure> {
+    match client.list("", &ListOptions::default()).await {
+        Ok(list) => Ok(Some(list.items)),
+        Err(error) if is_hidden(&error) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn some<T: Typed>(
+    client: &Client,
+    namespace: &str,
+    options: &ListOptions,
+) -> Result<Vec<T>, Failure> {
+    match client.list_objects(T::KIND, namespace, options).await {
         Ok(list) => Ok(list
             .items
             .into_iter()

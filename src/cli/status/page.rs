@@ -60,7 +60,9 @@ pub fn text(sight: &Sight, subject: &Subject, knows: impl Fn(&str) -> bool) -> S
     let mut all: Vec<_> = sight.objects.applications.iter().collect();
     all.sort_by_key(|application| application.metadata.key());
     for application in &all {
-        block(&applications::lines(sight, application), &mut text);
+        if !applications::has_service(sight, application) {
+            block(&applications::lines(sight, application), &mut text);
+        }
     }
     text.push('\n');
     let is_empty = graph.services.is_empty()
@@ -95,6 +97,9 @@ fn service(sight: &Sight, group: &ServiceGroup, text: &mut String) {
         ..*sight
     };
     let mut put = |lines: Vec<String>| indented(&lines, 1, text);
+    if let Some(application) = applications::behind(sight, group.service) {
+        put(applications::lines(&local, application));
+    }
     for pipeline in &group.configs {
         put(local.config(pipeline));
     }

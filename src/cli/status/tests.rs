@@ -1,5 +1,7 @@
 //! The page for projects by hand: oc's own fixtures (facts/oc.md 8.3) and ours.
 
+mod fleet;
+
 use std::fmt::Write;
 
 use serde_json::Value;
@@ -47,6 +49,9 @@ fn add(object: Value, objects: &mut Objects) {
         "Application" => objects.applications.push(view(object)),
         "Rollout" => objects.rollouts.push(view(object)),
         "Gear" => objects.gears.push(view(object)),
+        "Operation" => objects.operations.push(view(object)),
+        "Node" => objects.nodes.push(view(object)),
+        "Router" => objects.routers.get_or_insert_default().push(view(object)),
         other => panic!("{other}"),
     }
 }
@@ -542,64 +547,6 @@ spec:
     ] {
         assert!(text.contains(line), "{line} is not in\n{text}");
     }
-}
-
-#[test]
-fn an_application_with_hosts_is_drawn_alike() {
-    let gear = |node: &str, rotation: &str| {
-        format!(
-            "
----
-kind: Gear
-metadata: {{name: shop-{node}}}
-spec: {{application: shop, node: {node}, rotation: {rotation}}}
-"
-        )
-    };
-    let rollout = |number: u64, status: &str| {
-        format!(
-            "
----
-kind: Rollout
-metadata: {{name: shop-{number}}}
-spec: {{application: shop, number: {number}}}
-status: {status}
-"
-        )
-    };
-    let text = [
-        "kind: Application\nmetadata: {name: shop}\nstatus: {currentRevision: shop-2}\n".to_owned(),
-        gear("a", "In"),
-        gear("b", "Out"),
-        rollout(1, "{phase: Succeeded, startedAt: AGO(7300), finishedAt: AGO(7200), gears: {total: 2, done: 2}}"),
-        rollout(2, "{phase: Succeeded, startedAt: AGO(310), finishedAt: AGO(300), gears: {total: 2, done: 2}}"),
-        rollout(3, "{phase: Failed, reason: HookFailed, finishedAt: AGO(30), gears: {total: 2, done: 1, failed: 1}}"),
-    ]
-    .concat();
-    check(
-        &text,
-        "
-app/shop on 2 nodes deploys revision shop-2
-  rollout #3 failed 30 seconds ago: HookFailed - 1/2 gears
-  rollout #2 succeeded 5 minutes ago
-  rollout #1 succeeded 2 hours ago
-  gear/shop-b on b is out of rotation
-
-Errors:
-  * rollout/shop-3 has failed.
-
-1 error identified, use 'oc status --suggest' to see details.
-",
-    );
-    check(
-        "kind: Application\nmetadata: {name: shop}\n",
-        "
-app/shop
-  not deployed yet
-
-View details with 'oc describe <resource>/<name>' or list resources with 'oc get all'.
-",
-    );
 }
 
 #[test]
