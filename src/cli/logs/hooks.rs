@@ -1,36 +1,41 @@
 //! What the hooks of a rollout printed.
 //!
 //! One hook of one gear comes as the bytes that it wrote. Several are told apart by a prefix on whole lines, which are
-//! then made safe to show. Nothing is known here of pods.
+//! then made safe to show. A host that is away is said where its lines would be; the others are printed all the same.
+//! Nothing is known here of pods.
 
-use std::collections::BTreeMap;
+mod following;
+
 use std::collections::BTreeSet;
+use std::collections::VecDeque;
 
 use tokio::sync::mpsc;
 
+use crate::api::meta::Key;
+use crate::api::upshift::Gear;
+use crate::api::upshift::LABEL_GEAR;
+use crate::api::upshift::LABEL_ROLLOUT;
 use crate::api::upshift::Operation;
-use crate::api::upshift::OperationPhase;
 use crate::api::upshift::Rollout;
 use crate::api::upshift::StepPhase;
-use crate::base::scope::Scope;
+use crate::api::upshift::StepStatus;
+use crate::base::clock::Timestamp;
 use crate::cli::Context;
 use crate::cli::Exit;
 use crate::cli::Failure;
+use crate::cli::failure::Kind;
 use crate::cli::logs::Args;
-use crate::cli::progress::fold::Change;
-use crate::cli::progress::interrupt::Interrupts;
 use crate::cli::progress::lines::Lines;
 use crate::cli::progress::look::Glyph;
 use crate::cli::progress::look::Look;
 use crate::cli::progress::outcome;
-use crate::cli::progress::state::Wanted;
-use crate::cli::progress::watching::Heard;
 use crate::cli::progress::watching::Line;
 use crate::cli::progress::watching::Listener;
 use crate::cli::progress::watching::Subject;
 use crate::cli::progress::watching::log_path;
 use crate::cli::rollout;
 use crate::client::Client;
+use crate::client::ListOptions;
 use crate::client::connection::Connection;
 use crate::plan::step;
 use crate::plan::step::Work;
@@ -51,15 +56,61 @@ pub(super) async fn run(
     let subject = Subject::Rollout(metadata.name.clone());
     let listener = Listener::new(line, &metadata.namespace, subject, sender);
     let operations = listener.all_operations().await?;
-    args.expect_gear(&operations)?;
+    args.expect_gears(&operations)?;
     if args.follow && !outcome::is_over(&rollout) {
-        return follow(args, context, &listener, heard).await;
+        return following::run(args, context, &listener, heard, operations).await;
     }
-    let outputs = outputs(args, operations);
+    let outputs = outputs(args, operations, context.clock.now());
     if outputs.is_empty() {
         return Err(args.nothing(&rollout));
     }
-    print(context, &client, &metadata.namespace, &outputs).await
+    print(args, context, &client, &metadata.namespace, &outputs).await
+}
+
+/// Prints what the hooks of a gear printed last: in a rollout, or when it caught up.
+pub(super) async fn run_gear(
+    name: &str,
+    args: &Args,
+    context: &Context,
+    connection: &Connection,
+) -> Result<Exit, Failure> {
+    let (client, namespace) = (&connection.client, &connection.namespace);
+    let _: Gear = client.get(&Key::new(namespace.clone(), name)).await?;
+    let options = ListOptions::labelled(&format!("{LABEL_GEAR}={name}"));
+    let operations: Vec<Operation> = client.list(namespace, &options).await?.items;
+    let last = operations.into_iter().max_by_key(|one| {
+        (
+            !one.status.phase.is_final(),
+            one.metadata.creation_timestamp,
+            one.metadata.name.clone(),
+        )
+    });
+    let Some(last) = last else {
+        return Err(Failure::not_found(format!(
+            "no hook ran yet on gear {name:?}"
+        )));
+    };
+    if let Some(rollout) = last.metadata.labels.get(LABEL_ROLLOUT) {
+        let args = Args {
+            gear: vec![name.to_owned()],
+            ..args.clone()
+        };
+        return run(&format!("rollout/{rollout}"), &args, context, connection).await;
+    }
+    if args.follow && !last.status.phase.is_final() {
+        let hook = args.hook.as_deref().unwrap_or_default();
+        let path = log_path(namespace, &last.metadata.name, hook, true);
+        copy(args, context, client, &path, None).await?;
+        return Ok(Exit::Done);
+    }
+    let operation = last.metadata.name.clone();
+    let outputs = outputs(args, vec![last], context.clock.now());
+    if outputs.is_empty() {
+        return Err(Failure::not_found(format!(
+            "no hook ran in operation {operation:?}"
+        )));
+    }
+    print(args, context, client, namespace, &outputs).await
 }
 
 /// The output of one step of one gear.
@@ -73,32 +124,47 @@ struct Output {
 impl Args {
     fn wants(&self, operation: &Operation) -> bool {
         let spec = &operation.spec;
-        self.gear
-            .as_ref()
-            .is_none_or(|gear| *gear == spec.gear || *gear == spec.node)
+        let mut gears = self.gear.iter();
+        self.gear.is_empty() || gears.any(|gear| *gear == spec.gear || *gear == spec.node)
     }
 
     fn wants_step(&self, name: &str) -> bool {
         self.hook.as_ref().is_none_or(|hook| hook == name)
     }
 
-    fn expect_gear(&self, operations: &[Operation]) -> Result<(), Failure> {
-        let Some(gear) = &self.gear else {
+    /// Every gear that was named must be in the rollout.
+    fn expect_gears(&self, operations: &[Operation]) -> Result<(), Failure> {
+        let is_in = |gear: &String| {
+            let mut all = operations.iter();
+            all.any(|one| *gear == one.spec.gear || *gear == one.spec.node)
+        };
+        let missing = self.gear.iter().find(|gear| !is_in(gear));
+        let Some(gear) = missing.filter(|_| !operations.is_empty()) else {
             return Ok(());
         };
-        if operations.is_empty() || operations.iter().any(|operation| self.wants(operation)) {
-            return Ok(());
-        }
-        let mut gears: Vec<&str> = operations
+        let gears: BTreeSet<&str> = operations
             .iter()
             .map(|one| one.spec.gear.as_str())
             .collect();
-        gears.sort_unstable();
-        gears.dedup();
+        let gears: Vec<&str> = gears.into_iter().collect();
         Err(
             Failure::not_found(format!("the rollout has no gear {gear:?}"))
                 .hint(format!("Gears: {}", gears.join(", "))),
         )
+    }
+
+    /// Whether a step is young enough: one that runs always is.
+    fn is_recent(&self, step: &StepStatus, now: Timestamp) -> bool {
+        let Some(ended) = step.finished_at else {
+            return true;
+        };
+        let young = self.since.is_none_or(|since| now.since(ended) <= since.0);
+        young && self.since_time.is_none_or(|moment| ended >= moment)
+    }
+
+    /// How many lines of each hook are wanted.
+    fn last(&self) -> Option<usize> {
+        self.tail.and_then(|lines| usize::try_from(lines).ok())
     }
 
     fn nothing(&self, rollout: &Rollout) -> Failure {
@@ -111,7 +177,7 @@ impl Args {
 }
 
 /// The steps that ran scripts, in the order in which they ran.
-fn outputs(args: &Args, mut operations: Vec<Operation>) -> Vec<Output> {
+fn outputs(args: &Args, mut operations: Vec<Operation>, now: Timestamp) -> Vec<Output> {
     operations.retain(|operation| args.wants(operation));
     operations.sort_by_key(|one| (one.metadata.creation_timestamp, one.metadata.name.clone()));
     let mut outputs = Vec::new();
@@ -121,7 +187,8 @@ fn outputs(args: &Args, mut operations: Vec<Operation>) -> Vec<Output> {
                 status.phase,
                 StepPhase::Running | StepPhase::Done | StepPhase::Failed
             );
-            if ran && is_hook(&status.name) && args.wants_step(&status.name) {
+            let wanted = args.wants_step(&status.name) && args.is_recent(status, now);
+            if ran && wanted && is_hook(&status.name) {
                 outputs.push(Output {
                     operation: operation.metadata.name.clone(),
                     gear: operation.spec.gear.clone(),
@@ -140,6 +207,7 @@ fn is_hook(name: &str) -> bool {
 
 /// Prints outputs that are there, one after the other.
 async fn print(
+    args: &Args,
     context: &Context,
     client: &Client,
     namespace: &str,
@@ -147,8 +215,12 @@ async fn print(
 ) -> Result<Exit, Failure> {
     let look = Look::of(Some("never"), &context.environment, false);
     let several = outputs.iter().any(|one| one.gear != outputs[0].gear);
+    let mut away = BTreeSet::new();
     let mut failures = Vec::new();
     for output in outputs {
+        if away.contains(&output.node) {
+            continue;
+        }
         let prefix = match (several, outputs.len()) {
             (false, 1) => None,
             (several, _) => Some(prefix(
@@ -158,16 +230,41 @@ async fn print(
             )),
         };
         let path = log_path(namespace, &output.operation, &output.step, false);
-        if let Err(failure) = copy(context, client, &path, prefix.as_deref()).await {
-            failures.push(failure);
+        match copy(args, context, client, &path, prefix.as_deref()).await {
+            Err(failure) if several && is_away(&failure) => {
+                away.insert(output.node.clone());
+                let bar = look.glyph(Glyph::Bar);
+                context.say(format_args!(
+                    "{} {bar} is away: what its hooks printed cannot be read now\n",
+                    output.node
+                ))?;
+            }
+            Err(failure) => failures.push(failure),
+            Ok(()) => {}
         }
     }
     Failure::all(failures)?;
-    Ok(Exit::Done)
+    if away.is_empty() {
+        return Ok(Exit::Done);
+    }
+    let nodes: BTreeSet<&str> = outputs.iter().map(|one| one.node.as_str()).collect();
+    let kind = if away.len() == nodes.len() {
+        Kind::Unreachable
+    } else {
+        Kind::Partly
+    };
+    let message = format!("{} of {} hosts are away", away.len(), nodes.len());
+    Err(Failure::new(kind, message))
 }
 
-/// Copies one output to stdout: as it is, or line by line behind a prefix.
+/// Whether a log cannot be read because its node is not connected.
+fn is_away(failure: &Failure) -> bool {
+    matches!(&failure.kind, Kind::Refused(status) if status.code == 503)
+}
+
+/// Copies one output to stdout: as it is, or line by line behind a prefix; with `--tail` its last lines.
 async fn copy(
+    args: &Args,
     context: &Context,
     client: &Client,
     path: &str,
@@ -175,18 +272,32 @@ async fn copy(
 ) -> Result<(), Failure> {
     let mut body = client.open(path).await?;
     let mut lines = Lines::default();
+    let mut kept = VecDeque::new();
+    let last = args.last();
     while let Some(chunk) = body.chunk().await {
         let chunk = chunk?;
-        match prefix {
-            None => context.streams.out_bytes(&chunk)?,
-            Some(prefix) => say(context, prefix, &lines.push(&chunk))?,
+        match (prefix, last) {
+            (None, None) => context.streams.out_bytes(&chunk)?,
+            (Some(prefix), None) => say(context, prefix, &lines.push(&chunk))?,
+            (_, Some(last)) => keep(&mut kept, lines.push(&chunk), last),
         }
     }
-    if let Some(prefix) = prefix {
-        let last: Vec<String> = lines.finish().into_iter().collect();
-        say(context, prefix, &last)?;
+    let rest: Vec<String> = lines.finish().into_iter().collect();
+    let prefix = prefix.unwrap_or_default();
+    match last {
+        None => say(context, prefix, &rest),
+        Some(last) => {
+            keep(&mut kept, rest, last);
+            say(context, prefix, kept.make_contiguous())
+        }
     }
-    Ok(())
+}
+
+fn keep(kept: &mut VecDeque<String>, lines: Vec<String>, last: usize) {
+    kept.extend(lines);
+    while kept.len() > last {
+        kept.pop_front();
+    }
 }
 
 fn say(context: &Context, prefix: &str, lines: &[String]) -> Result<(), Failure> {
@@ -210,112 +321,86 @@ fn prefix(node: Option<&str>, step: &str, look: Look) -> String {
     }
 }
 
-/// Prints lines as they come until the rollout is over and every output is at its end.
-async fn follow(
-    args: &Args,
-    context: &Context,
-    listener: &Listener,
-    mut heard: mpsc::Receiver<Heard>,
-) -> Result<Exit, Failure> {
-    let scope = Scope::new();
-    let mut interrupts = Interrupts::listen()?;
-    listener.start(&scope);
-    let mut reading = Reading {
-        args,
-        look: Look::of(Some("never"), &context.environment, false),
-        nodes: BTreeMap::new(),
-        asked: BTreeSet::new(),
-        open: BTreeSet::new(),
-        is_over: false,
-    };
-    let exit = loop {
-        tokio::select! {
-            exit = interrupts.next() => break exit,
-            next = heard.recv() => match next {
-                None => break Exit::Done,
-                Some(Heard::Refused(error)) => return Err(error.into()),
-                Some(Heard::Change(change)) => {
-                    for wanted in reading.apply(change, context)? {
-                        listener.read_output(&scope, wanted);
-                    }
-                }
-            }
-        }
-        if reading.is_over && reading.open.is_empty() {
-            // The operations are watched apart from the rollout: once more, all of them.
-            let operations = listener.all_operations().await?;
-            let mut more = Vec::new();
-            for operation in operations {
-                more.extend(reading.apply(Change::Operation(Box::new(operation)), context)?);
-            }
-            if more.is_empty() {
-                break Exit::Done;
-            }
-            for wanted in more {
-                listener.read_output(&scope, wanted);
-            }
-        }
-    };
-    scope.cancel();
-    Ok(exit)
-}
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
 
-/// What `logs -f` knows.
-struct Reading<'a> {
-    args: &'a Args,
-    look: Look,
-    /// The node of each operation.
-    nodes: BTreeMap<String, String>,
-    /// Outputs that were asked for, and those of them that have not ended.
-    asked: BTreeSet<Wanted>,
-    open: BTreeSet<Wanted>,
-    is_over: bool,
-}
+    use super::*;
+    use crate::api::duration::Span;
 
-impl Reading<'_> {
-    fn apply(&mut self, change: Change, context: &Context) -> Result<Vec<Wanted>, Failure> {
-        match change {
-            Change::Rollout(rollout) => self.is_over = outcome::is_over(&rollout),
-            Change::Gone => self.is_over = true,
-            Change::Operation(operation) => return Ok(self.operation(*operation)),
-            Change::Line {
-                operation,
-                step,
-                text,
-            } => {
-                let node = self.nodes.get(&operation).map(String::as_str);
-                say(context, &prefix(node, &step, self.look), &[text])?;
-            }
-            Change::LogEnded { operation, step } => {
-                self.open.remove(&Wanted { operation, step });
-            }
-            Change::Lost { why } => {
-                context.say(format_args!(
-                    "no answer from the server ({why}), trying again\n"
-                ))?;
-            }
-            Change::Complete | Change::Restored | Change::PassedOver(_) | Change::Tick => {}
-        }
-        Ok(Vec::new())
+    fn operation(gear: &str, steps: &serde_json::Value) -> Operation {
+        let object = json!({
+            "metadata": {"name": format!("o-{gear}")},
+            "spec": {"gear": format!("shop-{gear}"), "node": gear},
+            "status": {"phase": "Running", "steps": steps},
+        });
+        serde_json::from_value(object).unwrap()
     }
 
-    fn operation(&mut self, operation: Operation) -> Vec<Wanted> {
-        if !self.args.wants(&operation) || operation.status.phase == OperationPhase::Pending {
-            return Vec::new();
-        }
-        let name = operation.metadata.name.clone();
-        self.nodes.insert(name, operation.spec.node.clone());
-        let mut fresh = Vec::new();
-        for output in outputs(self.args, vec![operation]) {
-            let wanted = Wanted {
-                operation: output.operation,
-                step: output.step,
-            };
-            if self.asked.insert(wanted.clone()) {
-                self.open.insert(wanted.clone());
-                fresh.push(wanted);
-            }
-        }
-        fresh
+    fn story() -> Vec<Operation> {
+        let steps = json!([
+            {"name": "DownloadBundle", "phase": "Done"},
+            {"name": "ApplicationStop", "phase": "Done", "finishedAt": "2026-11-20T10:00:00Z"},
+            {"name": "BeforeInstall", "phase": "Skipped"},
+            {"name": "AfterInstall", "phase": "Done", "finishedAt": "2026-11-20T10:09:30Z"},
+            {"name": "ApplicationStart", "phase": "Running"},
+            {"name": "ValidateService", "phase": "Waiting"},
+        ]);
+        ["a", "b", "c"].map(|gear| operation(gear, &steps)).into()
+    }
+
+    fn names(args: &Args) -> Vec<String> {
+        let now: Timestamp = "2026-11-20T10:10:00Z".parse().unwrap();
+        let outputs = outputs(args, story(), now);
+        let names = outputs
+            .iter()
+            .map(|one| format!("{} {}", one.node, one.step));
+        names.collect()
+    }
+
+    #[test]
+    fn gears_hooks_and_times_choose_what_is_printed() {
+        let args = Args {
+            gear: vec!["a".to_owned(), "shop-c".to_owned()],
+            hook: Some("ApplicationStop".to_owned()),
+            ..Args::default()
+        };
+        assert_eq!(names(&args), ["a ApplicationStop", "c ApplicationStop"]);
+        let args = Args {
+            gear: vec!["b".to_owned()],
+            since: Some(Span::seconds(60)),
+            ..Args::default()
+        };
+        assert_eq!(names(&args), ["b AfterInstall", "b ApplicationStart"]);
+        let args = Args {
+            gear: vec!["b".to_owned()],
+            since_time: Some("2026-11-20T10:09:31Z".parse().unwrap()),
+            ..Args::default()
+        };
+        assert_eq!(names(&args), ["b ApplicationStart"]);
+        assert_eq!(names(&Args::default()).len(), 9);
+    }
+
+    #[test]
+    fn a_gear_that_is_not_there_is_said_with_those_that_are() {
+        let args = Args {
+            gear: vec!["a".to_owned(), "z".to_owned()],
+            ..Args::default()
+        };
+        let failure = args.expect_gears(&story()).unwrap_err();
+        assert_eq!(failure.message, "the rollout has no gear \"z\"");
+        assert_eq!(failure.hints, ["Gears: shop-a, shop-b, shop-c"]);
+        assert!(args.expect_gears(&[]).is_ok());
+    }
+
+    #[test]
+    fn only_the_last_lines_are_kept() {
+        let mut kept = VecDeque::new();
+        let lines = |text: &str| text.split(' ').map(str::to_owned).collect();
+        keep(&mut kept, lines("a b c"), 2);
+        keep(&mut kept, lines("d"), 2);
+        assert_eq!(kept, ["c", "d"]);
+        keep(&mut kept, Vec::new(), 0);
+        assert!(kept.is_empty());
     }
 }

@@ -38,7 +38,11 @@ Examples:
   upshift logs app/shop
 
   # One hook of a certain rollout, while it runs
-  upshift logs rollout/shop-3 --hook ApplicationStart -f"
+  upshift logs rollout/shop-3 --hook ApplicationStart -f
+
+  # The last lines of two of its hosts; what one of them printed last, whatever it was for
+  upshift logs rollout/shop-3 --gear web-1 --gear web-7 --tail=20
+  upshift logs gear/shop-web-7"
 )]
 #[derive(Default)]
 #[expect(
@@ -46,7 +50,7 @@ Examples:
     reason = "each is a flag that oc has, and says what it means where it stands"
 )]
 pub struct Args {
-    /// A pod, or TYPE/NAME: bc, build, dc, rc, deploy, svc, app, rollout
+    /// A pod, or TYPE/NAME: bc, build, dc, rc, deploy, svc, app, rollout, gear
     #[arg(value_name = "POD|TYPE/NAME")]
     words: Vec<String>,
     /// Go on until it is over
@@ -76,10 +80,10 @@ pub struct Args {
         hide_default_value = true
     )]
     selector: String,
-    /// Only so many lines from the end; -1 is all, with -l 10 unless said otherwise
+    /// Only so many lines from the end, of hooks of each; -1 is all, with -l 10 unless said otherwise
     #[arg(long, value_name = "LINES", allow_negative_numbers = true)]
     tail: Option<i64>,
-    /// Only what is younger: 5s, 2m, 3h
+    /// Only what is younger, of hooks those that ended later: 5s, 2m, 3h
     #[arg(long, value_name = "TIME")]
     since: Option<Span>,
     /// Only what came after that moment: 2026-11-20T20:44:04Z
@@ -106,9 +110,9 @@ pub struct Args {
     /// Of an application or a rollout: only this hook
     #[arg(long, value_parser = super::deploy::hook)]
     hook: Option<String>,
-    /// Of an application or a rollout: only this gear, by its name or its node's
+    /// Of an application or a rollout: only this gear, by its name or its node's (can be repeated)
     #[arg(long)]
-    gear: Option<String>,
+    gear: Vec<String>,
 }
 
 fn moment(text: &str) -> Result<Timestamp, String> {
@@ -120,8 +124,10 @@ fn moment(text: &str) -> Result<Timestamp, String> {
 pub async fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
     let target = check(&args, context)?;
     let connection = context.connect(Purpose::Reading).await?;
-    if let Target::Hooks(word) = &target {
-        return hooks::run(word, &args, context, &connection).await;
+    match &target {
+        Target::Hooks(word) => return hooks::run(word, &args, context, &connection).await,
+        Target::Gear(name) => return hooks::run_gear(name, &args, context, &connection).await,
+        Target::Pod(_) | Target::Object(..) | Target::Selector(_) => {}
     }
     let printing = async {
         let found = sources::find(&target, &args, context, &connection).await;
@@ -173,7 +179,7 @@ pub async fn follow_build(
 fn check(args: &Args, context: &Context) -> Result<Target, Failure> {
     let target = target::read(&args.words, &args.selector)
         .map_err(|message| usage::see(context.program, "logs", &message))?;
-    let is_ours = matches!(target, Target::Hooks(_));
+    let is_ours = matches!(target, Target::Hooks(_) | Target::Gear(_));
     let wrong = if args.since.is_some() && args.since_time.is_some() {
         "at most one of `sinceTime` or `sinceSeconds` may be specified".to_owned()
     } else if args.tail.is_some_and(|lines| lines < -1) {
@@ -189,8 +195,10 @@ fn check(args: &Args, context: &Context) -> Result<Target, Failure> {
         && matches!(&target, Target::Object(kind, _) if target::is_build(kind))
     {
         "cannot specify a version and a build".to_owned()
-    } else if !is_ours && (args.hook.is_some() || args.gear.is_some()) {
+    } else if !is_ours && (args.hook.is_some() || !args.gear.is_empty()) {
         "--hook and --gear are for app/NAME and rollout/NAME".to_owned()
+    } else if matches!(target, Target::Gear(_)) && !args.gear.is_empty() {
+        "--gear is for app/NAME and rollout/NAME; gear/NAME is one already".to_owned()
     } else {
         return Ok(target);
     };

@@ -65,7 +65,7 @@ pub(super) async fn find(
             let kind = resolve::word(finding.client, word).await?;
             finding.object(kind, name).await
         }
-        Target::Hooks(_) => Ok(Vec::new()),
+        Target::Hooks(_) | Target::Gear(_) => Ok(Vec::new()),
     }
 }
 

@@ -12,6 +12,8 @@ pub(super) enum Target {
     Selector(String),
     /// `app/NAME` or `rollout/NAME`.
     Hooks(String),
+    /// `gear/NAME`, by its name.
+    Gear(String),
 }
 
 const EXPECTED: &str = "expected 'logs [-f] [-p] (POD | TYPE/NAME) [-c CONTAINER]'.\n\
@@ -47,6 +49,7 @@ fn one(word: &str) -> Result<Target, String> {
         Some(kind) if *kind == kinds::APPLICATION || *kind == kinds::ROLLOUT => {
             Target::Hooks(word.to_owned())
         }
+        Some(kind) if *kind == kinds::GEAR => Target::Gear(name.to_owned()),
         _ => Target::Object(kind.to_owned(), name.to_owned()),
     })
 }
@@ -76,6 +79,7 @@ mod tests {
         check("bc x", "", "Object(\"bc\", \"x\")");
         check("app/shop", "", "Hooks(\"app/shop\")");
         check("rollout/shop-3", "", "Hooks(\"rollout/shop-3\")");
+        check("gear/shop-web-1", "", "Gear(\"shop-web-1\")");
         check("", "app=x", "Selector(\"app=x\")");
         check(
             "a",
