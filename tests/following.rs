@@ -477,7 +477,11 @@ fn what_cannot_be_done_says_why_in_one_line_and_writes_nothing() {
         "SOURCE:DESTINATION",
     );
     check(&["deploy", &page, "--file", "nosuch:/srv/x"], 2, "nosuch");
-    check(&["deploy", &page, "--file", "/:relative"], 2, "absolute");
+    check(
+        &["deploy", &page, "--file", "/:relative"],
+        2,
+        "begins with '/'",
+    );
     check(
         &[
             "deploy",

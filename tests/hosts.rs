@@ -203,10 +203,8 @@ fn an_application_is_made_deployed_looked_at_and_taken_back() {
     let two = site.ok(&two);
     assert!(!two.contains("up on") && !two.contains("web-2"), "{two}");
     assert_eq!(two.matches("second").count(), 2, "{two}");
-    holds(
-        &site.ok(&["logs", "gear/shop-web-2"]),
-        &["up on web-2\nsecond\n"],
-    );
+    let one = ["logs", "gear/shop-web-2", "--hook=ApplicationStart"];
+    assert_eq!(site.ok(&one), "up on web-2\nsecond\n");
 
     // A host fails: the rollout stops, and everything tells of it.
     fleet.bundle("two");
@@ -223,20 +221,17 @@ fn an_application_is_made_deployed_looked_at_and_taken_back() {
             "    try: upshift rollout retry app/shop, or go back with 'upshift rollback app/shop'\n",
         ],
     );
-    let rollouts = site.ok(&["get", "rollouts"]);
-    holds(
-        &rollouts,
-        &["NAME     ACTION   REVISION   PHASE       DONE   FAILED   UNREACHABLE   AGE\n"],
+    let header = |table: &str| {
+        let words = table.lines().next().unwrap_or_default().split_whitespace();
+        words.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(
+        header(&site.ok(&["get", "rollouts"])),
+        "NAME ACTION REVISION PHASE DONE FAILED UNREACHABLE AGE"
     );
-    let gears = site.ok(&["get", "gears", "-o", "wide"]);
-    holds(
-        &gears,
-        &[
-            "NODE    COLOR    REVISION   STATE",
-            "ROTATION   AGE",
-            "ADDRESS",
-            "OPERATION",
-        ],
+    assert_eq!(
+        header(&site.ok(&["get", "gears", "-o", "wide"])),
+        "NAME NODE COLOR REVISION STATE ROTATION AGE APPLICATION WANTED PREVIOUS ADDRESS OPERATION"
     );
     let (code, _, err) = parts(&site.run(&["promote", "shop"]));
     assert_eq!(code, Some(3), "{err}");
@@ -251,4 +246,127 @@ fn an_application_is_made_deployed_looked_at_and_taken_back() {
     );
     let skipped: Vec<Value> = site.objects("rollouts");
     assert_eq!(skipped.len(), 3);
+}
+
+const HOST: &str = "shop-default.apps.localhost";
+
+#[test]
+fn behind_a_load_balancer_there_is_a_url_at_once_and_a_canary_waits_for_its_promotion() {
+    let Some(fleet) = Fleet::new(2) else {
+        return;
+    };
+    let site = &fleet.site;
+    fleet.bundle("one");
+    let source = bundle(&fleet);
+    let new = [
+        "new-app",
+        &source,
+        "--name=shop",
+        "--hosts=tier=web",
+        "--load-balancer=shop",
+        "--drain=5s",
+    ];
+    let (code, out, err) = parts(&site.run(&new));
+    assert_eq!(code, Some(0), "{out}{err}{}", site.log());
+    let url = format!("http://{HOST}:{}/\n", fleet.router().port());
+    assert!(out.ends_with(&url), "{out}");
+    let load = fleet.load(fleet.router(), HOST);
+    fleet.bundle("two");
+    fleet.deploy_ok(&["--canary", "--follow=false"]);
+    site.wait("the canary to be up", || {
+        site.objects("rollouts")
+            .iter()
+            .any(|one| one["status"]["phase"] == "Paused")
+    });
+    let status = site.ok(&["status", "--suggest"]);
+    holds(
+        &status,
+        &[
+            "(svc/shop)\n  app/shop #1 on 2 hosts (tier=web): 2 in rotation\n",
+            "    rollout #2 waits with its canary - 1/2 gears\n",
+            "    try: upshift promote app/shop\n",
+        ],
+    );
+    let (code, _, err) = parts(&site.run(&["rollout", "resume", "shop"]));
+    assert_eq!(code, Some(1));
+    holds(&err, &["is not paused: its canary waits\n"]);
+    holds(
+        &site.ok(&["promote", "shop", "--progress=plain"]),
+        &["application.upshift.dev/shop promoted rollout #2\n"],
+    );
+    load.stop().check();
+    let gears = site.ok(&["get", "gears"]);
+    assert_eq!(gears.matches("shop-2").count(), 2, "{gears}");
+    assert_eq!(gears.matches(" In ").count(), 2, "{gears}");
+    holds(
+        &site.ok(&["describe", "app/shop"]),
+        &["svc/shop: 2 of 2 gears in rotation\n"],
+    );
+    site.ok(&["delete", "app/shop"]);
+    site.wait("service and route to go", || {
+        let own = |kind: &str| {
+            let mut all = site.objects(kind).into_iter();
+            all.any(|one| one["metadata"]["name"] == "shop")
+        };
+        !own("services") && !own("routes")
+    });
+}
+
+#[test]
+fn blue_and_green_take_turns_and_what_serves_is_shown() {
+    let color = |number: usize| if number <= 2 { "blue" } else { "green" };
+    let fleet = Fleet::with(4, &["--no-node"], |number| {
+        vec![("color", color(number).to_owned())]
+    });
+    let Some(fleet) = fleet else {
+        return;
+    };
+    let site = &fleet.site;
+    fleet.bundle("one");
+    let source = bundle(&fleet);
+    let new = [
+        "new-app",
+        &source,
+        "--name=shop",
+        "--blue=color=blue",
+        "--green=color=green",
+        "--concurrency=100%",
+        "--drain=5s",
+    ];
+    let (code, out, err) = parts(&site.run(&new));
+    assert_eq!(code, Some(0), "{out}{err}{}", site.log());
+    let (code, _, err) = parts(&site.run(&["rollback", "shop"]));
+    assert_eq!(code, Some(3), "{err}");
+    let load = fleet.load(fleet.router(), HOST);
+    fleet.bundle("two");
+    fleet.deploy_ok(&[]);
+    let status = site.ok(&["status"]);
+    holds(
+        &status,
+        &["app/shop #2 on 4 hosts: green serves #2 (2 hosts), blue holds #1 (2 hosts)\n"],
+    );
+    let plan = site.ok(&["rollback", "shop", "--dry-run"]);
+    holds(
+        &plan,
+        &[
+            "would roll back to shop-1 on 0 gears",
+            "requests of svc/shop go from green to blue",
+            "\n1      SwitchTraffic ",
+        ],
+    );
+    assert_eq!(plan.matches("each gear").count(), 0, "{plan}");
+    site.ok(&["rollback", "shop", "--progress=quiet"]);
+    holds(
+        &site.ok(&["status"]),
+        &["blue serves #1 (2 hosts), green holds #2 (2 hosts)\n"],
+    );
+    load.stop().check();
+    let (code, _, err) = parts(&site.run(&["rollback", "shop", "--to-revision=1"]));
+    assert_eq!(code, Some(3), "{err}");
+    holds(
+        &err,
+        &["revision 1 is not on the green hosts, which hold shop-2\n"],
+    );
+    let wide = site.ok(&["get", "gears", "-o", "wide"]);
+    assert_eq!(wide.matches(" green ").count(), 2, "{wide}");
 }
