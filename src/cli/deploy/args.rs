@@ -115,6 +115,14 @@ pub struct Args {
 }
 
 impl Args {
+    /// A bundle with nothing else said about it.
+    pub fn bundle(what: &str) -> Args {
+        Args {
+            what: Some(what.to_owned()),
+            ..Args::default()
+        }
+    }
+
     /// Brings a bundle that is elsewhere to this machine; nothing is made anywhere.
     pub async fn bring(&mut self, context: &Context) -> Result<(), Failure> {
         let check = self.check.as_deref().filter(|folder| !folder.is_empty());

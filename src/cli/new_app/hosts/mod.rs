@@ -142,22 +142,16 @@ async fn described(
     };
     // Where it runs is looked at first: it costs nothing.
     let described = flags.application(name.unwrap_or("x"))?;
-    let first = First::open(
-        deploy::Args {
-            what: Some(source.clone()),
-            name: common.name.clone(),
-            appspec: flags.appspec.clone(),
-            files: flags.files.clone(),
-            stop: flags.stop.clone(),
-            start: flags.start.clone(),
-            check: flags.check.clone(),
-            follow: flags.follow || args.wait,
-            progress: args.progress.clone(),
-            ..deploy::Args::default()
-        },
-        context,
-    )
-    .await?;
+    let mut deploying = deploy::Args::bundle(source);
+    deploying.name.clone_from(&common.name);
+    deploying.appspec.clone_from(&flags.appspec);
+    deploying.files.clone_from(&flags.files);
+    deploying.stop.clone_from(&flags.stop);
+    deploying.start.clone_from(&flags.start);
+    deploying.check.clone_from(&flags.check);
+    deploying.follow = flags.follow || args.wait;
+    deploying.progress = args.progress.clone();
+    let first = First::open(deploying, context).await?;
     let mut application = labelled(described, args)?;
     first.name().clone_into(&mut application.metadata.name);
     first.check(&application)?;
