@@ -50,10 +50,9 @@ set edit:completion:arg-completer[upshift] = {|@words|
             cand new-build 'Create a new build configuration from source code'
             cand start-build 'Start a new build'
             cand cancel-build 'Cancel running, pending, or new builds'
-            cand deploy 'Deploy a directory, an archive or a git repository to the hosts of an application'
+            cand deploy 'Deploy a directory or an archive to the hosts of an application'
             cand rollback 'Bring back the revision before'
             cand rollout 'Follow and steer the rollouts of an application or a deployment config'
-            cand promote 'Let the other gears follow the canary, and follow the rollout'
             cand create 'Create a resource from a file or from stdin'
             cand apply 'Apply a configuration to a resource by file name or stdin'
             cand get 'Display one or many resources'
@@ -64,8 +63,11 @@ set edit:completion:arg-completer[upshift] = {|@words|
             cand scale 'Set a new size for a deployment, replica set, or replication controller'
             cand delete 'Delete resources by file names, names, or label selectors'
             cand logs 'Print the logs for a resource'
+            cand exec 'Execute a command on a node'
             cand wait 'Wait for a specific condition on one or many resources'
             cand patch 'Update fields of a resource'
+            cand cordon 'Mark nodes as unschedulable: no new gear or pod goes there'
+            cand uncordon 'Mark nodes as schedulable'
             cand api-resources 'Print the supported API resources on the server'
             cand api-versions 'Print the supported API versions on the server, in the form of "group/version"'
             cand serve 'Run the embedded server: API, registry, controllers, a router and a node'
@@ -209,25 +211,6 @@ set edit:completion:arg-completer[upshift] = {|@words|
             cand -o 'Print the objects instead of making them: json, yaml, name'
             cand --output 'Print the objects instead of making them: json, yaml, name'
             cand --as-deployment-config 'Whether a deployment config runs the application; a Kubernetes Deployment otherwise'
-            cand --hosts 'One gear on each node with these labels, as in tier=web; all means every node'
-            cand --blue 'Blue/green: the labels of the blue nodes'
-            cand --green 'Blue/green: the labels of the green nodes'
-            cand --file 'For a bundle without appspec.yml: SOURCE in it goes to the folder DESTINATION (can be repeated)'
-            cand --stop 'For such a bundle: the script of it that stops the application, with arguments'
-            cand --start 'For such a bundle: the script that starts it'
-            cand --check 'For such a bundle: the script that checks it'
-            cand --appspec 'The appspec''s name in the bundle, instead of appspec.yml'
-            cand --port 'What the application listens on; scripts get it as PORT [default: 8080]'
-            cand --load-balancer 'Requests come through this service, and each host leaves it for its turn; blue/green: NAME unless said otherwise'
-            cand --haproxy 'A HAProxy that serves it: ROUTER/BACKEND, or router=R,backend=B; blue/green: router=R,map=FILE,key=K[,backend=B]'
-            cand --drain 'How long requests under way may take to end when a host leaves [default: 30s]'
-            cand --follow 'Whether to follow the deployment of SOURCE to its end'
-            cand --concurrency 'How many gears at a time, or what percentage of them'
-            cand --min-healthy 'How many gears stay available meanwhile, or what percentage of them'
-            cand --max-failures 'How many gears may fail'
-            cand --canary 'One gear first: the others follow after TIME, without one when `promote` says so; =none leaves it out'
-            cand --on-failure 'What becomes of the gears when too many failed: Stop or Rollback'
-            cand --file-exists 'What happens to files of others at a destination: Overwrite, Disallow or Retain'
             cand --progress 'How progress is shown: auto, tty, plain, json (NDJSON on stdout) or quiet; also `$UPSHIFT_PROGRESS`'
             cand --color 'Whether to use colours: auto, always or never'
             cand --timeout 'Stop watching after this time (90s, 10m, 1h30m), with exit code 4; the work goes on'
@@ -386,8 +369,6 @@ set edit:completion:arg-completer[upshift] = {|@words|
             cand --help 'Print help'
         }
         &'upshift;deploy'= {
-            cand --sha256 'With an archive on the web: the digest that it must have; URL#sha256=HEX says the same'
-            cand --context-dir 'With a git repository: the folder of it that is the bundle'
             cand --name 'The application''s name, instead of the directory''s'
             cand --port 'What the application listens on; scripts get it as PORT [default: 8080 for a new application]'
             cand --revision 'With app/NAME: the number of the revision, instead of the one in place'
@@ -398,9 +379,7 @@ set edit:completion:arg-completer[upshift] = {|@words|
             cand --check 'Form mode: the script that checks it. Without anything else to deploy: only look whether DIR is a good bundle'
             cand --reason 'Why, for the history'
             cand --concurrency 'How many gears at a time, or what percentage of them'
-            cand --min-healthy 'How many gears stay available meanwhile, or what percentage of them'
             cand --max-failures 'How many gears may fail'
-            cand --canary 'One gear first: the others follow after TIME, without one when `promote` says so; =none leaves it out'
             cand --on-failure 'What becomes of the gears when too many failed: Stop or Rollback'
             cand --file-exists 'What happens to files of others at a destination: Overwrite, Disallow or Retain'
             cand --skip-hook 'Leave this hook out (can be repeated)'
@@ -502,7 +481,7 @@ set edit:completion:arg-completer[upshift] = {|@words|
             cand resume 'Change what is wanted of the rollout under way'
             cand cancel 'Change what is wanted of the rollout under way'
             cand retry 'Try the gears again that failed in the last rollout, and follow it'
-            cand promote 'Let the other gears follow the canary, and follow the rollout'
+            cand replay 'Tell a past rollout again, with its steps, its output and its exit code'
             cand latest 'Start a new rollout of a deployment config with its latest images'
             cand undo 'Bring back an earlier version of a deployment config'
         }
@@ -542,8 +521,8 @@ set edit:completion:arg-completer[upshift] = {|@words|
         }
         &'upshift;rollout;history'= {
             cand --revision 'Only the rollout of this number'
-            cand -o 'wide: moments, revisions and sources, too; or the rollouts instead: json, yaml, name, jsonpath=TEMPLATE'
-            cand --output 'wide: moments, revisions and sources, too; or the rollouts instead: json, yaml, name, jsonpath=TEMPLATE'
+            cand -o 'Print the rollouts instead: json, yaml, name, jsonpath=TEMPLATE'
+            cand --output 'Print the rollouts instead: json, yaml, name, jsonpath=TEMPLATE'
             cand -n 'The project of this call, instead of the current one'
             cand --namespace 'The project of this call, instead of the current one'
             cand --data-dir 'The folder of the embedded server'
@@ -677,10 +656,10 @@ set edit:completion:arg-completer[upshift] = {|@words|
             cand -h 'Print help'
             cand --help 'Print help'
         }
-        &'upshift;rollout;promote'= {
-            cand -o 'Print the rollout instead: json, yaml, name, jsonpath=TEMPLATE'
-            cand --output 'Print the rollout instead: json, yaml, name, jsonpath=TEMPLATE'
-            cand --follow 'Whether to follow the rollout to its end'
+        &'upshift;rollout;replay'= {
+            cand --from 'Tell what was kept of --progress=json instead; - is standard input'
+            cand --revision 'The number of an application''s rollout, instead of the last'
+            cand --speed 'How fast: 1x, 10x, instant'
             cand --progress 'How progress is shown: auto, tty, plain, json (NDJSON on stdout) or quiet; also `$UPSHIFT_PROGRESS`'
             cand --color 'Whether to use colours: auto, always or never'
             cand --timeout 'Stop watching after this time (90s, 10m, 1h30m), with exit code 4; the work goes on'
@@ -758,38 +737,6 @@ set edit:completion:arg-completer[upshift] = {|@words|
             cand --v 'How much to tell about requests, 0 to 10'
             cand --loglevel 'How much to tell about requests, 0 to 10'
             cand --dry-run 'Only show what would be done'
-            cand --local 'Use the embedded server of this machine, whatever the kubeconfig says'
-            cand --insecure-skip-tls-verify 'Do not check the server''s certificate; anybody can then read and change what is sent'
-            cand -h 'Print help'
-            cand --help 'Print help'
-        }
-        &'upshift;promote'= {
-            cand -o 'Print the rollout instead: json, yaml, name, jsonpath=TEMPLATE'
-            cand --output 'Print the rollout instead: json, yaml, name, jsonpath=TEMPLATE'
-            cand --follow 'Whether to follow the rollout to its end'
-            cand --progress 'How progress is shown: auto, tty, plain, json (NDJSON on stdout) or quiet; also `$UPSHIFT_PROGRESS`'
-            cand --color 'Whether to use colours: auto, always or never'
-            cand --timeout 'Stop watching after this time (90s, 10m, 1h30m), with exit code 4; the work goes on'
-            cand -n 'The project of this call, instead of the current one'
-            cand --namespace 'The project of this call, instead of the current one'
-            cand --data-dir 'The folder of the embedded server'
-            cand -s 'The address of the API server'
-            cand --server 'The address of the API server'
-            cand --token 'Bearer token for the API server'
-            cand --kubeconfig 'The kubeconfig file to use'
-            cand --context 'The context of the kubeconfig to use'
-            cand --cluster 'The cluster of the kubeconfig to use'
-            cand --user 'The user of the kubeconfig to use'
-            cand --certificate-authority 'File with the authorities that may have signed the server''s certificate'
-            cand --client-certificate 'File with the client certificate'
-            cand --client-key 'File with the key of the client certificate'
-            cand --tls-server-name 'The name to expect in the server''s certificate'
-            cand --request-timeout 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever'
-            cand -v 'How much to tell about requests, 0 to 10'
-            cand --v 'How much to tell about requests, 0 to 10'
-            cand --loglevel 'How much to tell about requests, 0 to 10'
-            cand -q 'Say nothing unless something failed'
-            cand --quiet 'Say nothing unless something failed'
             cand --local 'Use the embedded server of this machine, whatever the kubeconfig says'
             cand --insecure-skip-tls-verify 'Do not check the server''s certificate; anybody can then read and change what is sent'
             cand -h 'Print help'
@@ -1140,15 +1087,15 @@ set edit:completion:arg-completer[upshift] = {|@words|
             cand --container 'The container, if there are several'
             cand -l 'All pods with these labels'
             cand --selector 'All pods with these labels'
-            cand --tail 'Only so many lines from the end, of hooks of each; -1 is all, with -l 10 unless said otherwise'
-            cand --since 'Only what is younger, of hooks those that ended later: 5s, 2m, 3h'
+            cand --tail 'Only so many lines from the end; -1 is all, with -l 10 unless said otherwise'
+            cand --since 'Only what is younger: 5s, 2m, 3h'
             cand --since-time 'Only what came after that moment: 2026-11-20T20:44:04Z'
             cand --limit-bytes 'At most so many bytes'
             cand --max-log-requests 'How many streams to follow at a time with -l'
             cand --pod-running-timeout 'How long to wait until a pod is there'
             cand --version 'Of bc/NAME or dc/NAME: this build or deployment instead of the newest'
             cand --hook 'Of an application or a rollout: only this hook'
-            cand --gear 'Of an application or a rollout: only this gear, by its name or its node''s (can be repeated)'
+            cand --gear 'Of an application or a rollout: only this gear, by its name or its node''s'
             cand -n 'The project of this call, instead of the current one'
             cand --namespace 'The project of this call, instead of the current one'
             cand --data-dir 'The folder of the embedded server'
@@ -1178,6 +1125,32 @@ set edit:completion:arg-completer[upshift] = {|@words|
             cand --insecure-skip-tls-verify 'Do not check the server''s certificate; anybody can then read and change what is sent'
             cand -h 'Print help'
             cand --help 'Print help'
+        }
+        &'upshift;exec'= {
+            cand -n 'The project of this call, instead of the current one'
+            cand --namespace 'The project of this call, instead of the current one'
+            cand --data-dir 'The folder of the embedded server'
+            cand -s 'The address of the API server'
+            cand --server 'The address of the API server'
+            cand --token 'Bearer token for the API server'
+            cand --kubeconfig 'The kubeconfig file to use'
+            cand --context 'The context of the kubeconfig to use'
+            cand --cluster 'The cluster of the kubeconfig to use'
+            cand --user 'The user of the kubeconfig to use'
+            cand --certificate-authority 'File with the authorities that may have signed the server''s certificate'
+            cand --client-certificate 'File with the client certificate'
+            cand --client-key 'File with the key of the client certificate'
+            cand --tls-server-name 'The name to expect in the server''s certificate'
+            cand --request-timeout 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever'
+            cand -v 'How much to tell about requests, 0 to 10'
+            cand --v 'How much to tell about requests, 0 to 10'
+            cand --loglevel 'How much to tell about requests, 0 to 10'
+            cand -i 'Pass standard input to the command'
+            cand --stdin 'Pass standard input to the command'
+            cand --local 'Use the embedded server of this machine, whatever the kubeconfig says'
+            cand --insecure-skip-tls-verify 'Do not check the server''s certificate; anybody can then read and change what is sent'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
         }
         &'upshift;wait'= {
             cand -f 'File, folder or - for stdin, with the objects in YAML or JSON'
@@ -1251,6 +1224,58 @@ set edit:completion:arg-completer[upshift] = {|@words|
             cand -h 'Print help'
             cand --help 'Print help'
         }
+        &'upshift;cordon'= {
+            cand -l 'The nodes with these labels: a=b,c!=d,e in (x,y),!f'
+            cand --selector 'The nodes with these labels: a=b,c!=d,e in (x,y),!f'
+            cand -n 'The project of this call, instead of the current one'
+            cand --namespace 'The project of this call, instead of the current one'
+            cand --data-dir 'The folder of the embedded server'
+            cand -s 'The address of the API server'
+            cand --server 'The address of the API server'
+            cand --token 'Bearer token for the API server'
+            cand --kubeconfig 'The kubeconfig file to use'
+            cand --context 'The context of the kubeconfig to use'
+            cand --cluster 'The cluster of the kubeconfig to use'
+            cand --user 'The user of the kubeconfig to use'
+            cand --certificate-authority 'File with the authorities that may have signed the server''s certificate'
+            cand --client-certificate 'File with the client certificate'
+            cand --client-key 'File with the key of the client certificate'
+            cand --tls-server-name 'The name to expect in the server''s certificate'
+            cand --request-timeout 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever'
+            cand -v 'How much to tell about requests, 0 to 10'
+            cand --v 'How much to tell about requests, 0 to 10'
+            cand --loglevel 'How much to tell about requests, 0 to 10'
+            cand --local 'Use the embedded server of this machine, whatever the kubeconfig says'
+            cand --insecure-skip-tls-verify 'Do not check the server''s certificate; anybody can then read and change what is sent'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'upshift;uncordon'= {
+            cand -l 'The nodes with these labels: a=b,c!=d,e in (x,y),!f'
+            cand --selector 'The nodes with these labels: a=b,c!=d,e in (x,y),!f'
+            cand -n 'The project of this call, instead of the current one'
+            cand --namespace 'The project of this call, instead of the current one'
+            cand --data-dir 'The folder of the embedded server'
+            cand -s 'The address of the API server'
+            cand --server 'The address of the API server'
+            cand --token 'Bearer token for the API server'
+            cand --kubeconfig 'The kubeconfig file to use'
+            cand --context 'The context of the kubeconfig to use'
+            cand --cluster 'The cluster of the kubeconfig to use'
+            cand --user 'The user of the kubeconfig to use'
+            cand --certificate-authority 'File with the authorities that may have signed the server''s certificate'
+            cand --client-certificate 'File with the client certificate'
+            cand --client-key 'File with the key of the client certificate'
+            cand --tls-server-name 'The name to expect in the server''s certificate'
+            cand --request-timeout 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever'
+            cand -v 'How much to tell about requests, 0 to 10'
+            cand --v 'How much to tell about requests, 0 to 10'
+            cand --loglevel 'How much to tell about requests, 0 to 10'
+            cand --local 'Use the embedded server of this machine, whatever the kubeconfig says'
+            cand --insecure-skip-tls-verify 'Do not check the server''s certificate; anybody can then read and change what is sent'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
         &'upshift;api-resources'= {
             cand --api-group 'Only kinds of this group'
             cand --namespaced 'Only kinds that live in a namespace (true) or do not (false)'
@@ -1307,8 +1332,6 @@ set edit:completion:arg-completer[upshift] = {|@words|
         &'upshift;serve'= {
             cand --listen 'Where to listen'
             cand --router-listen 'Where to take requests for routes'
-            cand --bandwidth 'What downloads of bundles and images take together, at most, per second: bytes, or with K, M or G'
-            cand --downloads 'How many downloads run at once'
             cand -n 'The project of this call, instead of the current one'
             cand --namespace 'The project of this call, instead of the current one'
             cand --data-dir 'The folder of the embedded server'
@@ -1337,10 +1360,11 @@ set edit:completion:arg-completer[upshift] = {|@words|
         }
         &'upshift;node'= {
             cand --join 'The file that `node token create` wrote; needed once'
-            cand --allow 'Run the hooks of this namespace, as this user'
+            cand --name 'Which node this is, on a machine that joined as several'
+            cand --allow 'Run the programs of this namespace, as this user; an agent that is not root can only be itself'
             cand --address 'The address that others reach this machine at'
-            cand --bandwidth 'What downloads of bundles and images take together, at most, per second: bytes, or with K, M or G'
-            cand --downloads 'How many downloads run at once'
+            cand --root 'Keep bundles here, unless their application says where; one agent a folder'
+            cand --label 'Label the node; only when it joins, and only if its token gives it no labels'
             cand -n 'The project of this call, instead of the current one'
             cand --namespace 'The project of this call, instead of the current one'
             cand --data-dir 'The folder of the embedded server'
@@ -1359,11 +1383,13 @@ set edit:completion:arg-completer[upshift] = {|@words|
             cand -v 'How much to tell about requests, 0 to 10'
             cand --v 'How much to tell about requests, 0 to 10'
             cand --loglevel 'How much to tell about requests, 0 to 10'
+            cand --print-unit 'Print a systemd unit that runs this agent, and do nothing else'
             cand --local 'Use the embedded server of this machine, whatever the kubeconfig says'
             cand --insecure-skip-tls-verify 'Do not check the server''s certificate; anybody can then read and change what is sent'
             cand -h 'Print help'
             cand --help 'Print help'
             cand token 'Tokens that let machines in'
+            cand remove 'Remove a node: what is under way there is aborted, its gears are released, its certificate is no longer good'
         }
         &'upshift;node;token'= {
             cand -n 'The project of this call, instead of the current one'
@@ -1393,6 +1419,9 @@ set edit:completion:arg-completer[upshift] = {|@words|
         &'upshift;node;token;create'= {
             cand -o 'Where to write it; - for stdout. Default NAME.join'
             cand --output 'Where to write it; - for stdout. Default NAME.join'
+            cand --label 'Label the node, whatever it says itself: labels choose where applications go'
+            cand --url 'What the machine reaches the server at, when that is not what this command does'
+            cand --ttl 'How long the file is good for'
             cand -n 'The project of this call, instead of the current one'
             cand --namespace 'The project of this call, instead of the current one'
             cand --data-dir 'The folder of the embedded server'
@@ -1415,6 +1444,33 @@ set edit:completion:arg-completer[upshift] = {|@words|
             cand --insecure-skip-tls-verify 'Do not check the server''s certificate; anybody can then read and change what is sent'
             cand -h 'Print help'
             cand --help 'Print help'
+        }
+        &'upshift;node;remove'= {
+            cand --timeout 'How long the node may take to end what it has under way; then it is shut out nevertheless'
+            cand -n 'The project of this call, instead of the current one'
+            cand --namespace 'The project of this call, instead of the current one'
+            cand --data-dir 'The folder of the embedded server'
+            cand -s 'The address of the API server'
+            cand --server 'The address of the API server'
+            cand --token 'Bearer token for the API server'
+            cand --kubeconfig 'The kubeconfig file to use'
+            cand --context 'The context of the kubeconfig to use'
+            cand --cluster 'The cluster of the kubeconfig to use'
+            cand --user 'The user of the kubeconfig to use'
+            cand --certificate-authority 'File with the authorities that may have signed the server''s certificate'
+            cand --client-certificate 'File with the client certificate'
+            cand --client-key 'File with the key of the client certificate'
+            cand --tls-server-name 'The name to expect in the server''s certificate'
+            cand --request-timeout 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever'
+            cand -v 'How much to tell about requests, 0 to 10'
+            cand --v 'How much to tell about requests, 0 to 10'
+            cand --loglevel 'How much to tell about requests, 0 to 10'
+            cand -y 'Do not ask'
+            cand --yes 'Do not ask'
+            cand --local 'Use the embedded server of this machine, whatever the kubeconfig says'
+            cand --insecure-skip-tls-verify 'Do not check the server''s certificate; anybody can then read and change what is sent'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
         }
         &'upshift;router'= {
             cand --listen 'Where to take requests for routes'
@@ -1686,10 +1742,9 @@ set edit:completion:arg-completer[upshift] = {|@words|
             cand new-build 'Create a new build configuration from source code'
             cand start-build 'Start a new build'
             cand cancel-build 'Cancel running, pending, or new builds'
-            cand deploy 'Deploy a directory, an archive or a git repository to the hosts of an application'
+            cand deploy 'Deploy a directory or an archive to the hosts of an application'
             cand rollback 'Bring back the revision before'
             cand rollout 'Follow and steer the rollouts of an application or a deployment config'
-            cand promote 'Let the other gears follow the canary, and follow the rollout'
             cand create 'Create a resource from a file or from stdin'
             cand apply 'Apply a configuration to a resource by file name or stdin'
             cand get 'Display one or many resources'
@@ -1700,8 +1755,11 @@ set edit:completion:arg-completer[upshift] = {|@words|
             cand scale 'Set a new size for a deployment, replica set, or replication controller'
             cand delete 'Delete resources by file names, names, or label selectors'
             cand logs 'Print the logs for a resource'
+            cand exec 'Execute a command on a node'
             cand wait 'Wait for a specific condition on one or many resources'
             cand patch 'Update fields of a resource'
+            cand cordon 'Mark nodes as unschedulable: no new gear or pod goes there'
+            cand uncordon 'Mark nodes as schedulable'
             cand api-resources 'Print the supported API resources on the server'
             cand api-versions 'Print the supported API versions on the server, in the form of "group/version"'
             cand serve 'Run the embedded server: API, registry, controllers, a router and a node'
@@ -1741,7 +1799,7 @@ set edit:completion:arg-completer[upshift] = {|@words|
             cand resume 'Change what is wanted of the rollout under way'
             cand cancel 'Change what is wanted of the rollout under way'
             cand retry 'Try the gears again that failed in the last rollout, and follow it'
-            cand promote 'Let the other gears follow the canary, and follow the rollout'
+            cand replay 'Tell a past rollout again, with its steps, its output and its exit code'
             cand latest 'Start a new rollout of a deployment config with its latest images'
             cand undo 'Bring back an earlier version of a deployment config'
         }
@@ -1757,13 +1815,11 @@ set edit:completion:arg-completer[upshift] = {|@words|
         }
         &'upshift;help;rollout;retry'= {
         }
-        &'upshift;help;rollout;promote'= {
+        &'upshift;help;rollout;replay'= {
         }
         &'upshift;help;rollout;latest'= {
         }
         &'upshift;help;rollout;undo'= {
-        }
-        &'upshift;help;promote'= {
         }
         &'upshift;help;create'= {
         }
@@ -1785,9 +1841,15 @@ set edit:completion:arg-completer[upshift] = {|@words|
         }
         &'upshift;help;logs'= {
         }
+        &'upshift;help;exec'= {
+        }
         &'upshift;help;wait'= {
         }
         &'upshift;help;patch'= {
+        }
+        &'upshift;help;cordon'= {
+        }
+        &'upshift;help;uncordon'= {
         }
         &'upshift;help;api-resources'= {
         }
@@ -1797,11 +1859,14 @@ set edit:completion:arg-completer[upshift] = {|@words|
         }
         &'upshift;help;node'= {
             cand token 'Tokens that let machines in'
+            cand remove 'Remove a node: what is under way there is aborted, its gears are released, its certificate is no longer good'
         }
         &'upshift;help;node;token'= {
             cand create 'Write a file that lets one machine in, once, under that name'
         }
         &'upshift;help;node;token;create'= {
+        }
+        &'upshift;help;node;remove'= {
         }
         &'upshift;help;router'= {
         }

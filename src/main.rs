@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use upshift::agent::build;
+use upshift::agent::exec;
 use upshift::agent::files;
 use upshift::agent::shim;
 use upshift::base::environment::Environment;
@@ -16,6 +17,12 @@ fn main() -> ExitCode {
         && word == shim::SUBCOMMAND
     {
         return shim::main(Path::new(folder));
+    }
+    // Beside a program that an administrator runs; it lowers its own rights.
+    if let [_, word] = environment.arguments.as_slice()
+        && word == exec::SUBCOMMAND
+    {
+        return exec::main();
     }
     // Of a build pod, under its shim; it starts no runtime either.
     if let [_, word, folder] = environment.arguments.as_slice()

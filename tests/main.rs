@@ -22,6 +22,8 @@ mod following;
 mod generated;
 mod hosts;
 mod new_app;
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod nodes;
 
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod git_server;

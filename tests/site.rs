@@ -298,9 +298,27 @@ impl Site {
 
     /// Runs a client command against this site's backend.
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        self.client(arguments)
+            .output()
+            .expect("the program can be started")
+    }
+
+    /// A client command against this site's backend, to be started with streams of the test's own.
+    pub(crate) fn client(&self, arguments: &[&str]) -> Command {
+        let (arguments, rest) = match arguments.iter().position(|one| *one == "--") {
+            Some(at) => arguments.split_at(at),
+            None => (arguments, &[][..]),
+        };
+        let mut command = self.command(arguments);
+        command.args(["--local", "--data-dir"]).arg(self.data());
+        command.args(rest);
+        command
+    }
+
+    /// Runs the program to its end with a data dir of its own.
+    pub(crate) fn run_with_folder(&self, arguments: &[&str], folder: &str) -> Output {
         self.command(arguments)
-            .args(["--local", "--data-dir"])
-            .arg(self.data())
+            .args(["--data-dir", folder])
             .output()
             .expect("the program can be started")
     }

@@ -22,7 +22,7 @@ use crate::api::upshift::Action;
 use crate::api::upshift::Operation;
 use crate::base::text;
 
-const SEARCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub(crate) const SEARCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// For a script that names no timeout in a deployment that names none.
 const TIMEOUT: Duration = Duration::from_secs(300);
 /// Between TERM and KILL.

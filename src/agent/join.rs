@@ -2,6 +2,7 @@
 //!
 //! The file is `upshift node token create NAME`'s; the key is made here and never leaves the node's folder.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -11,8 +12,11 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::Serialize;
+use sha2::Digest;
+use sha2::Sha256;
 
 use crate::base::durable;
+use crate::base::text;
 use crate::client;
 use crate::client::Client;
 use crate::client::https;
@@ -61,6 +65,12 @@ pub struct Identity {
     pub certificate: String,
     /// PEM.
     pub key: String,
+    /// The labels that this machine named when it joined.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// SHA-256 of the token that let it in: the same file again means the same node, a newer one a new beginning.
+    #[serde(default)]
+    pub token: String,
 }
 
 impl JoinFile {
@@ -97,9 +107,14 @@ impl Identity {
         }
     }
 
-    /// A client with this identity.
-    pub fn client(&self) -> Result<Client, Error> {
-        Ok(Client::new(Arc::new(Https::new(https::Options {
+    /// Keeps it in a node's folder.
+    pub fn write(&self, folder: &Path) -> Result<(), Error> {
+        write_private(&folder.join("identity.json"), self)
+    }
+
+    /// A way to the server with this identity.
+    pub fn transport(&self) -> Result<Https, Error> {
+        Ok(Https::new(https::Options {
             server: self.server.clone(),
             certificate_authority: Some(self.certificate_authority.clone().into_bytes()),
             identity: Some((
@@ -107,18 +122,21 @@ impl Identity {
                 self.key.clone().into_bytes(),
             )),
             ..https::Options::default()
-        })?)))
+        })?)
     }
 }
 
 /// Makes this machine the node of a join file, or finds that it is; `folder_of` gives a node's folder by its name.
 ///
-/// An identity in the folder wins over the token: a restart with the same command line goes on with it.
+/// An identity that came of the same token wins: a restart with the same command line goes on with it. `labels` are told to
+/// the server together with the token, and never again.
 pub async fn join(
     file: &Path,
+    labels: &BTreeMap<String, String>,
     folder_of: impl Fn(&str) -> PathBuf,
 ) -> Result<(Identity, PathBuf), Error> {
     let wanted = JoinFile::read(file)?;
+    let token = text::hex(&Sha256::digest(wanted.token.as_bytes()));
     if !is_node_name(&wanted.node) {
         return Err(Error::Refused {
             path: file.to_owned(),
@@ -130,16 +148,20 @@ pub async fn join(
     if let Some(identity) = Identity::read(&folder)?
         && identity.server == wanted.server
         && identity.certificate_authority == wanted.certificate_authority
+        && (identity.token == token || identity.token.is_empty())
     {
         return Ok((identity, folder));
     }
-    let identity = exchange(&wanted).await?;
-    write_private(&folder.join("identity.json"), &identity)?;
+    let identity = Identity {
+        token,
+        ..exchange(&wanted, labels).await?
+    };
+    identity.write(&folder)?;
     Ok((identity, folder))
 }
 
 /// Sends a certificate request with the token.
-async fn exchange(wanted: &JoinFile) -> Result<Identity, Error> {
+async fn exchange(wanted: &JoinFile, labels: &BTreeMap<String, String>) -> Result<Identity, Error> {
     let (key, request) = certificate_request(&wanted.node)?;
     let transport = Https::new(https::Options {
         server: wanted.server.clone(),
@@ -147,7 +169,13 @@ async fn exchange(wanted: &JoinFile) -> Result<Identity, Error> {
         token: Some(wanted.token.clone()),
         ..https::Options::default()
     })?;
-    let path = format!("/api/v1/nodes/{}/join", wanted.node);
+    let pairs = labels.iter().map(|(key, value)| format!("{key}={value}"));
+    let pairs = pairs.collect::<Vec<String>>().join(",");
+    let path = format!(
+        "/api/v1/nodes/{}/join?labels={}",
+        wanted.node,
+        client::request::escaped(&pairs)
+    );
     let answer = Client::new(Arc::new(transport))
         .raw(http::Method::POST, &path, http::HeaderMap::new(), request)
         .await?;
@@ -162,21 +190,41 @@ async fn exchange(wanted: &JoinFile) -> Result<Identity, Error> {
         node: wanted.node.clone(),
         certificate: String::from_utf8_lossy(&certificate).into_owned(),
         key,
+        labels: labels.clone(),
+        token: String::new(),
+    })
+}
+
+/// A further certificate for a node that has one.
+pub(super) async fn renew(identity: &Identity, client: &Client) -> Result<Identity, Error> {
+    let (key, request) = certificate_request(&identity.node)?;
+    let path = format!("/api/v1/nodes/{}/renew", identity.node);
+    let answer = client
+        .raw(http::Method::POST, &path, http::HeaderMap::new(), request)
+        .await?;
+    let certificate = client::check(answer).await?.into_body().bytes().await?;
+    Ok(Identity {
+        certificate: String::from_utf8_lossy(&certificate).into_owned(),
+        key,
+        ..identity.clone()
     })
 }
 
 /// A token that the server does not take is told apart from a server that cannot be reached.
 fn refusal(error: client::Error, wanted: &JoinFile) -> Error {
-    let refused = matches!(error, client::Error::Unauthorized(_)) || error.is_forbidden();
-    if refused {
-        Error::Token(format!(
-            "the server does not accept this token for node {:?}: it was used already, replaced by a newer one, or is for \
-             another name; make a new one with `upshift node token create {}`",
-            wanted.node, wanted.node
-        ))
-    } else {
-        Error::Client(error)
-    }
+    let node = &wanted.node;
+    let why = match &error {
+        // The server says no more about a token that it does not know.
+        client::Error::Unauthorized(why) if why == "Unauthorized" => {
+            "it was replaced by a newer one, or the node was removed".to_owned()
+        }
+        client::Error::Unauthorized(why) => why.clone(),
+        error if error.is_forbidden() => "it is for another name".to_owned(),
+        _ => return Error::Client(error),
+    };
+    Error::Token(format!(
+        "the server does not accept this token for node {node:?}: {why}; make a new one with `upshift node token create {node}`"
+    ))
 }
 
 /// A new key and the request for its certificate, both PEM.

@@ -12,16 +12,19 @@
 
 pub mod build;
 pub mod cache;
+pub mod exec;
 pub mod files;
 mod hooks;
 pub mod install;
 pub mod join;
 pub mod journal;
+mod lent;
 mod logs;
 mod node;
 mod operations;
 mod pod;
 pub mod record;
+pub mod renewal;
 pub mod shim;
 pub mod toolchains;
 mod users;
@@ -45,6 +48,7 @@ use crate::agent::operations::Children;
 use crate::agent::operations::Places;
 use crate::agent::operations::Shared;
 use crate::agent::pod::Pods;
+use crate::agent::renewal::Renewing;
 use crate::api::pod::Pod;
 use crate::api::upshift::LABEL_NODE;
 use crate::api::upshift::Operation;
@@ -73,6 +77,10 @@ pub struct AgentOptions {
     /// The program that is re-executed as a shim.
     pub program: PathBuf,
     pub downloads: Downloads,
+    /// Where bundles go when their application does not say; none: in the node's folder.
+    pub root: Option<PathBuf>,
+    /// What keeps the client's certificate good; none for a part of the server.
+    pub renewing: Option<Renewing>,
 }
 
 /// What downloads of bundles and images may take of a host, together.
@@ -104,6 +112,8 @@ impl AgentOptions {
             address: "127.0.0.1".to_owned(),
             program: PathBuf::from("/proc/self/exe"),
             downloads: Downloads::default(),
+            root: None,
+            renewing: None,
         }
     }
 }
@@ -146,6 +156,7 @@ pub enum Error {
 pub struct Agent {
     name: String,
     registered: watch::Receiver<bool>,
+    refused: watch::Receiver<Option<String>>,
     operations: Cache<Operation>,
     pods: Cache<Pod>,
 }
@@ -164,6 +175,16 @@ impl Agent {
                 "this node runs the hooks of every namespace as this user"
             );
         }
+        let (root, root_lock) = match options.root {
+            Some(root) => {
+                let lock = lock_root(&root)?;
+                (root, Some(lock))
+            }
+            None => (options.folder.join("deployments"), None),
+        };
+        if let Some(why) = users::barred(&options.allow, &own, &root) {
+            return Err(Error::Allow(why));
+        }
         if let Some(why) = users::unpassable_for_pods(&options.folder) {
             tracing::warn!("pods and builds cannot run here: {why}");
         }
@@ -173,7 +194,7 @@ impl Agent {
             name: options.name.clone(),
             program: options.program,
             registry: Registry::new(options.client.clone()).limited(limits),
-            cache: BundleCache::new(options.folder.join("deployments")),
+            cache: BundleCache::new(root),
             folder: options.folder,
             client: options.client.clone(),
             clock: options.clock,
@@ -183,7 +204,7 @@ impl Agent {
             live: Live::default(),
             children: Children::default(),
             scope: scope.clone(),
-            _lock: lock,
+            _locks: (lock, root_lock),
         });
         let ours = ListOptions::labelled(format!("{LABEL_NODE}={}", options.name));
         let operations = Cache::start(options.client.clone(), "", ours, scope);
@@ -201,15 +222,22 @@ impl Agent {
         let mine = Arc::new(mine);
         scope.spawn_graceful(pod::follow(mine.clone(), pods.clone()));
         let (registered, is_registered) = watch::channel(false);
+        let (refused, is_refused) = watch::channel(None);
         let (keeper, address) = (shared.clone(), options.address);
-        scope.spawn(async move { node::keep(&keeper, &address, registered).await });
+        scope.spawn(async move { node::keep(&keeper, &address, registered, refused).await });
+        if let Some(renewing) = options.renewing {
+            scope.spawn(renewing.keep(shared.clock.clone()));
+        }
         scope.spawn_graceful(operations::follow(shared.clone(), operations.clone()));
         let path = format!("/api/v1/nodes/{}/tunnel", options.name);
-        let answers = logs::router(shared).merge(pod::log::router(mine));
+        let answers = logs::router(shared.clone())
+            .merge(exec::router(shared))
+            .merge(pod::log::router(mine));
         tunnel::serve(options.client, path, answers, scope);
         Ok(Agent {
             name: options.name,
             registered: is_registered,
+            refused: is_refused,
             operations,
             pods,
         })
@@ -226,11 +254,39 @@ impl Agent {
         self.pods.synced().await;
         let _ = self.registered.clone().wait_for(|is| *is).await;
     }
+
+    /// Waits until the server no longer lets this node in, and says why; trying again would not help.
+    pub async fn refused(&self) -> String {
+        let mut refused = self.refused.clone();
+        match refused.wait_for(Option::is_some).await {
+            Ok(why) => why.clone().unwrap_or_default(),
+            // The agent is stopping.
+            Err(_) => std::future::pending().await,
+        }
+    }
+}
+
+/// Takes a folder for bundles, which is made: two agents must not unpack at one place.
+fn lock_root(root: &Path) -> Result<File, Error> {
+    let failed = |source| Error::Folder {
+        what: "make",
+        path: root.to_owned(),
+        source,
+    };
+    if !root.is_dir() {
+        fs::create_dir_all(root).map_err(failed)?;
+        fs::set_permissions(root, fs::Permissions::from_mode(0o755)).map_err(failed)?;
+    }
+    lock_at(root, ".upshift-node.lock")
 }
 
 /// Takes the node's folder for this agent; one that is stopping has a moment to let go of it.
 fn lock(folder: &Path) -> Result<File, Error> {
-    let path = folder.join("lock");
+    lock_at(folder, "lock")
+}
+
+fn lock_at(folder: &Path, name: &str) -> Result<File, Error> {
+    let path = folder.join(name);
     let failed = |source| Error::Folder {
         what: "lock",
         path: path.clone(),

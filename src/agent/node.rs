@@ -35,7 +35,12 @@ const LEASE: u32 = 40;
 const PODS: &str = "250";
 
 /// Registers the node, then renews its lease; says so when it is registered, and never ends by itself.
-pub(crate) async fn keep(shared: &Shared, address: &str, registered: watch::Sender<bool>) {
+pub(crate) async fn keep(
+    shared: &Shared,
+    address: &str,
+    registered: watch::Sender<bool>,
+    refused: watch::Sender<Option<String>>,
+) {
     let mut pause = Backoff::new(Duration::from_millis(100), RENEWAL);
     let mut failed = false;
     loop {
@@ -57,6 +62,9 @@ pub(crate) async fn keep(shared: &Shared, address: &str, registered: watch::Send
                 Duration::ZERO
             }
             Err(error) => {
+                if error.is_refused_identity() {
+                    refused.send_replace(Some(error.to_string()));
+                }
                 if !failed {
                     tracing::warn!(node = shared.name, %error, "the server does not hear from this node");
                 }

@@ -3,8 +3,9 @@
 //! # Decided
 //!
 //! * `runas` only lowers: an agent that is root may run a hook as anybody, any other only as itself.
-//! * A joined node serves a namespace only as the user that runs the agent. Hooks could be lowered to another, but
-//!   Install could not, and a namespace that may write files as root is not limited at all.
+//! * A joined node serves a namespace as the user named for it, and no program or file of the namespace has more rights
+//!   than that user: hooks, Install ([`lent`](crate::agent::lent)), pods, and what administrators run there. Only an agent
+//!   that is root can be somebody else than itself.
 
 use std::ffi::CString;
 use std::fs;
@@ -53,23 +54,30 @@ pub(crate) fn account(own: &Account, runas: Option<&str>) -> Result<Account, Str
     let Some(name) = runas.filter(|name| *name != own.name) else {
         return Ok(own.clone());
     };
+    if own.become_user.is_some() {
+        return Err(format!(
+            "runas {name:?}: this node serves the namespace as {:?} and nobody else",
+            own.name
+        ));
+    }
     if !unistd::geteuid().is_root() {
         return Err(format!(
             "runas {name:?}: the agent runs as {:?}, not as root, and can run hooks only as itself",
             own.name
         ));
     }
+    look_up(name).map_err(|why| format!("runas {name:?}: {why}"))
+}
+
+/// The account of that name, to be taken by a process that is root.
+fn look_up(name: &str) -> Result<Account, String> {
     let user = match unistd::User::from_name(name) {
         Ok(Some(user)) => user,
-        Ok(None) => {
-            return Err(format!(
-                "runas {name:?}: there is no such user on this node"
-            ));
-        }
-        Err(errno) => return Err(format!("runas {name:?}: {}", errno.desc())),
+        Ok(None) => return Err("there is no such user on this node".to_owned()),
+        Err(errno) => return Err(errno.desc().to_owned()),
     };
     let groups = groups(&user.name, user.gid)
-        .map_err(|errno| format!("runas {name:?}: cannot find its groups: {}", errno.desc()))?;
+        .map_err(|errno| format!("cannot find its groups: {}", errno.desc()))?;
     Ok(Account {
         home: user.dir,
         become_user: Some(shim::User {
@@ -100,14 +108,70 @@ pub(crate) fn check(allow: &Allow, own: &Account) -> Result<(), String> {
                 .to_owned(),
         );
     }
-    match namespaces.iter().find(|(_, user)| **user != own.name) {
+    let mut others = namespaces.iter().filter(|(_, user)| **user != own.name);
+    if unistd::geteuid().is_root() {
+        return others.try_for_each(|(namespace, user)| {
+            look_up(user)
+                .map(drop)
+                .map_err(|why| format!("--allow {namespace}={user}: {why}"))
+        });
+    }
+    match others.next() {
         None => Ok(()),
         Some((namespace, user)) => Err(format!(
             "--allow {namespace}={user}: this agent runs as {:?} and can serve a namespace only as that user; \
-             start it as {user:?}",
+             start it as {user:?}, or as root",
             own.name
         )),
     }
+}
+
+/// Who a namespace's programs run as here, and whose rights its files are written with; or why it is not served.
+pub(crate) fn serving(own: &Account, allow: &Allow, namespace: &str) -> Result<Account, String> {
+    if let Some(why) = refusal(allow, namespace) {
+        return Err(why);
+    }
+    match allow {
+        Allow::Only(namespaces) => match namespaces.get(namespace) {
+            Some(user) if *user != own.name => {
+                look_up(user).map_err(|why| format!("--allow {namespace}={user}: {why}"))
+            }
+            _ => Ok(own.clone()),
+        },
+        Allow::Everything => Ok(own.clone()),
+    }
+}
+
+/// Why a user that is served cannot come to the folder of the bundles.
+pub(crate) fn barred(allow: &Allow, own: &Account, root: &Path) -> Option<String> {
+    let Allow::Only(namespaces) = allow else {
+        return None;
+    };
+    namespaces.iter().find_map(|(namespace, user)| {
+        let user_of = serving(own, allow, namespace).ok()?.become_user?;
+        let why = unpassable(root, &user_of)?;
+        Some(format!("--allow {namespace}={user}: {why}"))
+    })
+}
+
+/// Why the bundles of a namespace that is served as another user cannot lie in a folder of its choice.
+///
+/// The agent unpacks them as root: whoever can rename a folder on the way could lead it anywhere.
+pub(crate) fn unsafe_root(root_dir: &str, account: &Account) -> Option<String> {
+    if root_dir.is_empty() || account.become_user.is_none() {
+        return None;
+    }
+    Path::new(root_dir).ancestors().find_map(|part| {
+        let about = fs::symlink_metadata(part).ok()?;
+        let is_root_s = about.uid() == 0 && about.mode() & 0o022 == 0 && about.is_dir();
+        (!is_root_s).then(|| {
+            format!(
+                "rootDir {root_dir}: {} can be changed by others than root, and this node unpacks as root for {:?}",
+                part.display(),
+                account.name
+            )
+        })
+    })
 }
 
 /// Why this node does not serve a namespace.
@@ -196,6 +260,19 @@ mod tests {
         let only = |user: &str| Allow::Only(BTreeMap::from([("demo".to_owned(), user.to_owned())]));
         assert!(check(&only(&own.name), &own).is_ok());
         assert!(check(&only("somebody-else"), &own).is_err());
+        assert!(serving(&own, &only(&own.name), "other").is_err());
+        assert_eq!(serving(&own, &only(&own.name), "demo"), Ok(own.clone()));
+        if unistd::geteuid().is_root() {
+            check(&only("nobody"), &own).unwrap();
+            let nobody = serving(&own, &only("nobody"), "demo").unwrap();
+            assert!(nobody.become_user.is_some());
+            assert!(account(&nobody, Some("root")).is_err());
+            assert_eq!(account(&nobody, Some("nobody")), Ok(nobody.clone()));
+            assert_eq!(unsafe_root("", &nobody), None);
+            assert_eq!(unsafe_root("/usr/lib/shop", &nobody), None);
+            assert!(unsafe_root("/tmp/shop", &nobody).is_some());
+            assert_eq!(unsafe_root("/tmp/shop", &own), None);
+        }
         assert!(check(&Allow::Only(BTreeMap::new()), &own).is_err());
         assert_eq!(refusal(&only("x"), "demo"), None);
         assert!(refusal(&only("x"), "other").is_some());

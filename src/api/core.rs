@@ -197,6 +197,9 @@ pub struct ObjectReference {
 #[serde(default)]
 pub struct EventSource {
     pub component: String,
+    /// The node that says it; empty for parts of the server.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub host: String,
 }
 
 /// Anything with metadata, for code that looks no further.

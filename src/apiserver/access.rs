@@ -86,6 +86,8 @@ pub enum Ruling {
     OnNode(String),
     /// Allowed if the object is a pod of this node.
     PodOf(String),
+    /// Allowed if the object is an Event that this node said.
+    SaidBy(String),
     /// Allowed if a pod of this node names the object (a Secret or a `ConfigMap` of its namespace).
     NamedByPodOf(String),
     Denied,
@@ -98,6 +100,7 @@ impl Ruling {
             Ruling::Allowed => true,
             Ruling::OnNode(node) => entry.labels.get(LABEL_NODE) == Some(node),
             Ruling::PodOf(node) => entry.object()["spec"]["nodeName"] == node.as_str(),
+            Ruling::SaidBy(node) => entry.object()["source"]["host"] == node.as_str(),
             Ruling::NamedByPodOf(node) => mentions::is_named_by_pod(store, node, &entry.place),
             Ruling::Denied => false,
         }
@@ -140,7 +143,7 @@ fn admin_may(attempt: &Attempt<'_>) -> bool {
 }
 
 fn controllers_may(attempt: &Attempt<'_>) -> bool {
-    let admins = attempt.kind == &kinds::NODE && attempt.subresource == "token";
+    let admins = attempt.kind == &kinds::NODE && ["token", "exec"].contains(&attempt.subresource);
     !(reports_of_nodes(attempt) || is_a_nodes_own_errand(attempt) || admins)
 }
 
@@ -164,7 +167,7 @@ fn reports_of_nodes(attempt: &Attempt<'_>) -> bool {
 }
 
 fn is_a_nodes_own_errand(attempt: &Attempt<'_>) -> bool {
-    attempt.kind == &kinds::NODE && ["join", "tunnel"].contains(&attempt.subresource)
+    attempt.kind == &kinds::NODE && ["join", "renew", "tunnel"].contains(&attempt.subresource)
 }
 
 fn node_ruling(node: &str, attempt: &Attempt<'_>) -> Ruling {
@@ -187,7 +190,8 @@ fn node_ruling(node: &str, attempt: &Attempt<'_>) -> Ruling {
         let own = attempt.name == node;
         return allowed_if(match (attempt.verb, attempt.subresource) {
             (Verb::Get | Verb::Update | Verb::Patch, "" | "status")
-            | (Verb::Create | Verb::Get, "tunnel") => own,
+            | (Verb::Create | Verb::Get, "tunnel")
+            | (Verb::Create, "renew") => own,
             // A create carries its name in the body; the verb checks it against the identity.
             (Verb::Create, "") => attempt.name.is_empty() || own,
             _ => false,
@@ -203,7 +207,11 @@ fn node_ruling(node: &str, attempt: &Attempt<'_>) -> Ruling {
     }
     // An event's name has a part that only its writer knows; it counts there what happens again.
     if kind == &kinds::EVENT && attempt.subresource.is_empty() {
-        return allowed_if(matches!(attempt.verb, Verb::Create | Verb::Patch));
+        return match attempt.verb {
+            Verb::Create => Ruling::Allowed,
+            Verb::Patch => Ruling::SaidBy(node.to_owned()),
+            _ => Ruling::Denied,
+        };
     }
     if attempt.subresource.is_empty() && attempt.verb == Verb::Create {
         return Ruling::Denied;
@@ -301,6 +309,10 @@ mod tests {
     use super::*;
     use crate::api::kinds::Scope;
 
+    const SUBRESOURCES: [&str; 8] = [
+        "", "status", "log", "token", "join", "renew", "exec", "tunnel",
+    ];
+
     fn attempt(verb: Verb, kind: &'static Kind, subresource: &'static str) -> Attempt<'static> {
         let on_object = !matches!(
             verb,
@@ -324,7 +336,7 @@ mod tests {
     fn rights(identity: &Identity) -> Vec<String> {
         let mut lines = Vec::new();
         for kind in kinds::ALL {
-            let subresources = ["", "status", "log", "token", "join", "tunnel"];
+            let subresources = SUBRESOURCES;
             for subresource in subresources {
                 let applies = match subresource {
                     "" => true,
@@ -369,7 +381,7 @@ mod tests {
                 "secrets/: get?",
                 "configmaps/: get?",
                 "services/: get list watch",
-                "events/: create patch",
+                "events/: create patch?",
                 "pods/: delete? get? list watch",
                 "pods/status: get? patch? update?",
                 "leases/: create get patch update",
@@ -389,7 +401,7 @@ mod tests {
         let node = Identity::Node("b".to_owned());
         for kind in kinds::ALL {
             for verb in Verb::ALL {
-                for subresource in ["", "status", "log", "token", "join", "tunnel"] {
+                for subresource in SUBRESOURCES {
                     let ruling = rule(&node, &attempt(verb, kind, subresource));
                     let own = verb == Verb::Create
                         && (is_review(kind)
@@ -399,12 +411,12 @@ mod tests {
                     let by_object = [
                         Ruling::OnNode(name.clone()),
                         Ruling::PodOf(name.clone()),
+                        Ruling::SaidBy(name.clone()),
                         Ruling::NamedByPodOf(name),
                     ]
                     .contains(&ruling);
                     let everybodys = matches!(verb, Verb::Get | Verb::List | Verb::Watch)
-                        && [&kinds::SERVICE, &kinds::IMAGE].contains(kind)
-                        || verb == Verb::Patch && *kind == &kinds::EVENT;
+                        && [&kinds::SERVICE, &kinds::IMAGE].contains(kind);
                     assert!(
                         ruling == Ruling::Denied || own || by_object || everybodys,
                         "{verb:?} {} {subresource}",
@@ -422,6 +434,7 @@ mod tests {
             rights(&Identity::Admin),
             [
                 "nodes/join: -",
+                "nodes/renew: -",
                 "nodes/tunnel: -",
                 "gears/status: create delete deletecollection get list watch",
                 "operations/: delete deletecollection get list watch",
@@ -434,6 +447,8 @@ mod tests {
             [
                 "nodes/token: -",
                 "nodes/join: -",
+                "nodes/renew: -",
+                "nodes/exec: -",
                 "nodes/tunnel: -",
                 "gears/status: create delete deletecollection get list watch",
                 "operations/status: create delete deletecollection get list watch",
@@ -466,7 +481,7 @@ mod tests {
     fn nobody_and_a_joining_machine_do_nothing_else() {
         for kind in kinds::ALL {
             for verb in Verb::ALL {
-                for subresource in ["", "status", "log", "token", "join", "tunnel"] {
+                for subresource in SUBRESOURCES {
                     let attempt = attempt(verb, kind, subresource);
                     assert_eq!(rule(&Identity::Anonymous, &attempt), Ruling::Denied);
                     let joining = Identity::Joining("a".to_owned());

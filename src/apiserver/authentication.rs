@@ -13,6 +13,7 @@ use sha2::Digest;
 use sha2::Sha256;
 
 use crate::api::status::Status;
+use crate::apiserver::certificates::Print;
 use crate::base::text;
 
 /// Who makes a request.
@@ -70,9 +71,13 @@ impl Identity {
     }
 }
 
-/// The common name of the verified client certificate of a connection; the listener puts it into each request.
+/// The verified client certificate of a connection; the listener puts it into each request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PeerName(pub String);
+pub struct Peer {
+    /// The certificate's common name.
+    pub name: String,
+    pub print: Print,
+}
 
 /// Hash of a token: what is kept of it.
 pub fn fingerprint(token: &str) -> [u8; 32] {
@@ -106,6 +111,17 @@ impl Identities {
         Ok(token)
     }
 
+    /// Whether a node of that name is a part of this server.
+    pub fn is_own_node(&self, name: &str) -> bool {
+        let known = self
+            .0
+            .read()
+            .expect("nothing panics while it holds the tokens");
+        known
+            .values()
+            .any(|identity| matches!(identity, Identity::Node(node) if node == name))
+    }
+
     fn of_token(&self, token: &str) -> Option<Identity> {
         // Looking up a SHA-256 gives an attacker nothing to time: he cannot choose hashes close to the real one.
         self.0
@@ -115,12 +131,14 @@ impl Identities {
             .cloned()
     }
 
-    /// Who makes a request with these headers over a connection of that peer; `joining` knows the one-time tokens.
+    /// Who makes a request with these headers over a connection of that peer; `joining` knows the one-time tokens, and
+    /// `certified` which certificates nodes have.
     pub fn identify(
         &self,
         headers: &http::HeaderMap,
-        peer: Option<&PeerName>,
-        joining: impl FnOnce(&[u8; 32]) -> Option<String>,
+        peer: Option<&Peer>,
+        joining: impl FnOnce(&[u8; 32]) -> Result<String, Status>,
+        certified: impl FnOnce(&str, &Print) -> Result<(), Status>,
     ) -> Result<Identity, Status> {
         if let Some(value) = headers.get(http::header::AUTHORIZATION) {
             let token = value
@@ -128,15 +146,19 @@ impl Identities {
                 .ok()
                 .and_then(|text| bearer(text).map(str::to_owned).or_else(|| password(text)))
                 .ok_or_else(Status::unauthorized)?;
-            return self
-                .of_token(&token)
-                .or_else(|| joining(&fingerprint(&token)).map(Identity::Joining))
-                .ok_or_else(Status::unauthorized);
+            return match self.of_token(&token) {
+                Some(identity) => Ok(identity),
+                None => joining(&fingerprint(&token)).map(Identity::Joining),
+            };
         }
-        match peer {
-            Some(PeerName(name)) => Identity::of_common_name(name).ok_or_else(Status::unauthorized),
-            None => Ok(Identity::Anonymous),
+        let Some(peer) = peer else {
+            return Ok(Identity::Anonymous);
+        };
+        let identity = Identity::of_common_name(&peer.name).ok_or_else(Status::unauthorized)?;
+        if let Identity::Node(name) = &identity {
+            certified(name, &peer.print)?;
         }
+        Ok(identity)
     }
 }
 
@@ -173,8 +195,17 @@ mod tests {
     fn tokens_certificates_and_nobody() {
         let identities = Identities::default();
         let token = identities.mint(Identity::Controllers).unwrap();
-        let joining = |print: &[u8; 32]| (*print == fingerprint("once")).then(|| "a".to_owned());
-        let by = |value: &str| identities.identify(&headers(value), None, joining);
+        let joining = |print: &[u8; 32]| {
+            let is_it = *print == fingerprint("once");
+            is_it
+                .then(|| "a".to_owned())
+                .ok_or_else(Status::unauthorized)
+        };
+        let certified = |_: &str, print: &Print| match print {
+            [1, ..] => Ok(()),
+            _ => Err(Status::unauthorized()),
+        };
+        let by = |value: &str| identities.identify(&headers(value), None, joining, certified);
         assert_eq!(by(&format!("Bearer {token}")), Ok(Identity::Controllers));
         assert_eq!(by("bearer once"), Ok(Identity::Joining("a".to_owned())));
         let basic = |user: &str| STANDARD.encode(format!("{user}:{token}"));
@@ -186,13 +217,19 @@ mod tests {
             assert_eq!(by(wrong), Err(Status::unauthorized()), "{wrong}");
         }
         let none = http::HeaderMap::new();
-        let peer =
-            |name: &str| identities.identify(&none, Some(&PeerName(name.to_owned())), |_| None);
-        assert_eq!(peer("system:node:a"), Ok(Identity::Node("a".to_owned())));
-        assert_eq!(peer("system:node:"), Err(Status::unauthorized()));
-        assert_eq!(peer("mallory"), Err(Status::unauthorized()));
+        let peer = |name: &str, first: u8| {
+            let peer = Peer {
+                name: name.to_owned(),
+                print: [first; 32],
+            };
+            identities.identify(&none, Some(&peer), joining, certified)
+        };
+        assert_eq!(peer("system:node:a", 1), Ok(Identity::Node("a".to_owned())));
+        assert_eq!(peer("system:node:a", 2), Err(Status::unauthorized()));
+        assert_eq!(peer("system:node:", 1), Err(Status::unauthorized()));
+        assert_eq!(peer("mallory", 1), Err(Status::unauthorized()));
         assert_eq!(
-            identities.identify(&none, None, |_| None),
+            identities.identify(&none, None, joining, certified),
             Ok(Identity::Anonymous)
         );
     }

@@ -17,7 +17,9 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
-use crate::apiserver::authentication::PeerName;
+use crate::apiserver::authentication::Peer;
+use crate::apiserver::certificates;
+use crate::apiserver::certificates::Certificates;
 use crate::base::scope::Scope;
 
 /// How long a client may take to finish the TLS handshake, or to send the head of a request.
@@ -32,6 +34,8 @@ pub struct Listener {
     pub router: axum::Router,
     pub tls: Arc<rustls::ServerConfig>,
     pub name_of: NameOf,
+    /// A connection ends when its node is no longer let in.
+    pub certificates: Certificates,
 }
 
 impl Listener {
@@ -74,8 +78,17 @@ impl Listener {
         let certificates = stream.get_ref().1.peer_certificates();
         let certificate = certificates.and_then(|chain| chain.first());
         // A certificate of ours without a name we know is somebody, but nobody with rights.
-        let peer = certificate.map(|one| PeerName((self.name_of)(one).unwrap_or_default()));
-        serve_connection(stream, self.router.clone(), peer, scope).await;
+        let peer = certificate.map(|one| Peer {
+            name: (self.name_of)(one).unwrap_or_default(),
+            print: certificates::print(one),
+        });
+        let node = peer
+            .as_ref()
+            .and_then(|peer| peer.name.strip_prefix("system:node:"));
+        let revoked = node.map(|node| self.certificates.revocation(node));
+        let revoked = revoked.unwrap_or_default();
+        let served = serve_connection(stream, self.router.clone(), peer, scope);
+        revoked.run_until_cancelled(served).await;
     }
 }
 
@@ -83,7 +96,7 @@ impl Listener {
 pub async fn serve_connection(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     router: axum::Router,
-    peer: Option<PeerName>,
+    peer: Option<Peer>,
     scope: &Scope,
 ) {
     let service = router.map_request(move |mut request: http::Request<hyper::body::Incoming>| {

@@ -11,8 +11,10 @@ pub mod admission;
 pub mod authentication;
 mod body;
 mod builds;
+pub mod certificates;
 mod deployments;
 mod discovery;
+mod exec;
 mod expiry;
 pub mod in_process;
 pub mod join;
@@ -20,6 +22,7 @@ pub mod listener;
 mod logs;
 mod mentions;
 mod metrics;
+mod nodes;
 mod object;
 mod output;
 mod registry;
@@ -241,6 +244,11 @@ impl Api {
 
     fn network(&self) -> ServiceNetwork {
         self.0.options.network
+    }
+
+    /// What nodes were let in with.
+    pub fn certificates(&self) -> &certificates::Certificates {
+        self.join_tokens().certificates()
     }
 
     fn join_tokens(&self) -> &JoinTokens {

@@ -88,8 +88,12 @@ pub(crate) enum Subresource {
     Token,
     /// A node's exchange of its token for a certificate.
     Join,
+    /// A node's exchange of its certificate for a further one.
+    Renew,
     /// The connection that a node opens for streams.
     Tunnel,
+    /// A program run on a node, with its streams.
+    Exec,
 }
 
 impl Subresource {
@@ -107,7 +111,9 @@ impl Subresource {
             Subresource::Rollback => "rollback",
             Subresource::Token => "token",
             Subresource::Join => "join",
+            Subresource::Renew => "renew",
             Subresource::Tunnel => "tunnel",
+            Subresource::Exec => "exec",
         }
     }
 
@@ -136,8 +142,10 @@ impl Subresource {
             all.push((Subresource::Rollback, &[Verb::Create]));
         }
         if kind == &kinds::NODE {
+            all.push((Subresource::Exec, &[Verb::Get]));
             all.push((Subresource::Join, &[Verb::Create]));
-            all.push((Subresource::Token, &[Verb::Create]));
+            all.push((Subresource::Renew, &[Verb::Create]));
+            all.push((Subresource::Token, &[Verb::Create, Verb::Delete]));
             all.push((Subresource::Tunnel, &[Verb::Create, Verb::Get]));
         }
         all
@@ -359,6 +367,7 @@ fn subresource_of(kind: &Kind, word: &str, method: &Method) -> Result<(Subresour
         &Method::POST => Verb::Create,
         &Method::PUT => Verb::Update,
         &Method::PATCH => Verb::Patch,
+        &Method::DELETE => Verb::Delete,
         _ => return Err(Status::method_not_allowed()),
     };
     let (subresource, verbs) = Subresource::of_kind(kind)

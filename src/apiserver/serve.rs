@@ -19,12 +19,15 @@ use crate::apiserver::access::Attempt;
 use crate::apiserver::access::Ruling;
 use crate::apiserver::access::Verb;
 use crate::apiserver::authentication::Identity;
-use crate::apiserver::authentication::PeerName;
+use crate::apiserver::authentication::Peer;
 use crate::apiserver::body;
 use crate::apiserver::builds;
 use crate::apiserver::deployments;
 use crate::apiserver::discovery;
+use crate::apiserver::exec;
+use crate::apiserver::join::Claim;
 use crate::apiserver::logs;
+use crate::apiserver::nodes;
 use crate::apiserver::output;
 use crate::apiserver::registry;
 use crate::apiserver::request::Check;
@@ -76,8 +79,19 @@ async fn answer(api: &Api, request: http::Request<Body>) -> Result<Response, Sta
     let asked = Request::parse(request.method(), request.uri());
     let identity = api.identities().identify(
         request.headers(),
-        request.extensions().get::<PeerName>(),
-        |print| api.join_tokens().name_of(print),
+        request.extensions().get::<Peer>(),
+        |print| match api.join_tokens().claim(print, api.clock().now()) {
+            Claim::Good(name) => Ok(name),
+            Claim::Used(name) => Err(nodes::used(&name)),
+            Claim::Expired(name) => Err(nodes::expired(&name)),
+            Claim::Unknown => Err(Status::unauthorized()),
+        },
+        |name, print| {
+            let admitted = api.certificates().admits(name, print);
+            admitted
+                .then_some(())
+                .ok_or_else(|| nodes::not_admitted(name))
+        },
     );
     if matches!(asked, Ok(Request::Registry))
         && matches!(identity, Err(_) | Ok(Identity::Anonymous))
@@ -233,8 +247,10 @@ async fn objects(
         Subresource::InstantiateBinary => builds::instantiate_binary(&call, request).await,
         Subresource::Webhooks => webhooks::serve(&call, request).await,
         Subresource::Clone => builds::clone(&call, request).await,
-        Subresource::Token => token(&call),
-        Subresource::Join => join(&call, request).await,
+        Subresource::Token => nodes::token(&call, request).await,
+        Subresource::Join => nodes::join(&call, request).await,
+        Subresource::Renew => nodes::renew(&call, request).await,
+        Subresource::Exec => exec::serve(&call, request).await,
         Subresource::Tunnel => tunnel::accept(api, &call.target.name, request),
     }
 }
@@ -266,74 +282,4 @@ async fn answer_virtual(call: &Call, request: http::Request<Body>) -> Result<Res
         reviews::may_i(&call.identity, &review)
     };
     Ok(response::value(StatusCode::CREATED, &answer))
-}
-
-/// POST of `nodes/NAME/token`: a fresh one-time token for a node of that name.
-fn token(call: &Call) -> Result<Response, Status> {
-    let name = &call.target.name;
-    if !is_node_name(name) {
-        return Err(Status::bad_request(format!(
-            "{name:?} is not a node name: lower-case letters, digits, '-' and '.', \
-             beginning and ending with a letter or digit, at most 63"
-        )));
-    }
-    let token = call
-        .api
-        .join_tokens()
-        .create(name)
-        .map_err(Status::internal)?;
-    Ok(response::value(
-        StatusCode::CREATED,
-        &json!({"token": token}),
-    ))
-}
-
-fn is_node_name(name: &str) -> bool {
-    let is_end = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
-    let is_inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
-    name.len() <= 63
-        && is_end(name.chars().next())
-        && is_end(name.chars().last())
-        && name.chars().all(is_inner)
-        && !name.contains("..")
-}
-
-/// POST of `nodes/NAME/join`: the token is used up, then the certificate is signed.
-async fn join(call: &Call, request: http::Request<Body>) -> Result<Response, Status> {
-    let name = &call.target.name;
-    let bytes = body::read(request.into_body()).await?;
-    let asked = std::str::from_utf8(&bytes)
-        .map_err(|_| Status::bad_request("the body is not a certificate request in PEM"))?;
-    // Signed first: a request that cannot be signed leaves the token good.
-    let certificate = call.api.sign(name, asked).map_err(Status::bad_request)?;
-    if !call
-        .api
-        .join_tokens()
-        .consume(name)
-        .map_err(Status::internal)?
-    {
-        return Err(Status::unauthorized());
-    }
-    tracing::info!(node = %name, "a node joined");
-    let mut response = response::text(StatusCode::OK, certificate);
-    response.headers_mut().insert(
-        http::header::CONTENT_TYPE,
-        http::HeaderValue::from_static("application/x-pem-file"),
-    );
-    Ok(response)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn node_names_are_safe_file_names() {
-        for good in ["a", "node-1.example.com", "9"] {
-            assert!(is_node_name(good), "{good}");
-        }
-        for bad in ["", "-a", "a-", "A", "..", "a..b", "a/b", "a b"] {
-            assert!(!is_node_name(bad), "{bad}");
-        }
-    }
 }

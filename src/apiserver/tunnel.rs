@@ -15,7 +15,6 @@ use futures_util::StreamExt;
 use http::HeaderValue;
 use http::StatusCode;
 use http::header;
-use http_body_util::Empty;
 use hyper::body::Incoming;
 use hyper::client::conn::http2;
 use hyper_util::rt::TokioExecutor;
@@ -23,9 +22,12 @@ use hyper_util::rt::TokioIo;
 use hyper_util::rt::TokioTimer;
 use tokio::sync::Notify;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use crate::api::status::Status;
 use crate::apiserver::Api;
+use crate::apiserver::authentication::Peer;
+use crate::apiserver::nodes;
 use crate::apiserver::response::Response;
 use crate::client::duplex::Duplex;
 use crate::client::https::TUNNEL_PROTOCOL;
@@ -34,7 +36,7 @@ use crate::client::https::TUNNEL_TYPE;
 /// How long a node may take to begin its answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-type Sender = http2::SendRequest<Empty<Bytes>>;
+type Sender = http2::SendRequest<Body>;
 
 /// The nodes that are connected. A cheap handle.
 #[derive(Clone, Debug, Default)]
@@ -98,6 +100,18 @@ impl Tunnels {
 
     /// Asks a node for `path` (GET); the body streams.
     pub async fn ask(&self, node: &str, path: &str) -> Result<http::Response<Incoming>, Error> {
+        self.send(node, http::Method::GET, path, Body::empty())
+            .await
+    }
+
+    /// Sends a node a request; the bodies of both directions stream.
+    pub async fn send(
+        &self,
+        node: &str,
+        method: http::Method,
+        path: &str,
+        body: Body,
+    ) -> Result<http::Response<Incoming>, Error> {
         let line = self
             .held()
             .nodes
@@ -108,8 +122,10 @@ impl Tunnels {
             node: node.to_owned(),
             why,
         };
-        let request = http::Request::get(format!("http://{node}{path}"))
-            .body(Empty::new())
+        let request = http::Request::builder()
+            .method(method)
+            .uri(format!("http://{node}{path}"))
+            .body(body)
             .map_err(|error| failed(error.to_string()))?;
         let answer = async {
             let Some(mut sender) = line.sender().await else {
@@ -161,6 +177,7 @@ pub fn accept(api: &Api, node: &str, request: http::Request<Body>) -> Result<Res
     if request.version() != http::Version::HTTP_2 {
         return Err(Status::method_not_allowed());
     }
+    let revoked = revocation(api, node, &request)?;
     let (mut stream, outgoing) = Duplex::new(request.into_body().into_data_stream());
     let (api, node) = (api.clone(), node.to_owned());
     tokio::spawn(async move {
@@ -171,7 +188,11 @@ pub fn accept(api: &Api, node: &str, request: http::Request<Body>) -> Result<Res
             // Whether the node is still there, the connection beneath sees to.
             () = stream.closed() => {}
             () = api.closing() => {}
-            () = line.asked.notified() => serve(&api, &node, TokioIo::new(stream), &line).await,
+            () = revoked.cancelled() => {}
+            () = line.asked.notified() => {
+                let served = serve(&api, &node, TokioIo::new(stream), &line);
+                revoked.run_until_cancelled(served).await;
+            }
         }
         line.speech.send_replace(Speech::Broken);
         api.tunnels().remove(&node, number);
@@ -183,17 +204,40 @@ pub fn accept(api: &Api, node: &str, request: http::Request<Body>) -> Result<Res
     Ok(response)
 }
 
-fn upgrade(api: &Api, node: &str, mut request: http::Request<Body>) -> Result<Response, Status> {
+/// Refuses a request that does not ask for a stream of our own.
+pub(super) fn wants_upgrade(request: &http::Request<Body>) -> Result<(), Status> {
     let asks = request.headers().get(header::UPGRADE).is_some_and(|value| {
         value
             .as_bytes()
             .eq_ignore_ascii_case(TUNNEL_PROTOCOL.as_bytes())
     });
-    if !asks {
-        return Err(Status::bad_request(format!(
-            "this path speaks only Upgrade: {TUNNEL_PROTOCOL} over HTTP/1.1"
-        )));
+    if asks {
+        return Ok(());
     }
+    Err(Status::bad_request(format!(
+        "this path speaks only Upgrade: {TUNNEL_PROTOCOL} over HTTP/1.1"
+    )))
+}
+
+/// What ends with the node's credential; taken before it is looked whether that still holds, so that no revocation is
+/// missed in between.
+fn revocation(
+    api: &Api,
+    node: &str,
+    request: &http::Request<Body>,
+) -> Result<CancellationToken, Status> {
+    let revoked = api.certificates().revocation(node);
+    match request.extensions().get::<Peer>() {
+        Some(peer) if !api.certificates().admits(node, &peer.print) => {
+            Err(nodes::not_admitted(node))
+        }
+        _ => Ok(revoked),
+    }
+}
+
+fn upgrade(api: &Api, node: &str, mut request: http::Request<Body>) -> Result<Response, Status> {
+    wants_upgrade(&request)?;
+    let revoked = revocation(api, node, &request)?;
     let upgrade = hyper::upgrade::on(&mut request);
     let (api, node) = (api.clone(), node.to_owned());
     tokio::spawn(async move {
@@ -202,7 +246,8 @@ fn upgrade(api: &Api, node: &str, mut request: http::Request<Body>) -> Result<Re
                 let line = Line::new();
                 let number = api.tunnels().add(&node, line.clone());
                 tracing::info!(%node, "the node's tunnel is open");
-                serve(&api, &node, stream, &line).await;
+                let served = serve(&api, &node, stream, &line);
+                revoked.run_until_cancelled(served).await;
                 api.tunnels().remove(&node, number);
             }
             Err(error) => tracing::warn!(%node, %error, "the tunnel was not opened"),

@@ -109,6 +109,11 @@ impl Streams {
         Ok(bytes)
     }
 
+    /// The input as a reader, for a thread that waits for it.
+    pub fn input_reader(&self) -> Box<dyn Read + Send> {
+        Box::new(SharedInput(self.input.clone()))
+    }
+
     /// The data stream as a writer, for code that writes a lot.
     pub fn out_writer(&self) -> Box<dyn Write + Send> {
         Box::new(Shared(self.out.clone()))
@@ -169,6 +174,14 @@ impl Write for Shared {
 
     fn flush(&mut self) -> io::Result<()> {
         lock(&self.0).flush()
+    }
+}
+
+struct SharedInput(Source);
+
+impl Read for SharedInput {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        lock(&self.0).read(buffer)
     }
 }
 

@@ -25,6 +25,8 @@ pub enum Exit {
     Interrupted,
     /// SIGTERM.
     Terminated,
+    /// What the program that was run elsewhere ended with.
+    Remote(u8),
 }
 
 impl Exit {
@@ -50,6 +52,8 @@ impl Exit {
     /// The process's exit code; `oc` knows only success and failure, and signals.
     pub fn code(self, program: Program) -> u8 {
         let code = match self {
+            // Any program's, also `oc`'s.
+            Exit::Remote(code) => return code,
             Exit::Done => 0,
             Exit::Failed => 1,
             Exit::Usage => 2,
@@ -86,6 +90,7 @@ mod tests {
             (Exit::Usage, 2, 1),
             (Exit::Locked, 8, 1),
             (Exit::Interrupted, 130, 130),
+            (Exit::Remote(3), 3, 3),
         ] {
             assert_eq!(exit.code(Program::Upshift), ours);
             assert_eq!(exit.code(Program::Oc), theirs);

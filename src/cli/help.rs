@@ -32,10 +32,19 @@ pub const GROUPS: &[(&str, &[&str])] = &[
             "create", "apply", "get", "describe", "label", "annotate", "expose", "delete", "scale",
         ],
     ),
-    ("Troubleshooting and Debugging Commands", &["logs", "wait"]),
+    (
+        "Troubleshooting and Debugging Commands",
+        &["logs", "exec", "wait"],
+    ),
     (
         "Advanced Commands",
-        &["patch", "api-resources", "api-versions"],
+        &[
+            "patch",
+            "cordon",
+            "uncordon",
+            "api-resources",
+            "api-versions",
+        ],
     ),
     ("Server Commands", &["serve", "node", "router"]),
     ("Settings Commands", &["config", "whoami", "completion"]),

@@ -20,6 +20,7 @@ pub mod basic;
 pub mod builds;
 pub mod deploy;
 pub mod describe;
+pub mod exec;
 pub mod logs;
 pub mod new_app;
 pub mod objects;

@@ -17,6 +17,7 @@ use crate::cli::Exit;
 use crate::cli::Failure;
 use crate::cli::advanced::api_resources;
 use crate::cli::advanced::api_versions;
+use crate::cli::advanced::cordon;
 use crate::cli::advanced::patch;
 use crate::cli::advanced::wait;
 use crate::cli::apps::annotate;
@@ -34,6 +35,7 @@ use crate::cli::basic::projects;
 use crate::cli::builds::cancel;
 use crate::cli::builds::start;
 use crate::cli::deploy;
+use crate::cli::exec;
 use crate::cli::flags::Flags;
 use crate::cli::help;
 use crate::cli::logs;
@@ -87,8 +89,11 @@ enum Command {
     Scale(scale::Args),
     Delete(delete::Args),
     Logs(logs::Args),
+    Exec(exec::Args),
     Wait(wait::Args),
     Patch(patch::Args),
+    Cordon(cordon::CordonArgs),
+    Uncordon(cordon::UncordonArgs),
     ApiResources(api_resources::Args),
     ApiVersions(api_versions::Args),
     Serve(serve::Args),
@@ -151,8 +156,11 @@ impl Command {
             Command::Scale(args) => scale::run(args, context).await,
             Command::Delete(args) => delete::run(args, context).await,
             Command::Logs(args) => logs::run(args, context).await,
+            Command::Exec(args) => exec::run(args, context).await,
             Command::Wait(args) => wait::run(args, context).await,
             Command::Patch(args) => patch::run(args, context).await,
+            Command::Cordon(args) => cordon::cordon(args, context).await,
+            Command::Uncordon(args) => cordon::uncordon(args, context).await,
             Command::ApiResources(args) => api_resources::run(args, context).await,
             Command::ApiVersions(args) => api_versions::run(args, context).await,
             Command::Node(args) => node::run(args, context).await,

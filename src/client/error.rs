@@ -83,6 +83,20 @@ impl Error {
         self.is_because("Forbidden")
     }
 
+    /// Whether the server, or what answers in its place, does not take who we are, or is not who we knew: a certificate
+    /// that was revoked, replaced or has expired, or another authority.
+    pub fn is_refused_identity(&self) -> bool {
+        match self {
+            Error::Unauthorized(_) => true,
+            Error::Unreachable { why, .. } => {
+                why.contains("signed by unknown authority") || is_about_certificates(why)
+            }
+            // The handshake is over for us before the server looks at our certificate.
+            Error::Interrupted(why) => is_about_certificates(why),
+            _ => false,
+        }
+    }
+
     /// Whether the same request may well succeed later: no connection, a broken one, or a server that is busy.
     pub fn is_passing(&self) -> bool {
         match self {
@@ -94,4 +108,12 @@ impl Error {
             Error::Unauthorized(_) | Error::Decode(_) | Error::Setup(_) => false,
         }
     }
+}
+
+/// Whether a TLS alert, as its last word names it, is about our certificate.
+fn is_about_certificates(why: &str) -> bool {
+    let alert = why.rsplit(' ').next().unwrap_or_default();
+    why.contains("alert")
+        && (alert.starts_with("Certificate") || ["UnknownCA", "BadCertificate"].contains(&alert))
+        || why.contains("remote error: tls: Certificate")
 }

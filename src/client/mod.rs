@@ -7,6 +7,7 @@ pub mod cache;
 pub mod connection;
 pub mod duplex;
 pub mod error;
+pub mod exec;
 #[cfg(test)]
 mod fake;
 pub mod https;

@@ -70,6 +70,7 @@ fn first(note: &Note, now: Timestamp) -> Event {
         last_timestamp: Some(now),
         source: EventSource {
             component: "upshift-controllers".to_owned(),
+            ..EventSource::default()
         },
     }
 }

@@ -237,6 +237,7 @@ impl Front {
             last_timestamp: now,
             source: EventSource {
                 component: "upshift-router".to_owned(),
+                ..EventSource::default()
             },
         };
         if let Err(error) = self.client.create(&event).await

@@ -80,6 +80,8 @@ pub struct Options {
     pub program: PathBuf,
     /// What the node's downloads may take.
     pub downloads: Downloads,
+    /// How long the certificates of joined nodes are good for.
+    pub node_certificates: Duration,
 }
 
 impl Options {
@@ -93,6 +95,7 @@ impl Options {
             clock: Clock::System,
             program: PathBuf::from("/proc/self/exe"),
             downloads: Downloads::default(),
+            node_certificates: pki::NODE_LIFE,
         }
     }
 }
@@ -159,7 +162,9 @@ impl Server {
         };
         let address = socket.local_addr().map_err(io_error("read the address"))?;
         let url = format!("https://{}", reachable(address));
-        let pki = Arc::new(open_pki(&folder, address, &options.clock)?);
+        let pki = Arc::new(
+            open_pki(&folder, address, &options.clock)?.with_node_life(options.node_certificates),
+        );
         let api = make_api(&folder, &pki, &options.clock)?;
         admit_admin(&folder, &api, &pki, &url)?;
         make_namespaces(&api)
@@ -288,6 +293,7 @@ impl Server {
             router: self.api.router(),
             tls: Arc::new(pki.server_config()?),
             name_of: pki::common_name,
+            certificates: self.api.certificates().clone(),
         };
         let scope = self.begin("listener");
         listener.start(socket, &scope);

@@ -5,8 +5,8 @@
 //! # Decided
 //!
 //! * One file holds a key and its certificate, so that a crash cannot leave half a pair.
-//! * A node's certificate is good for 30 days. It is meant to live for hours, but nothing renews it yet; a node that
-//!   was away longer joins anew.
+//! * A node's certificate is good for 30 days and renewed at two thirds of that. A short life would only lock out hosts
+//!   that were switched off for a while: what was revoked is refused by the API server at once.
 //! * The authority keeps its key when its certificate is made anew, so that what it signed stays good.
 
 use std::fs;
@@ -14,6 +14,7 @@ use std::io;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rcgen::BasicConstraints;
 use rcgen::CertificateParams;
@@ -43,7 +44,8 @@ use crate::client::tls;
 const DAY: i64 = 86_400;
 const AUTHORITY_DAYS: i64 = 3650;
 const SERVER_DAYS: i64 = 365;
-const NODE_DAYS: i64 = 30;
+/// How long a node's certificate is good for.
+pub const NODE_LIFE: Duration = Duration::from_secs(30 * 86_400);
 /// What has less than this left is made anew.
 const RENEW_DAYS: i64 = 30;
 /// Other machines' clocks may be behind by this.
@@ -69,6 +71,7 @@ pub enum Error {
 pub struct Pki {
     authority: Pair,
     server: Pair,
+    node_life: Duration,
 }
 
 /// A key and its certificate, as one file holds them.
@@ -84,7 +87,17 @@ impl Pki {
     pub fn open(folder: &Path, names: &[String], now: Timestamp) -> Result<Pki, Error> {
         let authority = authority(&folder.join("ca.pem"), now)?;
         let server = server(&folder.join("server.pem"), &authority, names, now)?;
-        Ok(Pki { authority, server })
+        Ok(Pki {
+            authority,
+            server,
+            node_life: NODE_LIFE,
+        })
+    }
+
+    /// The same with another life of nodes' certificates.
+    #[must_use]
+    pub fn with_node_life(self, node_life: Duration) -> Pki {
+        Pki { node_life, ..self }
     }
 
     /// The authority's certificate: what clients check the server with, and the server its nodes.
@@ -123,12 +136,16 @@ impl Pki {
         }
         let asked = CertificateSigningRequestParams::from_pem(csr_pem)
             .map_err(|error| Error::Request(error.to_string()))?;
-        let mut params = params(
-            &format!("system:node:{name}"),
-            "system:nodes",
-            NODE_DAYS,
-            now,
-        )?;
+        let mut params = params(&format!("system:node:{name}"), "system:nodes", 1, now)?;
+        // Exact to the second, and valid since a while: other clocks may be behind.
+        let life = i64::try_from(self.node_life.as_secs()).unwrap_or(i64::MAX);
+        let moment = |second: i64| {
+            let (year, month, day) = date(Timestamp::from_second(second), 0);
+            let rest = u64::try_from(second.rem_euclid(DAY)).unwrap_or(0);
+            rcgen::date_time_ymd(year, month, day) + Duration::from_secs(rest)
+        };
+        params.not_before = moment(now.as_second() - life.min(SKEW_DAYS * DAY));
+        params.not_after = moment(now.as_second().saturating_add(life));
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         let request = CertificateSigningRequestParams {

@@ -10,6 +10,7 @@ use std::process::Command;
 use std::process::Stdio;
 
 use crate::agent::install::record::HostPath;
+use crate::agent::lent;
 use crate::api::appspec::Context;
 
 const FOLDERS: [&str; 6] = [
@@ -125,6 +126,7 @@ impl Programs {
             .env_clear()
             .env("LC_ALL", "C")
             .env("PATH", FOLDERS.join(":"));
+        lent::lower(&mut command);
         Ok(command)
     }
 }

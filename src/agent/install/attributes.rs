@@ -6,12 +6,11 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use nix::unistd::Gid;
 use nix::unistd::Group;
-use nix::unistd::Uid;
 use nix::unistd::User;
 
 use crate::agent::install::record::HostPath;
+use crate::agent::lent;
 use crate::api::appspec::Acl;
 use crate::api::appspec::Context;
 use crate::api::appspec::Permission;
@@ -136,7 +135,7 @@ fn owner(name: &str) -> Result<u32, String> {
     let uid = known
         .or_else(|| name.parse().ok())
         .ok_or_else(|| format!("there is no user {name}"))?;
-    let own = Uid::effective();
+    let own = lent::uid();
     if !own.is_root() && uid != own.as_raw() {
         return Err(format!("only root may give files to {name}"));
     }
@@ -151,11 +150,7 @@ fn group(name: &str) -> Result<u32, String> {
     let gid = known
         .or_else(|| name.parse().ok())
         .ok_or_else(|| format!("there is no group {name}"))?;
-    let is_own = || {
-        gid == Gid::effective().as_raw()
-            || nix::unistd::getgroups().is_ok_and(|groups| groups.contains(&Gid::from_raw(gid)))
-    };
-    if !Uid::effective().is_root() && !is_own() {
+    if !lent::uid().is_root() && !lent::is_member(gid) {
         return Err(format!(
             "only root or its members may give files to group {name}"
         ));
@@ -185,7 +180,7 @@ mod tests {
     }
 
     fn modes(permissions: &str) -> (String, Assigned) {
-        let own = Gid::effective().to_string();
+        let own = nix::unistd::Gid::effective().to_string();
         let text = format!("permissions:\n{permissions}").replace("GROUP", &own);
         let spec = appspec::parse("appspec.yml", text.as_bytes()).unwrap();
         let assigned = assign(&spec.permissions, &objects());
@@ -217,7 +212,7 @@ mod tests {
         );
         assert_eq!(
             assigned.attributes[&HostPath::new("/srv/bin/x.sh")].group,
-            Some(Gid::effective().as_raw())
+            Some(nix::unistd::Gid::effective().as_raw())
         );
     }
 

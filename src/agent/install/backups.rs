@@ -9,8 +9,6 @@ use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
-use nix::unistd::Uid;
-
 use crate::agent::install::disk;
 use crate::agent::install::disk::Final;
 use crate::agent::install::disk::Walker;
@@ -18,6 +16,7 @@ use crate::agent::install::record::Backup;
 use crate::agent::install::record::HostPath;
 use crate::agent::install::record::Record;
 use crate::agent::install::record::Was;
+use crate::agent::lent;
 use crate::base::durable;
 
 /// The backups of one gear: files named by their number.
@@ -31,14 +30,16 @@ impl Backups {
     }
 
     pub(super) fn make_folder(&self) -> io::Result<()> {
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.folder)
+        lent::as_agent(|| {
+            fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(&self.folder)
+        })
     }
 
     pub(super) fn sync(&self) -> io::Result<()> {
-        durable::sync_folder(&self.folder)
+        lent::as_agent(|| durable::sync_folder(&self.folder))
     }
 
     /// Keeps what is at a path, durably; one of the same number that nothing refers to is replaced.
@@ -58,7 +59,7 @@ impl Backups {
         let mut file = host.open(path)?;
         let mut options = fs::OpenOptions::new();
         options.write(true).create(true).truncate(true).mode(0o600);
-        let mut copy = options.open(self.path(number))?;
+        let mut copy = lent::as_agent(|| options.open(self.path(number)))?;
         disk::copy(&mut file, &mut copy)?;
         copy.sync_all()?;
         let was = Was::File {
@@ -73,7 +74,8 @@ impl Backups {
 
     /// Whether there is still something to give back.
     pub(super) fn has(&self, backup: &Backup) -> bool {
-        matches!(backup.was, Was::Link { .. }) || self.path(backup.number).exists()
+        matches!(backup.was, Was::Link { .. })
+            || lent::as_agent(|| self.path(backup.number).exists())
     }
 
     /// Puts it back where it was, with the folder it was in when that is gone.
@@ -112,8 +114,8 @@ impl Backups {
                 modified,
                 modified_nanos,
             } => {
-                let mut file = fs::File::open(self.path(backup.number))?;
-                let is_root = Uid::effective().is_root();
+                let mut file = lent::as_agent(|| fs::File::open(self.path(backup.number)))?;
+                let is_root = lent::uid().is_root();
                 let set = Final {
                     owner: is_root.then_some(*uid),
                     group: is_root.then_some(*gid),
@@ -128,6 +130,10 @@ impl Backups {
 
     /// Removes those that a record does not refer to; one that cannot be removed now is overwritten later.
     pub(super) fn drop_unused(&self, record: &Record) {
+        lent::as_agent(|| self.remove_unused(record));
+    }
+
+    fn remove_unused(&self, record: &Record) {
         let backups = record
             .files
             .values()

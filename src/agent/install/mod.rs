@@ -35,6 +35,7 @@ use crate::agent::install::access::Programs;
 use crate::agent::install::perform::Performing;
 use crate::agent::install::perform::Pulse;
 use crate::agent::install::record::Claims;
+use crate::agent::lent;
 use crate::api::appspec::AppSpec;
 use crate::api::meta::Key;
 use crate::api::upshift::FileExists;
@@ -187,6 +188,10 @@ fn claims(place: &Place) -> Result<(Claims, Vec<String>), Error> {
 
 /// One gear of a node plans at a time, so that two do not claim one path at once.
 fn lock(place: &Place) -> Result<fs::File, Error> {
+    lent::as_agent(|| take_lock(place))
+}
+
+fn take_lock(place: &Place) -> Result<fs::File, Error> {
     let folder = place.folder();
     let made = fs::DirBuilder::new()
         .recursive(true)

@@ -9,8 +9,6 @@ use std::io;
 use std::path::PathBuf;
 
 use nix::errno::Errno;
-use nix::unistd::Gid;
-use nix::unistd::Uid;
 
 use crate::agent::install::Error;
 use crate::agent::install::Installed;
@@ -29,6 +27,7 @@ use crate::agent::install::record::FileEntry;
 use crate::agent::install::record::FolderEntry;
 use crate::agent::install::record::HostPath;
 use crate::agent::install::record::Record;
+use crate::agent::lent;
 use crate::api::appspec::Acl;
 use crate::content::listing;
 
@@ -218,10 +217,10 @@ impl<'a> Performing<'a> {
 
     /// Whoever is not root needs the right to write in the own folders, whatever permissions said.
     fn loosen(&mut self) -> Result<(), Error> {
-        if Uid::effective().is_root() {
+        if lent::uid().is_root() {
             return Ok(());
         }
-        let own = Uid::effective().as_raw();
+        let own = lent::uid().as_raw();
         for (path, entry) in &self.before.folders {
             let Ok(there) = self.host.stat(path) else {
                 continue;
@@ -351,7 +350,9 @@ impl<'a> Performing<'a> {
             match &file.content {
                 Content::File { from, mode } => {
                     let from = source.join(from);
-                    let mut content = self.bundle.open(&from).map_err(failed("read", &from))?;
+                    // The bundle is the agent's, and others may not be able to read all of it.
+                    let mut content = lent::as_agent(|| self.bundle.open(&from))
+                        .map_err(failed("read", &from))?;
                     let set = Final {
                         owner: file.attributes.owner,
                         group: file.attributes.group,
@@ -375,7 +376,7 @@ impl<'a> Performing<'a> {
 
     /// Last, so that a folder which nobody may write to can be filled first.
     fn set_folders(&mut self) -> Result<(), Error> {
-        let (uid, gid) = (Uid::effective().as_raw(), Gid::effective().as_raw());
+        let (uid, gid) = lent::ids();
         for (path, folder) in self
             .plan
             .folders

@@ -27,6 +27,7 @@ use crate::agent::install::disk::Found;
 use crate::agent::install::record::Claims;
 use crate::agent::install::record::HostPath;
 use crate::agent::install::record::Record;
+use crate::agent::lent;
 use crate::api::appspec::Mapping;
 use crate::api::upshift::FileExists;
 use crate::content::listing;
@@ -91,12 +92,13 @@ pub(super) fn plan(
     let Some(wanted) = wanted else {
         return Ok(Plan::default());
     };
-    let source = std::fs::canonicalize(&wanted.root).map_err(|source| Error::Io {
+    let root = || std::fs::canonicalize(&wanted.root);
+    let source = lent::as_agent(root).map_err(|source| Error::Io {
         what: "read the bundle in",
         path: wanted.root.clone(),
         source,
     })?;
-    let bundle = cache::listing(&wanted.root).map_err(|error| Error::Io {
+    let bundle = lent::as_agent(|| cache::listing(&wanted.root)).map_err(|error| Error::Io {
         what: "read the bundle in",
         path: wanted.root.clone(),
         source: io::Error::other(error),

@@ -19,6 +19,7 @@ use serde::de;
 
 use crate::agent::install::Installed;
 use crate::agent::install::Place;
+use crate::agent::lent;
 use crate::base::durable;
 use crate::content::listing;
 
@@ -168,7 +169,7 @@ pub enum Was {
 impl Record {
     /// The record of a gear; None when it never installed anything.
     pub(super) fn load(place: &Place) -> io::Result<Option<Record>> {
-        match fs::read(place.folder().join(NAME)) {
+        match lent::as_agent(|| fs::read(place.folder().join(NAME))) {
             Ok(bytes) => serde_json::from_slice(&bytes)
                 .map(Some)
                 .map_err(io::Error::from),
@@ -179,6 +180,10 @@ impl Record {
 
     /// Replaces the record; one that says nothing is removed.
     pub(super) fn store(&self, place: &Place) -> io::Result<()> {
+        lent::as_agent(|| self.write(place))
+    }
+
+    fn write(&self, place: &Place) -> io::Result<()> {
         let folder = place.folder();
         let path = folder.join(NAME);
         if *self == Record::default() {
@@ -213,6 +218,10 @@ pub(super) struct Claims {
 impl Claims {
     /// Reads every gear's record except one's own; names those that cannot be read.
     pub(super) fn of_others(place: &Place) -> io::Result<(Claims, Vec<String>)> {
+        lent::as_agent(|| Claims::read_others(place))
+    }
+
+    fn read_others(place: &Place) -> io::Result<(Claims, Vec<String>)> {
         let mut claims = Claims::default();
         let mut warnings = Vec::new();
         for namespace in names(&place.gears)? {

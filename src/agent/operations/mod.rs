@@ -55,8 +55,8 @@ pub(crate) struct Shared {
     pub(crate) live: Live,
     pub(crate) children: Children,
     pub(crate) scope: Scope,
-    /// Held as long as anybody may write to the folder.
-    pub(crate) _lock: fs::File,
+    /// Held as long as anybody may write to the folders: the node's, and that of its bundles when it is elsewhere.
+    pub(crate) _locks: (fs::File, Option<fs::File>),
 }
 
 impl Shared {

@@ -20,6 +20,7 @@ use crate::agent::hooks::Hook;
 use crate::agent::hooks::Problem;
 use crate::agent::install;
 use crate::agent::journal::Event;
+use crate::agent::lent;
 use crate::agent::operations::decide;
 use crate::agent::operations::report::Urgency;
 use crate::agent::operations::worker::Fault;
@@ -28,6 +29,8 @@ use crate::agent::record::Gear;
 use crate::agent::shim::Exit;
 use crate::agent::shim::Reason;
 use crate::agent::shim::Shim;
+use crate::agent::users;
+use crate::agent::users::Account;
 use crate::api::appspec::AppSpec;
 use crate::api::upshift::Deployment;
 use crate::api::upshift::GearState;
@@ -241,6 +244,7 @@ impl Worker {
         self.hold(&destinations, began).await?;
         let accepted = self.accepted.clone();
         let deployment = &accepted.spec.deployment;
+        let account = self.account()?;
         let place = self.shared.install_place(&accepted);
         let wanted = new.map(|new| install::Wanted {
             root: new.root.clone(),
@@ -249,12 +253,16 @@ impl Worker {
             installed: installed(deployment),
         });
         crash::point("install.before");
-        let done =
-            tokio::task::spawn_blocking(move || install::install(&place, wanted.as_ref())).await;
+        let installing = move || {
+            let install = || install::install(&place, wanted.as_ref());
+            lent::lend(account.become_user.as_ref(), install)
+        };
+        let done = tokio::task::spawn_blocking(installing).await;
         crash::point("install.after");
         let outcome = match done {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(error)) => return Err(Problem::new(error.reason(), chain(&error)).into()),
+            Ok(Ok(Ok(outcome))) => outcome,
+            Ok(Ok(Err(error))) => return Err(Problem::new(error.reason(), chain(&error)).into()),
+            Ok(Err(error)) => return Err(Problem::new("Io", format!("Install: {error}")).into()),
             Err(error) => return Err(Problem::new("Io", format!("Install broke: {error}")).into()),
         };
         self.remember(destinations)?;
@@ -263,6 +271,12 @@ impl Worker {
             0 => String::new(),
             count => text::count(count, "warning"),
         }))
+    }
+
+    /// Who the namespace is served as.
+    fn account(&self) -> Result<Account, Problem> {
+        users::serving(&self.shared.own, &self.shared.allow, &self.key.namespace)
+            .map_err(|why| Problem::new("NotAllowed", why))
     }
 
     /// Waits until nobody else installs where this Operation will.
@@ -355,6 +369,9 @@ impl Worker {
 
     /// A deployment's bundle: as it is in the cache, or fetched while the server can be waited for.
     async fn ready(&mut self, deployment: &Deployment, began: Instant) -> Result<Ready, Broken> {
+        if let Some(why) = users::unsafe_root(&deployment.root_dir, &self.account()?) {
+            return Err(Problem::new("RootDirNotSafe", why).into());
+        }
         let cache = self.shared.cache.clone();
         let (progress, transfer) = watch::channel(Transfer::default());
         let source = cache::Source {
@@ -633,6 +650,10 @@ impl Worker {
             return Ok(Err(Problem::new("HookMissing", message)));
         };
         let accepted = self.accepted.clone();
+        let account = match self.account() {
+            Ok(account) => account,
+            Err(problem) => return Ok(Err(problem)),
+        };
         let hook = Hook {
             operation: &accepted,
             node: &self.shared.name,
@@ -647,7 +668,7 @@ impl Worker {
                 .installed
                 .as_deref()
                 .map_or("", Gear::revision),
-            own: &self.shared.own,
+            own: &account,
         };
         let (spec, warning) = match hook.prepare() {
             Ok(prepared) => prepared,

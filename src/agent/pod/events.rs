@@ -50,9 +50,9 @@ pub(crate) struct Events {
 
 impl Events {
     /// Starts the writer in `scope`.
-    pub(crate) fn start(client: Client, clock: Clock, scope: &Scope) -> Events {
+    pub(crate) fn start(client: Client, node: String, clock: Clock, scope: &Scope) -> Events {
         let (sender, receiver) = mpsc::unbounded_channel();
-        scope.spawn(write_all(client, receiver));
+        scope.spawn(write_all(client, node, receiver));
         Events { sender, clock }
     }
 
@@ -76,7 +76,7 @@ impl Events {
     }
 }
 
-async fn write_all(client: Client, mut notes: mpsc::UnboundedReceiver<Note>) {
+async fn write_all(client: Client, node: String, mut notes: mpsc::UnboundedReceiver<Note>) {
     let mut known: BTreeMap<(String, &'static str, String), (Key, u32)> = BTreeMap::new();
     while let Some(note) = notes.recv().await {
         let sort = (note.about.uid.clone(), note.reason, note.message.clone());
@@ -92,7 +92,7 @@ async fn write_all(client: Client, mut notes: mpsc::UnboundedReceiver<Note>) {
                 Err(error) => tracing::debug!(%error, "an event is written anew"),
             }
         }
-        let event = event(&note);
+        let event = event(&note, &node);
         let key = event.metadata.key();
         match client.create(&event).await {
             Ok(_) => {
@@ -106,7 +106,7 @@ async fn write_all(client: Client, mut notes: mpsc::UnboundedReceiver<Note>) {
     }
 }
 
-fn event(note: &Note) -> Event {
+fn event(note: &Note, node: &str) -> Event {
     let kind = match note.severity {
         Severity::Normal => "Normal",
         Severity::Warning => "Warning",
@@ -128,6 +128,7 @@ fn event(note: &Note) -> Event {
         last_timestamp: Some(note.at),
         source: EventSource {
             component: "kubelet".to_owned(),
+            host: node.to_owned(),
         },
     }
 }

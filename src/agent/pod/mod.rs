@@ -73,7 +73,12 @@ impl Pods {
     /// Opens what the node has of pods.
     pub(crate) fn open(shared: Arc<Shared>, address: &str) -> io::Result<Pods> {
         let images = Images::open(&shared.folder.join("images"), &shared.client)?;
-        let events = Events::start(shared.client.clone(), shared.clock.clone(), &shared.scope);
+        let events = Events::start(
+            shared.client.clone(),
+            shared.name.clone(),
+            shared.clock.clone(),
+            &shared.scope,
+        );
         let every = ListOptions::default();
         let services = Cache::start(shared.client.clone(), "", every, &shared.scope);
         Ok(Pods {

@@ -12,6 +12,7 @@ use crate::api::status::Status;
 use crate::apiserver::admission;
 use crate::apiserver::body;
 use crate::apiserver::deployments;
+use crate::apiserver::nodes;
 use crate::apiserver::object;
 use crate::apiserver::response::Response;
 use crate::apiserver::verbs::Call;
@@ -87,6 +88,7 @@ async fn change(
         let wanted = make(&shown)?;
         let (next, warnings) = next_state(call, duplicates, &shown, wanted)?;
         let mut next = view::store(call.target.kind, next, Some(&old));
+        nodes::check_change(call, &old, &next)?;
         defaults::keep(call.stored_kind(), &old, &mut next);
         let _held = admission::change(&call.api, call.stored_kind(), &old, &mut next).await?;
         if next == old {

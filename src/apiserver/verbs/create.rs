@@ -14,6 +14,7 @@ use crate::apiserver::Api;
 use crate::apiserver::access;
 use crate::apiserver::admission;
 use crate::apiserver::body;
+use crate::apiserver::nodes;
 use crate::apiserver::object;
 use crate::apiserver::object::Birth;
 use crate::apiserver::response::Response;
@@ -74,6 +75,7 @@ async fn create_once(call: &Call, mut stored: Value) -> Result<Value, Status> {
     check_namespace(call, name)?;
     let name = name.to_owned();
     let name = name.as_str();
+    nodes::register(call, &mut new)?;
     let _held = admission::create(&call.api, call.stored_kind(), &mut new).await?;
     admit(call.stored_kind(), &new, None)?;
     if name.is_empty() {

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::api::build::BUILD_CONFIG_NAME;
+use crate::api::core::NODE_LEASES;
 use crate::api::deployment::ANNOTATION_CONFIG;
 use crate::api::deployment::LABEL_CONFIG;
 use crate::api::kinds;
@@ -197,7 +198,12 @@ async fn related(
             related.operations = list(client, &namespace, &format!("{LABEL_GEAR}={name}")).await?;
         }
         "Node" => {
-            related.gears = list(client, "", &format!("{LABEL_NODE}={name}")).await?;
+            let ours = format!("{LABEL_NODE}={name}");
+            related.gears = list(client, "", &ours).await?;
+            related.operations = list(client, "", &ours).await?;
+            related.routers = list(client, "", &ours).await?;
+            let lease = client.get(&Key::new(NODE_LEASES, name.clone())).await;
+            related.leases.extend(lease.ok());
             let options = ListOptions {
                 field_selector: format!("spec.nodeName={name}"),
                 ..ListOptions::default()

@@ -24,8 +24,10 @@ mod tests;
 use serde_json::Value;
 
 use crate::api::build::Build;
+use crate::api::core::Lease;
 use crate::api::kinds::Kind;
 use crate::api::network::Endpoints;
+use crate::api::network::Router;
 use crate::api::pod::Pod;
 use crate::api::pod::ReplicaSet;
 use crate::api::pod::ReplicationController;
@@ -47,6 +49,8 @@ pub struct Related {
     pub controllers: Vec<ReplicationController>,
     pub replica_sets: Vec<ReplicaSet>,
     pub pods: Vec<Pod>,
+    pub leases: Vec<Lease>,
+    pub routers: Vec<Router>,
     pub endpoints: Vec<Endpoints>,
     /// Where the built-in router listens; 0 if there is none.
     pub router_port: u16,

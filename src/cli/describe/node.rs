@@ -3,6 +3,8 @@
 use crate::api::core::Node;
 use crate::api::meta::Metadata;
 use crate::api::pod::Pod;
+use crate::api::upshift::Operation;
+use crate::api::upshift::StepPhase;
 use crate::base::clock::Timestamp;
 use crate::base::text;
 use crate::cli::describe::Related;
@@ -20,6 +22,12 @@ pub fn write(node: &Node, related: &Related, now: Timestamp, page: &mut Page) {
     }
     page.field("Taints", "");
     page.field("Unschedulable", node.spec.unschedulable.to_string());
+    if let Some(lease) = related.leases.first() {
+        page.section("Lease", |page| {
+            page.field("HolderIdentity", &lease.spec.holder_identity);
+            page.field_if("RenewTime", &lease.spec.renew_time);
+        });
+    }
     let conditions = node
         .status
         .conditions
@@ -57,6 +65,11 @@ pub fn write(node: &Node, related: &Related, now: Timestamp, page: &mut Page) {
         page.field("Agent Version", &system.kubelet_version);
         page.field_if("Container Runtime", &system.container_runtime_version);
     });
+    write_work(related, now, page);
+}
+
+/// What is on the node, and what happens there.
+fn write_work(related: &Related, now: Timestamp, page: &mut Page) {
     let pods: Vec<&Pod> = related.pods.iter().filter(|pod| !pod.is_over()).collect();
     page.line(&format!("Non-terminated Pods:\t({} in total)", pods.len()));
     let rows = pods
@@ -89,6 +102,40 @@ pub fn write(node: &Node, related: &Related, now: Timestamp, page: &mut Page) {
     page.section("Gears", |page| {
         page.table(&["NAMESPACE", "NAME", "STATE", "REVISION"], rows);
     });
+    let rows: Vec<Vec<String>> = related
+        .operations
+        .iter()
+        .filter(|operation| !operation.status.phase.is_final())
+        .map(under_way)
+        .collect();
+    if !rows.is_empty() {
+        page.section("Operations", |page| {
+            page.table(&["NAMESPACE", "NAME", "PHASE", "STEP"], rows);
+        });
+    }
+    let routers: Vec<Vec<String>> = related
+        .routers
+        .iter()
+        .map(|router| vec![router.metadata.name.clone(), router.status.message.clone()])
+        .collect();
+    if !routers.is_empty() {
+        page.section("Routers", |page| page.table(&["NAME", "MESSAGE"], routers));
+    }
+}
+
+/// An Operation that is not over, and the step that it is at.
+fn under_way(operation: &Operation) -> Vec<String> {
+    let steps = &operation.status.steps;
+    let at = steps
+        .iter()
+        .rfind(|step| step.phase == StepPhase::Running)
+        .map_or_else(String::new, |step| step.name.clone());
+    vec![
+        operation.metadata.namespace.clone(),
+        operation.metadata.name.clone(),
+        word(&operation.status.phase),
+        at,
+    ]
 }
 
 /// The X of labels `node-role.kubernetes.io/X`.

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::agent::build;
+use crate::agent::operations::Shared;
 use crate::agent::pod::Trouble;
 use crate::agent::pod::disk;
 use crate::agent::pod::disk::Attempt;
@@ -43,6 +44,7 @@ use crate::agent::shim::User;
 use crate::agent::shim::stamped::Stamped;
 use crate::agent::toolchains;
 use crate::agent::users;
+use crate::agent::users::Account;
 use crate::api::kinds;
 use crate::api::meta::Key;
 use crate::api::network::Service;
@@ -119,7 +121,7 @@ impl Worker {
     ) -> Result<(), Trouble> {
         let fault = |error: io::Error| image::disk(&error);
         refuse_volumes(pod)?;
-        let user = user(pod);
+        let user = user(pod, &self.pods.shared);
         let barred = user
             .as_ref()
             .and_then(|user| users::unpassable(self.folder.path(), user));
@@ -353,7 +355,7 @@ impl Worker {
             ..Begun::default()
         };
         let attempt = self.folder.attempt(&container.name, number);
-        let (user, folder) = (user(pod), self.folder.build());
+        let (user, folder) = (user(pod, &self.pods.shared), self.folder.build());
         let place = build::Place {
             client: &self.pods.shared.client,
             folder: &folder,
@@ -394,7 +396,7 @@ impl Worker {
         let exit = exit.filter(|exit| exit.message != LOST);
         let mut log = Stamped::open(&attempt.shim().log(), LOG_LIMIT, LOG_FILES)?;
         let mut say = |line: &str| drop(log.write(format!("{line}\n").as_bytes()));
-        let (user, folder) = (user(pod), self.folder.build());
+        let (user, folder) = (user(pod, &self.pods.shared), self.folder.build());
         let place = build::Place {
             client: &self.pods.shared.client,
             folder: &folder,
@@ -438,9 +440,19 @@ async fn to_go(object: &mut watch::Receiver<Option<Arc<Pod>>>) {
 }
 
 /// Who the processes run as; none: as the agent itself, which is not root.
-fn user(pod: &Pod) -> Option<User> {
+fn user(pod: &Pod, shared: &Shared) -> Option<User> {
     if !unistd::geteuid().is_root() {
         return None;
+    }
+    let namespace = &pod.metadata.namespace;
+    let serving = users::serving(&shared.own, &shared.allow, namespace);
+    // A namespace that is served as a user has that user's rights and no others.
+    if let Ok(Account {
+        become_user: Some(user),
+        ..
+    }) = serving
+    {
+        return Some(user);
     }
     let uid = pod
         .spec
