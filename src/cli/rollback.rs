@@ -147,7 +147,7 @@ async fn roll_back(
         .is_some_and(|hosts| hosts.blue_green.is_some());
     let (wanted, program) = (args.to_revision, context.name());
     let (undone, revision) = if takes_turns {
-        let options = ListOptions::labelled(&format!("{LABEL_APPLICATION}={name}"));
+        let options = ListOptions::labelled(format!("{LABEL_APPLICATION}={name}"));
         let gears: Vec<Gear> = client.list(&connection.namespace, &options).await?.items;
         choose_by_color(&application, &known, &gears, wanted, program)?
     } else {
@@ -283,9 +283,9 @@ fn choose_by_color<'a>(
             .collect();
         format!("the {idle} hosts hold {}", words.join(", "))
     };
-    let revision = match held.keys().collect::<Vec<_>>().as_slice() {
+    let revision = match held.keys().copied().collect::<Vec<_>>().as_slice() {
         [] => return Err(nothing(format!("there are no {idle} hosts"))),
-        [one] if one.is_empty() => {
+        [""] => {
             return Err(nothing(format!("nothing is installed on the {idle} hosts")));
         }
         [one] => known.revision_named(one).ok_or_else(|| {

@@ -42,9 +42,9 @@ impl Shelf {
     }
 
     /// Puts an object in the place of what stood there.
-    fn insert(&mut self, entry: Arc<Entry>) {
+    fn insert(&mut self, entry: &Arc<Entry>) {
         let key = entry.place.key.clone();
-        let before = self.entries.insert(key, Arc::clone(&entry));
+        let before = self.entries.insert(key, Arc::clone(entry));
         if let Some(before) = before {
             // What an update does not change, which is nearly all, stays where it is.
             if before.labels == entry.labels && before.node == entry.node {
@@ -52,7 +52,7 @@ impl Shelf {
             }
             self.unlist(&before);
         }
-        for pin in interest::pins(&entry) {
+        for pin in interest::pins(entry) {
             let keys = self.pinned.entry(pin).or_default();
             keys.insert(entry.place.key.clone());
         }
@@ -158,7 +158,7 @@ impl Memory {
 
     /// Puts an object back as it stood on disk; no change is told.
     pub(super) fn restore(&mut self, entry: Entry) {
-        self.shelf(entry.place.kind).insert(Arc::new(entry));
+        self.shelf(entry.place.kind).insert(&Arc::new(entry));
     }
 
     /// Applies what was committed, in revision order, and hands it to those whom it concerns.
@@ -168,7 +168,7 @@ impl Memory {
             let shelf = self.shelf(change.entry.place.kind);
             match change.kind {
                 ChangeKind::Deleted => shelf.remove(&change.entry.place.key),
-                _ => shelf.insert(Arc::clone(&change.entry)),
+                _ => shelf.insert(&change.entry),
             }
             let change = Arc::new(change);
             shelf.watchers.deliver(&change);

@@ -120,7 +120,7 @@ impl First {
             format: Format::Table { wide: false },
             purpose: Purpose::Reading,
         };
-        command.deploy(self.source).await
+        Box::pin(command.deploy(self.source)).await
     }
 }
 

@@ -76,7 +76,7 @@ pub(super) async fn run_gear(
 ) -> Result<Exit, Failure> {
     let (client, namespace) = (&connection.client, &connection.namespace);
     let _: Gear = client.get(&Key::new(namespace.clone(), name)).await?;
-    let options = ListOptions::labelled(&format!("{LABEL_GEAR}={name}"));
+    let options = ListOptions::labelled(format!("{LABEL_GEAR}={name}"));
     let operations: Vec<Operation> = client.list(namespace, &options).await?.items;
     let last = operations.into_iter().max_by_key(|one| {
         (

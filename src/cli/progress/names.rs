@@ -187,7 +187,9 @@ mod tests {
 
     fn names(words: &[&str]) -> Names {
         let mut names = Names::default();
-        words.iter().for_each(|word| names.insert(word));
+        for word in words {
+            names.insert(word);
+        }
         names
     }
 

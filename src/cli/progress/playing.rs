@@ -159,7 +159,7 @@ impl Player<'_> {
                 return Ok(None);
             }
             self.screen.show(&[], &self.state, at)?;
-            let rest = (cue.at - at).div_f64(times).min(FRAME);
+            let rest = cue.at.saturating_sub(at).div_f64(times).min(FRAME);
             tokio::select! {
                 () = tokio::time::sleep(rest) => {}
                 signal = interrupts.heard() => match signal {

@@ -134,7 +134,7 @@ mod tests {
 
     use super::*;
 
-    fn check(spec: Value, phase: &str, expect: Result<(), (Exit, &str)>) {
+    fn check(spec: &Value, phase: &str, expect: Result<(), (Exit, &str)>) {
         let mut object = json!({"spec": spec, "status": {"phase": phase, "attempt": 1}});
         object["spec"]["application"] = "shop".into();
         object["spec"]["number"] = 3.into();
@@ -158,26 +158,26 @@ mod tests {
             spec[field] = value;
             spec
         };
-        check(canary.clone(), "Paused", Ok(()));
+        check(&canary, "Paused", Ok(()));
         let failed = Exit::Failed;
         check(
-            canary.clone(),
+            &canary.clone(),
             "Running",
             Err((failed, "Running, 0 of 0 gears done")),
         );
         check(
-            canary.clone(),
+            &canary.clone(),
             "Succeeded",
             Err((Exit::NotFound, "nothing waits")),
         );
-        check(json!({}), "Paused", Err((failed, "has no canary")));
+        check(&json!({}), "Paused", Err((failed, "has no canary")));
         check(
-            with("promoted", true.into()),
+            &with("promoted", true.into()),
             "Running",
             Err((failed, "promoted already")),
         );
         check(
-            with("desired", "Pause".into()),
+            &with("desired", "Pause".into()),
             "Paused",
             Err((failed, "is paused")),
         );

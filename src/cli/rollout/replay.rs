@@ -85,7 +85,9 @@ pub(super) async fn run(args: &ReplayArgs, context: &Context) -> Result<Exit, Fa
             let name = &recording.name;
             let hint = match speed {
                 Speed::Instant => String::new(),
-                speed => format!(" at {speed} (--speed instant skips to the end)"),
+                speed @ Speed::Times(_) => {
+                    format!(" at {speed} (--speed instant skips to the end)")
+                }
             };
             context.say(format_args!("Replaying {name}{hint}\n"))?;
         }

@@ -238,13 +238,7 @@ fn haproxy(text: &str, takes_turns: bool) -> Result<HaProxy, Failure> {
         ))
     };
     let mut haproxy = HaProxy::default();
-    if !text.contains('=') {
-        let Some((router, backend)) = text.split_once('/').filter(|_| !takes_turns) else {
-            return Err(wrong(String::new()));
-        };
-        router.clone_into(&mut haproxy.router);
-        backend.clone_into(&mut haproxy.backend);
-    } else {
+    if text.contains('=') {
         for one in text.split(',') {
             let (name, value) = one.split_once('=').unwrap_or((one, ""));
             let field = match name {
@@ -257,6 +251,12 @@ fn haproxy(text: &str, takes_turns: bool) -> Result<HaProxy, Failure> {
             };
             value.clone_into(field);
         }
+    } else {
+        let Some((router, backend)) = text.split_once('/').filter(|_| !takes_turns) else {
+            return Err(wrong(String::new()));
+        };
+        router.clone_into(&mut haproxy.router);
+        backend.clone_into(&mut haproxy.backend);
     }
     let needed: &[(&str, &str)] = if takes_turns {
         &[("map", &haproxy.map), ("key", &haproxy.key)]

@@ -201,7 +201,7 @@ impl Command<'_> {
             self.tell(&report::end(&made, url.as_deref(), program))?;
             return Ok(Exit::Done);
         };
-        let exit = first.run(self.context, self.chosen).await?;
+        let exit = Box::pin(first.run(self.context, self.chosen)).await?;
         if let (Exit::Done, Some(url)) = (exit, url) {
             self.tell(&format!("{url}\n"))?;
         }
@@ -228,24 +228,21 @@ impl Command<'_> {
     async fn show(&self, first: Option<First>) -> Result<Exit, Failure> {
         let connection = self.context.connect(Purpose::Reading).await.ok();
         let mut application = self.application.clone();
-        let fleet = match &connection {
-            Some(connection) => {
-                let namespace = &connection.namespace;
-                application.metadata.namespace.clone_from(namespace);
-                let seen = Seen::read(&connection.client, &application).await?;
-                seen.expect_free(&application)?;
-                self.tell(&report::beginning(&application, &seen.nodes))?;
-                if self.dry_run == DryRun::Server {
-                    self.ask(connection, &application).await?;
-                }
-                Fleet::read(&connection.client, &application).await?
+        let fleet = if let Some(connection) = &connection {
+            let namespace = &connection.namespace;
+            application.metadata.namespace.clone_from(namespace);
+            let seen = Seen::read(&connection.client, &application).await?;
+            seen.expect_free(&application)?;
+            self.tell(&report::beginning(&application, &seen.nodes))?;
+            if self.dry_run == DryRun::Server {
+                self.ask(connection, &application).await?;
             }
-            None => {
-                self.tell(&report::beginning(&application, &[]))?;
-                let said = "no server runs yet; shown for this machine alone";
-                self.context.say(format_args!("{said}\n"))?;
-                Fleet::of_this_machine()
-            }
+            Fleet::read(&connection.client, &application).await?
+        } else {
+            self.tell(&report::beginning(&application, &[]))?;
+            let said = "no server runs yet; shown for this machine alone";
+            self.context.say(format_args!("{said}\n"))?;
+            Fleet::of_this_machine()
         };
         self.row(&kinds::APPLICATION, " (dry run)")?;
         if self.has_route {
