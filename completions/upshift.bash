@@ -94,6 +94,9 @@ _upshift() {
             upshift,projects)
                 cmd="upshift__subcmd__projects"
                 ;;
+            upshift,promote)
+                cmd="upshift__subcmd__promote"
+                ;;
             upshift,rollback)
                 cmd="upshift__subcmd__rollback"
                 ;;
@@ -217,6 +220,9 @@ _upshift() {
             upshift__subcmd__help,projects)
                 cmd="upshift__subcmd__help__subcmd__projects"
                 ;;
+            upshift__subcmd__help,promote)
+                cmd="upshift__subcmd__help__subcmd__promote"
+                ;;
             upshift__subcmd__help,rollback)
                 cmd="upshift__subcmd__help__subcmd__rollback"
                 ;;
@@ -283,6 +289,9 @@ _upshift() {
             upshift__subcmd__help__subcmd__rollout,pause)
                 cmd="upshift__subcmd__help__subcmd__rollout__subcmd__pause"
                 ;;
+            upshift__subcmd__help__subcmd__rollout,promote)
+                cmd="upshift__subcmd__help__subcmd__rollout__subcmd__promote"
+                ;;
             upshift__subcmd__help__subcmd__rollout,replay)
                 cmd="upshift__subcmd__help__subcmd__rollout__subcmd__replay"
                 ;;
@@ -319,6 +328,9 @@ _upshift() {
             upshift__subcmd__rollout,pause)
                 cmd="upshift__subcmd__rollout__subcmd__pause"
                 ;;
+            upshift__subcmd__rollout,promote)
+                cmd="upshift__subcmd__rollout__subcmd__promote"
+                ;;
             upshift__subcmd__rollout,replay)
                 cmd="upshift__subcmd__rollout__subcmd__replay"
                 ;;
@@ -341,7 +353,7 @@ _upshift() {
 
     case "${cmd}" in
         upshift)
-            opts="-n -s -v -h -V --namespace --local --data-dir --server --token --kubeconfig --context --cluster --user --certificate-authority --client-certificate --client-key --tls-server-name --insecure-skip-tls-verify --request-timeout --loglevel --v --help --version new-project project projects status new-app new-build start-build cancel-build deploy rollback rollout create apply get describe label annotate expose scale delete logs exec wait patch cordon uncordon api-resources api-versions serve node router config whoami completion version options help"
+            opts="-n -s -v -h -V --namespace --local --data-dir --server --token --kubeconfig --context --cluster --user --certificate-authority --client-certificate --client-key --tls-server-name --insecure-skip-tls-verify --request-timeout --loglevel --v --help --version new-project project projects status new-app new-build start-build cancel-build deploy rollback rollout promote create apply get describe label annotate expose scale delete logs exec wait patch cordon uncordon api-resources api-versions serve node router config whoami completion version options help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1815,12 +1827,20 @@ _upshift() {
             return 0
             ;;
         upshift__subcmd__deploy)
-            opts="-o -q -n -s -v -h --name --port --revision --appspec --file --stop --start --check --reason --concurrency --max-failures --on-failure --file-exists --skip-hook --ignore-stop-failure --dry-run --output --follow --progress --color --quiet --timeout --namespace --local --data-dir --server --token --kubeconfig --context --cluster --user --certificate-authority --client-certificate --client-key --tls-server-name --insecure-skip-tls-verify --request-timeout --loglevel --v --help"
+            opts="-o -q -n -s -v -h --sha256 --context-dir --name --port --revision --appspec --file --stop --start --check --reason --concurrency --min-healthy --max-failures --canary --on-failure --file-exists --skip-hook --ignore-stop-failure --dry-run --output --follow --progress --color --quiet --timeout --namespace --local --data-dir --server --token --kubeconfig --context --cluster --user --certificate-authority --client-certificate --client-key --tls-server-name --insecure-skip-tls-verify --request-timeout --loglevel --v --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --sha256)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --context-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --name)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1861,7 +1881,15 @@ _upshift() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --min-healthy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --max-failures)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --canary)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2445,7 +2473,7 @@ _upshift() {
             return 0
             ;;
         upshift__subcmd__help)
-            opts="new-project project projects status new-app new-build start-build cancel-build deploy rollback rollout create apply get describe label annotate expose scale delete logs exec wait patch cordon uncordon api-resources api-versions serve node router config whoami completion version options help"
+            opts="new-project project projects status new-app new-build start-build cancel-build deploy rollback rollout promote create apply get describe label annotate expose scale delete logs exec wait patch cordon uncordon api-resources api-versions serve node router config whoami completion version options help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2920,6 +2948,20 @@ _upshift() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        upshift__subcmd__help__subcmd__promote)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         upshift__subcmd__help__subcmd__rollback)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -2935,7 +2977,7 @@ _upshift() {
             return 0
             ;;
         upshift__subcmd__help__subcmd__rollout)
-            opts="status history pause resume cancel retry replay latest undo"
+            opts="status history pause resume cancel retry promote replay latest undo"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2991,6 +3033,20 @@ _upshift() {
             return 0
             ;;
         upshift__subcmd__help__subcmd__rollout__subcmd__pause)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        upshift__subcmd__help__subcmd__rollout__subcmd__promote)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -3461,7 +3517,7 @@ _upshift() {
             return 0
             ;;
         upshift__subcmd__new__subcmd__app)
-            opts="-i -e -l -L -S -o -w -q -n -s -v -h --docker-image --image --image-stream --code --name --strategy --context-dir --env --env-file --build-env --build-env-file --labels --source-secret --binary --git --allow-missing-images --allow-missing-imagestream-tags --list --search --dry-run --output --as-deployment-config --no-route --wait --progress --color --quiet --timeout --namespace --local --data-dir --server --token --kubeconfig --context --cluster --user --certificate-authority --client-certificate --client-key --tls-server-name --insecure-skip-tls-verify --request-timeout --loglevel --v --help"
+            opts="-i -e -l -L -S -o -w -q -n -s -v -h --docker-image --image --image-stream --code --name --strategy --context-dir --env --env-file --build-env --build-env-file --labels --source-secret --binary --git --allow-missing-images --allow-missing-imagestream-tags --list --search --dry-run --output --as-deployment-config --no-route --wait --hosts --blue --green --file --stop --start --check --appspec --port --load-balancer --haproxy --drain --follow --concurrency --min-healthy --max-failures --canary --on-failure --file-exists --progress --color --quiet --timeout --namespace --local --data-dir --server --token --kubeconfig --context --cluster --user --certificate-authority --client-certificate --client-key --tls-server-name --insecure-skip-tls-verify --request-timeout --loglevel --v --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3545,6 +3601,82 @@ _upshift() {
                     ;;
                 --as-deployment-config)
                     COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --hosts)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --blue)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --green)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --stop)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --start)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --check)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --appspec)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --port)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --load-balancer)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --haproxy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --drain)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --follow)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --concurrency)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --min-healthy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-failures)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --canary)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --on-failure)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --file-exists)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --progress)
@@ -3899,7 +4031,7 @@ _upshift() {
             return 0
             ;;
         upshift__subcmd__node)
-            opts="-n -s -v -h --join --name --allow --address --root --label --print-unit --namespace --local --data-dir --server --token --kubeconfig --context --cluster --user --certificate-authority --client-certificate --client-key --tls-server-name --insecure-skip-tls-verify --request-timeout --loglevel --v --help token remove"
+            opts="-n -s -v -h --join --name --allow --address --bandwidth --downloads --root --label --print-unit --namespace --local --data-dir --server --token --kubeconfig --context --cluster --user --certificate-authority --client-certificate --client-key --tls-server-name --insecure-skip-tls-verify --request-timeout --loglevel --v --help token remove"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3918,6 +4050,14 @@ _upshift() {
                     return 0
                     ;;
                 --address)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --bandwidth)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --downloads)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -4674,6 +4814,116 @@ _upshift() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        upshift__subcmd__promote)
+            opts="-o -q -n -s -v -h --output --follow --progress --color --quiet --timeout --namespace --local --data-dir --server --token --kubeconfig --context --cluster --user --certificate-authority --client-certificate --client-key --tls-server-name --insecure-skip-tls-verify --request-timeout --loglevel --v --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --follow)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto tty plain json quiet" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --namespace)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -n)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --data-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -s)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --kubeconfig)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --context)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cluster)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --certificate-authority)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --client-certificate)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --client-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-server-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --request-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --v)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --loglevel)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -v)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         upshift__subcmd__rollback)
             opts="-o -q -n -s -v -h --to-version --to-revision --reason --dry-run --output --follow --progress --color --quiet --timeout --namespace --local --data-dir --server --token --kubeconfig --context --cluster --user --certificate-authority --client-certificate --client-key --tls-server-name --insecure-skip-tls-verify --request-timeout --loglevel --v --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -4801,7 +5051,7 @@ _upshift() {
             return 0
             ;;
         upshift__subcmd__rollout)
-            opts="-n -s -v -h --namespace --local --data-dir --server --token --kubeconfig --context --cluster --user --certificate-authority --client-certificate --client-key --tls-server-name --insecure-skip-tls-verify --request-timeout --loglevel --v --help status history pause resume cancel retry replay latest undo"
+            opts="-n -s -v -h --namespace --local --data-dir --server --token --kubeconfig --context --cluster --user --certificate-authority --client-certificate --client-key --tls-server-name --insecure-skip-tls-verify --request-timeout --loglevel --v --help status history pause resume cancel retry promote replay latest undo"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5184,6 +5434,116 @@ _upshift() {
                     return 0
                     ;;
                 -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --namespace)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -n)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --data-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -s)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --kubeconfig)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --context)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cluster)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --certificate-authority)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --client-certificate)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --client-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-server-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --request-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --v)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --loglevel)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -v)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        upshift__subcmd__rollout__subcmd__promote)
+            opts="-o -q -n -s -v -h --output --follow --progress --color --quiet --timeout --namespace --local --data-dir --server --token --kubeconfig --context --cluster --user --certificate-authority --client-certificate --client-key --tls-server-name --insecure-skip-tls-verify --request-timeout --loglevel --v --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --follow)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto tty plain json quiet" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -6001,7 +6361,7 @@ _upshift() {
             return 0
             ;;
         upshift__subcmd__serve)
-            opts="-n -s -v -h --listen --router-listen --no-router --no-node --stop --namespace --local --data-dir --server --token --kubeconfig --context --cluster --user --certificate-authority --client-certificate --client-key --tls-server-name --insecure-skip-tls-verify --request-timeout --loglevel --v --help"
+            opts="-n -s -v -h --listen --router-listen --no-router --no-node --bandwidth --downloads --stop --namespace --local --data-dir --server --token --kubeconfig --context --cluster --user --certificate-authority --client-certificate --client-key --tls-server-name --insecure-skip-tls-verify --request-timeout --loglevel --v --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -6012,6 +6372,14 @@ _upshift() {
                     return 0
                     ;;
                 --router-listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --bandwidth)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --downloads)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

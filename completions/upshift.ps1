@@ -53,9 +53,10 @@ Register-ArgumentCompleter -Native -CommandName 'upshift' -ScriptBlock {
             [CompletionResult]::new('new-build', 'new-build', [CompletionResultType]::ParameterValue, 'Create a new build configuration from source code')
             [CompletionResult]::new('start-build', 'start-build', [CompletionResultType]::ParameterValue, 'Start a new build')
             [CompletionResult]::new('cancel-build', 'cancel-build', [CompletionResultType]::ParameterValue, 'Cancel running, pending, or new builds')
-            [CompletionResult]::new('deploy', 'deploy', [CompletionResultType]::ParameterValue, 'Deploy a directory or an archive to the hosts of an application')
+            [CompletionResult]::new('deploy', 'deploy', [CompletionResultType]::ParameterValue, 'Deploy a directory, an archive or a git repository to the hosts of an application')
             [CompletionResult]::new('rollback', 'rollback', [CompletionResultType]::ParameterValue, 'Bring back the revision before')
             [CompletionResult]::new('rollout', 'rollout', [CompletionResultType]::ParameterValue, 'Follow and steer the rollouts of an application or a deployment config')
+            [CompletionResult]::new('promote', 'promote', [CompletionResultType]::ParameterValue, 'Let the other gears follow the canary, and follow the rollout')
             [CompletionResult]::new('create', 'create', [CompletionResultType]::ParameterValue, 'Create a resource from a file or from stdin')
             [CompletionResult]::new('apply', 'apply', [CompletionResultType]::ParameterValue, 'Apply a configuration to a resource by file name or stdin')
             [CompletionResult]::new('get', 'get', [CompletionResultType]::ParameterValue, 'Display one or many resources')
@@ -219,6 +220,25 @@ Register-ArgumentCompleter -Native -CommandName 'upshift' -ScriptBlock {
             [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Print the objects instead of making them: json, yaml, name')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Print the objects instead of making them: json, yaml, name')
             [CompletionResult]::new('--as-deployment-config', '--as-deployment-config', [CompletionResultType]::ParameterName, 'Whether a deployment config runs the application; a Kubernetes Deployment otherwise')
+            [CompletionResult]::new('--hosts', '--hosts', [CompletionResultType]::ParameterName, 'One gear on each node with these labels, as in tier=web; all means every node')
+            [CompletionResult]::new('--blue', '--blue', [CompletionResultType]::ParameterName, 'Blue/green: the labels of the blue nodes')
+            [CompletionResult]::new('--green', '--green', [CompletionResultType]::ParameterName, 'Blue/green: the labels of the green nodes')
+            [CompletionResult]::new('--file', '--file', [CompletionResultType]::ParameterName, 'For a bundle without appspec.yml: SOURCE in it goes to the folder DESTINATION (can be repeated)')
+            [CompletionResult]::new('--stop', '--stop', [CompletionResultType]::ParameterName, 'For such a bundle: the script of it that stops the application, with arguments')
+            [CompletionResult]::new('--start', '--start', [CompletionResultType]::ParameterName, 'For such a bundle: the script that starts it')
+            [CompletionResult]::new('--check', '--check', [CompletionResultType]::ParameterName, 'For such a bundle: the script that checks it')
+            [CompletionResult]::new('--appspec', '--appspec', [CompletionResultType]::ParameterName, 'The appspec''s name in the bundle, instead of appspec.yml')
+            [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'What the application listens on; scripts get it as PORT [default: 8080]')
+            [CompletionResult]::new('--load-balancer', '--load-balancer', [CompletionResultType]::ParameterName, 'Requests come through this service, and each host leaves it for its turn; blue/green: NAME unless said otherwise')
+            [CompletionResult]::new('--haproxy', '--haproxy', [CompletionResultType]::ParameterName, 'A HAProxy that serves it: ROUTER/BACKEND, or router=R,backend=B; blue/green: router=R,map=FILE,key=K[,backend=B]')
+            [CompletionResult]::new('--drain', '--drain', [CompletionResultType]::ParameterName, 'How long requests under way may take to end when a host leaves [default: 30s]')
+            [CompletionResult]::new('--follow', '--follow', [CompletionResultType]::ParameterName, 'Whether to follow the deployment of SOURCE to its end')
+            [CompletionResult]::new('--concurrency', '--concurrency', [CompletionResultType]::ParameterName, 'How many gears at a time, or what percentage of them')
+            [CompletionResult]::new('--min-healthy', '--min-healthy', [CompletionResultType]::ParameterName, 'How many gears stay available meanwhile, or what percentage of them')
+            [CompletionResult]::new('--max-failures', '--max-failures', [CompletionResultType]::ParameterName, 'How many gears may fail')
+            [CompletionResult]::new('--canary', '--canary', [CompletionResultType]::ParameterName, 'One gear first: the others follow after TIME, without one when `promote` says so; =none leaves it out')
+            [CompletionResult]::new('--on-failure', '--on-failure', [CompletionResultType]::ParameterName, 'What becomes of the gears when too many failed: Stop or Rollback')
+            [CompletionResult]::new('--file-exists', '--file-exists', [CompletionResultType]::ParameterName, 'What happens to files of others at a destination: Overwrite, Disallow or Retain')
             [CompletionResult]::new('--progress', '--progress', [CompletionResultType]::ParameterName, 'How progress is shown: auto, tty, plain, json (NDJSON on stdout) or quiet; also `$UPSHIFT_PROGRESS`')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Whether to use colours: auto, always or never')
             [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Stop watching after this time (90s, 10m, 1h30m), with exit code 4; the work goes on')
@@ -381,6 +401,8 @@ Register-ArgumentCompleter -Native -CommandName 'upshift' -ScriptBlock {
             break
         }
         'upshift;deploy' {
+            [CompletionResult]::new('--sha256', '--sha256', [CompletionResultType]::ParameterName, 'With an archive on the web: the digest that it must have; URL#sha256=HEX says the same')
+            [CompletionResult]::new('--context-dir', '--context-dir', [CompletionResultType]::ParameterName, 'With a git repository: the folder of it that is the bundle')
             [CompletionResult]::new('--name', '--name', [CompletionResultType]::ParameterName, 'The application''s name, instead of the directory''s')
             [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'What the application listens on; scripts get it as PORT [default: 8080 for a new application]')
             [CompletionResult]::new('--revision', '--revision', [CompletionResultType]::ParameterName, 'With app/NAME: the number of the revision, instead of the one in place')
@@ -391,7 +413,9 @@ Register-ArgumentCompleter -Native -CommandName 'upshift' -ScriptBlock {
             [CompletionResult]::new('--check', '--check', [CompletionResultType]::ParameterName, 'Form mode: the script that checks it. Without anything else to deploy: only look whether DIR is a good bundle')
             [CompletionResult]::new('--reason', '--reason', [CompletionResultType]::ParameterName, 'Why, for the history')
             [CompletionResult]::new('--concurrency', '--concurrency', [CompletionResultType]::ParameterName, 'How many gears at a time, or what percentage of them')
+            [CompletionResult]::new('--min-healthy', '--min-healthy', [CompletionResultType]::ParameterName, 'How many gears stay available meanwhile, or what percentage of them')
             [CompletionResult]::new('--max-failures', '--max-failures', [CompletionResultType]::ParameterName, 'How many gears may fail')
+            [CompletionResult]::new('--canary', '--canary', [CompletionResultType]::ParameterName, 'One gear first: the others follow after TIME, without one when `promote` says so; =none leaves it out')
             [CompletionResult]::new('--on-failure', '--on-failure', [CompletionResultType]::ParameterName, 'What becomes of the gears when too many failed: Stop or Rollback')
             [CompletionResult]::new('--file-exists', '--file-exists', [CompletionResultType]::ParameterName, 'What happens to files of others at a destination: Overwrite, Disallow or Retain')
             [CompletionResult]::new('--skip-hook', '--skip-hook', [CompletionResultType]::ParameterName, 'Leave this hook out (can be repeated)')
@@ -495,6 +519,7 @@ Register-ArgumentCompleter -Native -CommandName 'upshift' -ScriptBlock {
             [CompletionResult]::new('resume', 'resume', [CompletionResultType]::ParameterValue, 'Change what is wanted of the rollout under way')
             [CompletionResult]::new('cancel', 'cancel', [CompletionResultType]::ParameterValue, 'Change what is wanted of the rollout under way')
             [CompletionResult]::new('retry', 'retry', [CompletionResultType]::ParameterValue, 'Try the gears again that failed in the last rollout, and follow it')
+            [CompletionResult]::new('promote', 'promote', [CompletionResultType]::ParameterValue, 'Let the other gears follow the canary, and follow the rollout')
             [CompletionResult]::new('replay', 'replay', [CompletionResultType]::ParameterValue, 'Tell a past rollout again, with its steps, its output and its exit code')
             [CompletionResult]::new('latest', 'latest', [CompletionResultType]::ParameterValue, 'Start a new rollout of a deployment config with its latest images')
             [CompletionResult]::new('undo', 'undo', [CompletionResultType]::ParameterValue, 'Bring back an earlier version of a deployment config')
@@ -537,8 +562,8 @@ Register-ArgumentCompleter -Native -CommandName 'upshift' -ScriptBlock {
         }
         'upshift;rollout;history' {
             [CompletionResult]::new('--revision', '--revision', [CompletionResultType]::ParameterName, 'Only the rollout of this number')
-            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Print the rollouts instead: json, yaml, name, jsonpath=TEMPLATE')
-            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Print the rollouts instead: json, yaml, name, jsonpath=TEMPLATE')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'wide: moments, revisions and sources, too; or the rollouts instead: json, yaml, name, jsonpath=TEMPLATE')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'wide: moments, revisions and sources, too; or the rollouts instead: json, yaml, name, jsonpath=TEMPLATE')
             [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'The project of this call, instead of the current one')
             [CompletionResult]::new('--namespace', '--namespace', [CompletionResultType]::ParameterName, 'The project of this call, instead of the current one')
             [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'The folder of the embedded server')
@@ -677,6 +702,39 @@ Register-ArgumentCompleter -Native -CommandName 'upshift' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break
         }
+        'upshift;rollout;promote' {
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Print the rollout instead: json, yaml, name, jsonpath=TEMPLATE')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Print the rollout instead: json, yaml, name, jsonpath=TEMPLATE')
+            [CompletionResult]::new('--follow', '--follow', [CompletionResultType]::ParameterName, 'Whether to follow the rollout to its end')
+            [CompletionResult]::new('--progress', '--progress', [CompletionResultType]::ParameterName, 'How progress is shown: auto, tty, plain, json (NDJSON on stdout) or quiet; also `$UPSHIFT_PROGRESS`')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Whether to use colours: auto, always or never')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Stop watching after this time (90s, 10m, 1h30m), with exit code 4; the work goes on')
+            [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'The project of this call, instead of the current one')
+            [CompletionResult]::new('--namespace', '--namespace', [CompletionResultType]::ParameterName, 'The project of this call, instead of the current one')
+            [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'The folder of the embedded server')
+            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'The address of the API server')
+            [CompletionResult]::new('--server', '--server', [CompletionResultType]::ParameterName, 'The address of the API server')
+            [CompletionResult]::new('--token', '--token', [CompletionResultType]::ParameterName, 'Bearer token for the API server')
+            [CompletionResult]::new('--kubeconfig', '--kubeconfig', [CompletionResultType]::ParameterName, 'The kubeconfig file to use')
+            [CompletionResult]::new('--context', '--context', [CompletionResultType]::ParameterName, 'The context of the kubeconfig to use')
+            [CompletionResult]::new('--cluster', '--cluster', [CompletionResultType]::ParameterName, 'The cluster of the kubeconfig to use')
+            [CompletionResult]::new('--user', '--user', [CompletionResultType]::ParameterName, 'The user of the kubeconfig to use')
+            [CompletionResult]::new('--certificate-authority', '--certificate-authority', [CompletionResultType]::ParameterName, 'File with the authorities that may have signed the server''s certificate')
+            [CompletionResult]::new('--client-certificate', '--client-certificate', [CompletionResultType]::ParameterName, 'File with the client certificate')
+            [CompletionResult]::new('--client-key', '--client-key', [CompletionResultType]::ParameterName, 'File with the key of the client certificate')
+            [CompletionResult]::new('--tls-server-name', '--tls-server-name', [CompletionResultType]::ParameterName, 'The name to expect in the server''s certificate')
+            [CompletionResult]::new('--request-timeout', '--request-timeout', [CompletionResultType]::ParameterName, 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'How much to tell about requests, 0 to 10')
+            [CompletionResult]::new('--v', '--v', [CompletionResultType]::ParameterName, 'How much to tell about requests, 0 to 10')
+            [CompletionResult]::new('--loglevel', '--loglevel', [CompletionResultType]::ParameterName, 'How much to tell about requests, 0 to 10')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say nothing unless something failed')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say nothing unless something failed')
+            [CompletionResult]::new('--local', '--local', [CompletionResultType]::ParameterName, 'Use the embedded server of this machine, whatever the kubeconfig says')
+            [CompletionResult]::new('--insecure-skip-tls-verify', '--insecure-skip-tls-verify', [CompletionResultType]::ParameterName, 'Do not check the server''s certificate; anybody can then read and change what is sent')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
         'upshift;rollout;replay' {
             [CompletionResult]::new('--from', '--from', [CompletionResultType]::ParameterName, 'Tell what was kept of --progress=json instead; - is standard input')
             [CompletionResult]::new('--revision', '--revision', [CompletionResultType]::ParameterName, 'The number of an application''s rollout, instead of the last')
@@ -760,6 +818,39 @@ Register-ArgumentCompleter -Native -CommandName 'upshift' -ScriptBlock {
             [CompletionResult]::new('--v', '--v', [CompletionResultType]::ParameterName, 'How much to tell about requests, 0 to 10')
             [CompletionResult]::new('--loglevel', '--loglevel', [CompletionResultType]::ParameterName, 'How much to tell about requests, 0 to 10')
             [CompletionResult]::new('--dry-run', '--dry-run', [CompletionResultType]::ParameterName, 'Only show what would be done')
+            [CompletionResult]::new('--local', '--local', [CompletionResultType]::ParameterName, 'Use the embedded server of this machine, whatever the kubeconfig says')
+            [CompletionResult]::new('--insecure-skip-tls-verify', '--insecure-skip-tls-verify', [CompletionResultType]::ParameterName, 'Do not check the server''s certificate; anybody can then read and change what is sent')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'upshift;promote' {
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Print the rollout instead: json, yaml, name, jsonpath=TEMPLATE')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Print the rollout instead: json, yaml, name, jsonpath=TEMPLATE')
+            [CompletionResult]::new('--follow', '--follow', [CompletionResultType]::ParameterName, 'Whether to follow the rollout to its end')
+            [CompletionResult]::new('--progress', '--progress', [CompletionResultType]::ParameterName, 'How progress is shown: auto, tty, plain, json (NDJSON on stdout) or quiet; also `$UPSHIFT_PROGRESS`')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Whether to use colours: auto, always or never')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Stop watching after this time (90s, 10m, 1h30m), with exit code 4; the work goes on')
+            [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'The project of this call, instead of the current one')
+            [CompletionResult]::new('--namespace', '--namespace', [CompletionResultType]::ParameterName, 'The project of this call, instead of the current one')
+            [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'The folder of the embedded server')
+            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'The address of the API server')
+            [CompletionResult]::new('--server', '--server', [CompletionResultType]::ParameterName, 'The address of the API server')
+            [CompletionResult]::new('--token', '--token', [CompletionResultType]::ParameterName, 'Bearer token for the API server')
+            [CompletionResult]::new('--kubeconfig', '--kubeconfig', [CompletionResultType]::ParameterName, 'The kubeconfig file to use')
+            [CompletionResult]::new('--context', '--context', [CompletionResultType]::ParameterName, 'The context of the kubeconfig to use')
+            [CompletionResult]::new('--cluster', '--cluster', [CompletionResultType]::ParameterName, 'The cluster of the kubeconfig to use')
+            [CompletionResult]::new('--user', '--user', [CompletionResultType]::ParameterName, 'The user of the kubeconfig to use')
+            [CompletionResult]::new('--certificate-authority', '--certificate-authority', [CompletionResultType]::ParameterName, 'File with the authorities that may have signed the server''s certificate')
+            [CompletionResult]::new('--client-certificate', '--client-certificate', [CompletionResultType]::ParameterName, 'File with the client certificate')
+            [CompletionResult]::new('--client-key', '--client-key', [CompletionResultType]::ParameterName, 'File with the key of the client certificate')
+            [CompletionResult]::new('--tls-server-name', '--tls-server-name', [CompletionResultType]::ParameterName, 'The name to expect in the server''s certificate')
+            [CompletionResult]::new('--request-timeout', '--request-timeout', [CompletionResultType]::ParameterName, 'How long one request may take: a number of seconds, or 1s, 2m, 3h; 0 is for ever')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'How much to tell about requests, 0 to 10')
+            [CompletionResult]::new('--v', '--v', [CompletionResultType]::ParameterName, 'How much to tell about requests, 0 to 10')
+            [CompletionResult]::new('--loglevel', '--loglevel', [CompletionResultType]::ParameterName, 'How much to tell about requests, 0 to 10')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say nothing unless something failed')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say nothing unless something failed')
             [CompletionResult]::new('--local', '--local', [CompletionResultType]::ParameterName, 'Use the embedded server of this machine, whatever the kubeconfig says')
             [CompletionResult]::new('--insecure-skip-tls-verify', '--insecure-skip-tls-verify', [CompletionResultType]::ParameterName, 'Do not check the server''s certificate; anybody can then read and change what is sent')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
@@ -1120,15 +1211,15 @@ Register-ArgumentCompleter -Native -CommandName 'upshift' -ScriptBlock {
             [CompletionResult]::new('--container', '--container', [CompletionResultType]::ParameterName, 'The container, if there are several')
             [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'All pods with these labels')
             [CompletionResult]::new('--selector', '--selector', [CompletionResultType]::ParameterName, 'All pods with these labels')
-            [CompletionResult]::new('--tail', '--tail', [CompletionResultType]::ParameterName, 'Only so many lines from the end; -1 is all, with -l 10 unless said otherwise')
-            [CompletionResult]::new('--since', '--since', [CompletionResultType]::ParameterName, 'Only what is younger: 5s, 2m, 3h')
+            [CompletionResult]::new('--tail', '--tail', [CompletionResultType]::ParameterName, 'Only so many lines from the end, of hooks of each; -1 is all, with -l 10 unless said otherwise')
+            [CompletionResult]::new('--since', '--since', [CompletionResultType]::ParameterName, 'Only what is younger, of hooks those that ended later: 5s, 2m, 3h')
             [CompletionResult]::new('--since-time', '--since-time', [CompletionResultType]::ParameterName, 'Only what came after that moment: 2026-11-20T20:44:04Z')
             [CompletionResult]::new('--limit-bytes', '--limit-bytes', [CompletionResultType]::ParameterName, 'At most so many bytes')
             [CompletionResult]::new('--max-log-requests', '--max-log-requests', [CompletionResultType]::ParameterName, 'How many streams to follow at a time with -l')
             [CompletionResult]::new('--pod-running-timeout', '--pod-running-timeout', [CompletionResultType]::ParameterName, 'How long to wait until a pod is there')
             [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Of bc/NAME or dc/NAME: this build or deployment instead of the newest')
             [CompletionResult]::new('--hook', '--hook', [CompletionResultType]::ParameterName, 'Of an application or a rollout: only this hook')
-            [CompletionResult]::new('--gear', '--gear', [CompletionResultType]::ParameterName, 'Of an application or a rollout: only this gear, by its name or its node''s')
+            [CompletionResult]::new('--gear', '--gear', [CompletionResultType]::ParameterName, 'Of an application or a rollout: only this gear, by its name or its node''s (can be repeated)')
             [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'The project of this call, instead of the current one')
             [CompletionResult]::new('--namespace', '--namespace', [CompletionResultType]::ParameterName, 'The project of this call, instead of the current one')
             [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'The folder of the embedded server')
@@ -1373,6 +1464,8 @@ Register-ArgumentCompleter -Native -CommandName 'upshift' -ScriptBlock {
         'upshift;serve' {
             [CompletionResult]::new('--listen', '--listen', [CompletionResultType]::ParameterName, 'Where to listen')
             [CompletionResult]::new('--router-listen', '--router-listen', [CompletionResultType]::ParameterName, 'Where to take requests for routes')
+            [CompletionResult]::new('--bandwidth', '--bandwidth', [CompletionResultType]::ParameterName, 'What downloads of bundles and images take together, at most, per second: bytes, or with K, M or G')
+            [CompletionResult]::new('--downloads', '--downloads', [CompletionResultType]::ParameterName, 'How many downloads run at once')
             [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'The project of this call, instead of the current one')
             [CompletionResult]::new('--namespace', '--namespace', [CompletionResultType]::ParameterName, 'The project of this call, instead of the current one')
             [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'The folder of the embedded server')
@@ -1405,6 +1498,8 @@ Register-ArgumentCompleter -Native -CommandName 'upshift' -ScriptBlock {
             [CompletionResult]::new('--name', '--name', [CompletionResultType]::ParameterName, 'Which node this is, on a machine that joined as several')
             [CompletionResult]::new('--allow', '--allow', [CompletionResultType]::ParameterName, 'Run the programs of this namespace, as this user; an agent that is not root can only be itself')
             [CompletionResult]::new('--address', '--address', [CompletionResultType]::ParameterName, 'The address that others reach this machine at')
+            [CompletionResult]::new('--bandwidth', '--bandwidth', [CompletionResultType]::ParameterName, 'What downloads of bundles and images take together, at most, per second: bytes, or with K, M or G')
+            [CompletionResult]::new('--downloads', '--downloads', [CompletionResultType]::ParameterName, 'How many downloads run at once')
             [CompletionResult]::new('--root', '--root', [CompletionResultType]::ParameterName, 'Keep bundles here, unless their application says where; one agent a folder')
             [CompletionResult]::new('--label', '--label', [CompletionResultType]::ParameterName, 'Label the node; only when it joins, and only if its token gives it no labels')
             [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'The project of this call, instead of the current one')
@@ -1798,9 +1893,10 @@ Register-ArgumentCompleter -Native -CommandName 'upshift' -ScriptBlock {
             [CompletionResult]::new('new-build', 'new-build', [CompletionResultType]::ParameterValue, 'Create a new build configuration from source code')
             [CompletionResult]::new('start-build', 'start-build', [CompletionResultType]::ParameterValue, 'Start a new build')
             [CompletionResult]::new('cancel-build', 'cancel-build', [CompletionResultType]::ParameterValue, 'Cancel running, pending, or new builds')
-            [CompletionResult]::new('deploy', 'deploy', [CompletionResultType]::ParameterValue, 'Deploy a directory or an archive to the hosts of an application')
+            [CompletionResult]::new('deploy', 'deploy', [CompletionResultType]::ParameterValue, 'Deploy a directory, an archive or a git repository to the hosts of an application')
             [CompletionResult]::new('rollback', 'rollback', [CompletionResultType]::ParameterValue, 'Bring back the revision before')
             [CompletionResult]::new('rollout', 'rollout', [CompletionResultType]::ParameterValue, 'Follow and steer the rollouts of an application or a deployment config')
+            [CompletionResult]::new('promote', 'promote', [CompletionResultType]::ParameterValue, 'Let the other gears follow the canary, and follow the rollout')
             [CompletionResult]::new('create', 'create', [CompletionResultType]::ParameterValue, 'Create a resource from a file or from stdin')
             [CompletionResult]::new('apply', 'apply', [CompletionResultType]::ParameterValue, 'Apply a configuration to a resource by file name or stdin')
             [CompletionResult]::new('get', 'get', [CompletionResultType]::ParameterValue, 'Display one or many resources')
@@ -1866,6 +1962,7 @@ Register-ArgumentCompleter -Native -CommandName 'upshift' -ScriptBlock {
             [CompletionResult]::new('resume', 'resume', [CompletionResultType]::ParameterValue, 'Change what is wanted of the rollout under way')
             [CompletionResult]::new('cancel', 'cancel', [CompletionResultType]::ParameterValue, 'Change what is wanted of the rollout under way')
             [CompletionResult]::new('retry', 'retry', [CompletionResultType]::ParameterValue, 'Try the gears again that failed in the last rollout, and follow it')
+            [CompletionResult]::new('promote', 'promote', [CompletionResultType]::ParameterValue, 'Let the other gears follow the canary, and follow the rollout')
             [CompletionResult]::new('replay', 'replay', [CompletionResultType]::ParameterValue, 'Tell a past rollout again, with its steps, its output and its exit code')
             [CompletionResult]::new('latest', 'latest', [CompletionResultType]::ParameterValue, 'Start a new rollout of a deployment config with its latest images')
             [CompletionResult]::new('undo', 'undo', [CompletionResultType]::ParameterValue, 'Bring back an earlier version of a deployment config')
@@ -1889,6 +1986,9 @@ Register-ArgumentCompleter -Native -CommandName 'upshift' -ScriptBlock {
         'upshift;help;rollout;retry' {
             break
         }
+        'upshift;help;rollout;promote' {
+            break
+        }
         'upshift;help;rollout;replay' {
             break
         }
@@ -1896,6 +1996,9 @@ Register-ArgumentCompleter -Native -CommandName 'upshift' -ScriptBlock {
             break
         }
         'upshift;help;rollout;undo' {
+            break
+        }
+        'upshift;help;promote' {
             break
         }
         'upshift;help;create' {
