@@ -406,7 +406,7 @@ ask_it() {{
 }
 
 /// The first three bytes of addresses that no other fleet of this machine is likely to use.
-fn network() -> String {
+pub(crate) fn network() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let process = std::process::id();
     let number = NEXT.fetch_add(1, Ordering::Relaxed);

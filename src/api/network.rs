@@ -205,7 +205,7 @@ impl Route {
 
 /// A load balancer that serves: the built-in router, or an agent beside a HAProxy (DESIGN 4.1). Cluster-scoped.
 ///
-/// `{spec: {address}, status: {applied, draining}}`, all of it written by the router itself.
+/// `{spec: {address}, status: {applied, draining, waiting}}`, all of it written by the router itself.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Router {
@@ -242,6 +242,9 @@ pub struct RouterStatus {
     pub applied: u64,
     /// Endpoints that have left rotation and still answer: `ADDRESS:PORT` → requests in flight, never 0.
     pub draining: BTreeMap<String, u32>,
+    /// Endpoints that slices name and that get no requests yet, with the reason: HAProxy's own checks find them down.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub waiting: BTreeMap<String, String>,
     /// Why it does not get on; empty when it does.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub message: String,

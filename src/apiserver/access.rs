@@ -9,9 +9,11 @@ use crate::api::kinds::Kind;
 use crate::api::selector::Fields;
 use crate::api::selector::Labels;
 use crate::api::upshift::LABEL_NODE;
+use crate::api::upshift::LABEL_ROUTER;
 use crate::apiserver::authentication::Identity;
 use crate::apiserver::mentions;
 use crate::store::Entry;
+use crate::store::Place;
 use crate::store::Store;
 
 /// What is done to objects.
@@ -90,6 +92,11 @@ pub enum Ruling {
     SaidBy(String),
     /// Allowed if a pod of this node names the object (a Secret or a `ConfigMap` of its namespace).
     NamedByPodOf(String),
+    /// Allowed if the Router of that name is this node's.
+    OfRouterOn {
+        router: String,
+        node: String,
+    },
     Denied,
 }
 
@@ -102,8 +109,17 @@ impl Ruling {
             Ruling::PodOf(node) => entry.object()["spec"]["nodeName"] == node.as_str(),
             Ruling::SaidBy(node) => entry.object()["source"]["host"] == node.as_str(),
             Ruling::NamedByPodOf(node) => mentions::is_named_by_pod(store, node, &entry.place),
-            Ruling::Denied => false,
+            Ruling::OfRouterOn { .. } | Ruling::Denied => false,
         }
+    }
+
+    /// The same where it depends on no object that the request is about.
+    pub fn settled(self, store: &Store) -> Ruling {
+        let Ruling::OfRouterOn { router, node } = self else {
+            return self;
+        };
+        let router = store.entry(&Place::new(&kinds::ROUTER, "", router.as_str()));
+        allowed_if(router.is_some_and(|entry| entry.labels.get(LABEL_NODE) == Some(&node)))
     }
 }
 
@@ -186,6 +202,19 @@ fn node_ruling(node: &str, attempt: &Attempt<'_>) -> Ruling {
             _ => Ruling::Denied,
         };
     }
+    if kind == &kinds::ROUTER {
+        // Of a HAProxy beside this node; the administrator makes it.
+        return match (attempt.verb, attempt.subresource) {
+            (Verb::Get, "" | "status") | (Verb::Patch, "status") => Ruling::OnNode(node.to_owned()),
+            _ => Ruling::Denied,
+        };
+    }
+    if kind == &kinds::ENDPOINT_SLICE {
+        return match attempt.verb {
+            Verb::List | Verb::Watch => slices_of_router(node, attempt.label_selector),
+            _ => Ruling::Denied,
+        };
+    }
     if kind == &kinds::NODE {
         let own = attempt.name == node;
         return allowed_if(match (attempt.verb, attempt.subresource) {
@@ -217,6 +246,18 @@ fn node_ruling(node: &str, attempt: &Attempt<'_>) -> Ruling {
         return Ruling::Denied;
     }
     what_pods_need(node, attempt)
+}
+
+/// A node follows the slices that a HAProxy beside it serves.
+fn slices_of_router(node: &str, selector: &str) -> Ruling {
+    let labels = selector.parse::<Labels>().ok();
+    match labels.and_then(|labels| labels.pinned(LABEL_ROUTER).map(str::to_owned)) {
+        Some(router) => Ruling::OfRouterOn {
+            router,
+            node: node.to_owned(),
+        },
+        None => Ruling::Denied,
+    }
 }
 
 /// The rights of a node over its pods, and over what those need: services, images, secrets and settings.
@@ -327,7 +368,7 @@ mod tests {
             },
             name: if on_object { "a" } else { "" },
             subresource,
-            label_selector: "upshift.dev/node=a",
+            label_selector: "upshift.dev/node=a,upshift.dev/router=r",
             field_selector: "spec.nodeName=a",
         }
     }
@@ -384,6 +425,7 @@ mod tests {
                 "events/: create patch?",
                 "pods/: delete? get? list watch",
                 "pods/status: get? patch? update?",
+                "endpointslices/: list? watch?",
                 "leases/: create get patch update",
                 "images/: get",
                 "selfsubjectreviews/: create",
@@ -392,6 +434,8 @@ mod tests {
                 "gears/status: get? patch? update?",
                 "operations/: get? list watch",
                 "operations/status: get? patch? update?",
+                "routers/: get?",
+                "routers/status: get? patch?",
             ]
         );
     }
@@ -412,7 +456,11 @@ mod tests {
                         Ruling::OnNode(name.clone()),
                         Ruling::PodOf(name.clone()),
                         Ruling::SaidBy(name.clone()),
-                        Ruling::NamedByPodOf(name),
+                        Ruling::NamedByPodOf(name.clone()),
+                        Ruling::OfRouterOn {
+                            router: "r".to_owned(),
+                            node: name,
+                        },
                     ]
                     .contains(&ruling);
                     let everybodys = matches!(verb, Verb::Get | Verb::List | Verb::Watch)

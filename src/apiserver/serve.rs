@@ -214,7 +214,7 @@ async fn objects(
         label_selector: &target.query.label_selector,
         field_selector: &target.query.field_selector,
     };
-    let ruling = access::rule(&identity, &attempt);
+    let ruling = access::rule(&identity, &attempt).settled(api.store());
     if ruling == Ruling::Denied {
         let why = access::refusal(&identity, &attempt);
         return Err(Status::forbidden(target.kind, &target.name, why));

@@ -32,6 +32,11 @@ impl Backoff {
         whole.mul_f64(0.5 + 0.5 * chance.clamp(0.0, 1.0))
     }
 
+    /// Whether nothing failed since the start or the last [`Backoff::reset`].
+    pub fn is_fresh(&self) -> bool {
+        self.tries == 0
+    }
+
     /// Forgets the failures: the next pause is the first again.
     pub fn reset(&mut self) {
         self.tries = 0;

@@ -11,6 +11,7 @@ mod addresses;
 mod choice;
 mod counters;
 mod fronts;
+pub mod haproxy;
 mod headers;
 mod pages;
 mod proxy;

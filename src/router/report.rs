@@ -58,7 +58,7 @@ impl Progress {
         RouterStatus {
             applied: self.applied,
             draining,
-            message: String::new(),
+            ..RouterStatus::default()
         }
     }
 }

@@ -42,6 +42,8 @@ use crate::content::blobs::Blobs;
 use crate::controllers::Controllers;
 use crate::router;
 use crate::router::Router;
+use crate::router::haproxy;
+use crate::router::haproxy::Beside;
 use crate::server::data_folder::DataFolder;
 use crate::server::pki::Pki;
 use crate::store::Store;
@@ -75,6 +77,8 @@ pub struct Options {
     pub router: Option<Listen>,
     /// Whether this machine is a node of its own server.
     pub node: bool,
+    /// HAProxies on this machine, which its server steers.
+    pub haproxies: Vec<Beside>,
     pub clock: Clock,
     /// The program that the node's agent re-executes as a shim.
     pub program: PathBuf,
@@ -92,6 +96,7 @@ impl Options {
             listen: Listen::Default,
             router: Some(Listen::Default),
             node: true,
+            haproxies: Vec::new(),
             clock: Clock::System,
             program: PathBuf::from("/proc/self/exe"),
             downloads: Downloads::default(),
@@ -127,6 +132,8 @@ pub enum Error {
     Pki(#[from] pki::Error),
     #[error("cannot start the router")]
     Router(#[from] router::Error),
+    #[error("cannot steer a HAProxy")]
+    HaProxy(#[from] haproxy::Error),
     #[error("cannot start the node agent")]
     Agent(#[from] crate::agent::Error),
     #[error("cannot start: {0}")]
@@ -183,6 +190,7 @@ impl Server {
         server.listen(socket, &pki)?;
         server.start_controllers(&options).await?;
         server.start_router(routes, &options).await?;
+        server.start_haproxies(&options).await?;
         if options.node {
             server.start_node(&options).await?;
         }
@@ -335,6 +343,23 @@ impl Server {
         router.ready().await;
         self.router = Some(router.address());
         self.api.add_metrics(move || router.metrics());
+        Ok(())
+    }
+
+    async fn start_haproxies(&mut self, options: &Options) -> Result<(), Error> {
+        if options.haproxies.is_empty() {
+            return Ok(());
+        }
+        let scope = self.begin("HAProxy");
+        for beside in &options.haproxies {
+            let haproxy = haproxy::Options {
+                beside: beside.clone(),
+                client: client(&self.api, Identity::Router, &scope)?,
+                folder: self.folder.path().to_owned(),
+                registers: true,
+            };
+            haproxy::start(haproxy, &data_folder::node_name(), &scope).await?;
+        }
         Ok(())
     }
 

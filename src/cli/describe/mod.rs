@@ -18,6 +18,7 @@ pub mod pod;
 pub mod project;
 pub mod replicas;
 pub mod rollout;
+pub mod router;
 #[cfg(test)]
 mod tests;
 
@@ -71,6 +72,7 @@ pub fn text(kind: &Kind, object: &Value, related: &Related, now: Timestamp) -> S
         "Rollout" => rollout::write(&view(object), related, write),
         "Gear" => gear::write(&view(object), related, now, write),
         "Operation" => operation::write(&view(object), write),
+        "Router" => router::write(&view(object), write),
         "Node" => node::write(&view(object), related, now, write),
         "Pod" => pod::write(&view(object), write),
         "ReplicationController" => replicas::controller(&view(object), related, write),

@@ -11,6 +11,7 @@ use crate::cli::failure::Kind;
 use crate::cli::server::block_on;
 use crate::cli::server::downloads;
 use crate::client::connection;
+use crate::router::haproxy::Beside;
 use crate::server::Listen;
 use crate::server::Options;
 use crate::server::Server;
@@ -46,6 +47,9 @@ pub struct Args {
     pub no_node: bool,
     #[command(flatten)]
     pub downloads: downloads::Flags,
+    /// Steer the HAProxy with this runtime API socket (a path, or tcp:HOST:PORT), as the router NAME
+    #[arg(long, value_name = "NAME=SOCKET")]
+    pub haproxy: Vec<Beside>,
     /// Stop the server that runs in the data dir
     #[arg(long)]
     pub stop: bool,
@@ -84,6 +88,7 @@ async fn serve(args: &Args, context: &Context) -> Result<Exit, Failure> {
     options.router = (!args.no_router).then_some(routes);
     options.node = !args.no_node;
     options.downloads = args.downloads.limits();
+    options.haproxies.clone_from(&args.haproxy);
     let data_dir = options.data_dir.clone();
     let server = Server::start(options)
         .await

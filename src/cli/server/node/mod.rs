@@ -28,6 +28,8 @@ use crate::cli::server::downloads;
 use crate::cli::server::stop_signal;
 use crate::cli::usage;
 use crate::client::connection;
+use crate::router::haproxy;
+use crate::router::haproxy::Beside;
 
 /// How long the agent's tasks have to end by themselves; hooks go on without it.
 const GRACE: Duration = Duration::from_secs(10);
@@ -47,6 +49,10 @@ Examples:
 
   # The same, started by systemd from now on
   upshift node --join web-1.join --allow shop=deploy --print-unit > /etc/systemd/system/upshift-node.service
+
+  # A machine that steers its HAProxy: on the server, then on the machine
+  upshift node token create lb-1 --router lb-1
+  upshift node --join lb-1.join --haproxy lb-1=/run/haproxy/admin.sock
 
   # On the server: the machine is a node no longer
   upshift node remove web-1"
@@ -68,6 +74,9 @@ pub struct Args {
     address: String,
     #[command(flatten)]
     downloads: downloads::Flags,
+    /// Steer the HAProxy with this runtime API socket (a path, or tcp:HOST:PORT), as the router NAME
+    #[arg(long, value_name = "NAME=SOCKET")]
+    haproxy: Vec<Beside>,
     /// Keep bundles here, unless their application says where; one agent a folder
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
@@ -121,6 +130,11 @@ async fn agent(args: &Args, context: &Context) -> Result<Exit, Failure> {
     let labels = pairs(&args.label, "--label", "KEY=VALUE")?;
     let nodes = nodes_folder(context)?;
     let able = || {
+        if args.allow.is_empty() && args.haproxy.is_empty() {
+            let nobody =
+                "a node needs at least one --allow NAMESPACE=USER: it serves nobody otherwise";
+            return Err(usage::see(context.program, "node", nobody));
+        }
         allow
             .check()
             .map_err(|error| usage::see(context.program, "node", error.to_string()))
@@ -144,7 +158,8 @@ async fn agent(args: &Args, context: &Context) -> Result<Exit, Failure> {
         ))?;
     }
     let renewing = Renewing::new(identity.clone(), folder.clone()).map_err(not_joined)?;
-    let mut options = AgentOptions::new(&identity.node, folder, renewing.client());
+    let mut options = AgentOptions::new(&identity.node, folder.clone(), renewing.client());
+    let client = options.client.clone();
     options.allow = allow;
     options.address.clone_from(&args.address);
     options.downloads = args.downloads.limits();
@@ -156,6 +171,17 @@ async fn agent(args: &Args, context: &Context) -> Result<Exit, Failure> {
     let scope = Scope::new();
     let agent =
         Agent::start(options, &scope).map_err(|error| Failure::ours(failure::chain(&error)))?;
+    for beside in &args.haproxy {
+        let options = haproxy::Options {
+            beside: beside.clone(),
+            client: client.clone(),
+            folder: folder.clone(),
+            registers: false,
+        };
+        haproxy::start(options, agent.name(), &scope)
+            .await
+            .map_err(|error| Failure::ours(failure::chain(&error)))?;
+    }
     context.say(format_args!(
         "Node {} of {}.\n",
         agent.name(),

@@ -9,14 +9,19 @@ use serde_json::json;
 
 use crate::agent::join::JoinFile;
 use crate::api::duration::Span;
+use crate::api::network::Router;
+use crate::api::network::RouterKind;
+use crate::api::upshift::LABEL_NODE;
 use crate::cli::Context;
 use crate::cli::Exit;
 use crate::cli::Failure;
 use crate::cli::context::Purpose;
 use crate::cli::failure;
+use crate::cli::failure::Kind;
 use crate::cli::server::node::pairs;
 use crate::cli::usage;
 use crate::client;
+use crate::client::Client;
 use crate::client::request::escaped;
 
 /// Write a file that lets one machine in, once, under that name
@@ -44,6 +49,9 @@ pub(super) struct Args {
     /// How long the file is good for
     #[arg(long, value_name = "TIME", default_value = "24h")]
     ttl: Span,
+    /// The node also steers a HAProxy, as this router (can be repeated)
+    #[arg(long, value_name = "ROUTER")]
+    router: Vec<String>,
 }
 
 /// Runs `node token create`.
@@ -60,6 +68,9 @@ pub(super) async fn create(args: Args, context: &Context) -> Result<Exit, Failur
         return Err(Failure::usage("--ttl must be at least 1s"));
     }
     let connection = context.connect(Purpose::Creating).await?;
+    for router in &args.router {
+        grant(&connection.client, router, name).await?;
+    }
     let path = format!("/api/v1/nodes/{}/token", escaped(name));
     let mut headers = HeaderMap::new();
     headers.insert(
@@ -117,4 +128,30 @@ pub(super) async fn create(args: Args, context: &Context) -> Result<Exit, Failur
         connection.namespace
     ))?;
     Ok(Exit::Done)
+}
+
+/// Makes the Router of a HAProxy that a node steers.
+async fn grant(client: &Client, router: &str, node: &str) -> Result<(), Failure> {
+    let mut object = Router::default();
+    router.clone_into(&mut object.metadata.name);
+    object.metadata.labels = [(LABEL_NODE.to_owned(), node.to_owned())].into();
+    object.spec.kind = RouterKind::HaProxy;
+    match client.create(&object).await {
+        Err(error) if error.is_already_exists() => {}
+        other => return Ok(other.map(drop)?),
+    }
+    let known: Router = client.get(&object.metadata.key()).await?;
+    let is_it = known.spec.kind == RouterKind::HaProxy
+        && known.metadata.labels.get(LABEL_NODE).map(String::as_str) == Some(node);
+    if is_it {
+        return Ok(());
+    }
+    let whose = known.metadata.labels.get(LABEL_NODE);
+    let whose = whose.map_or_else(String::new, |whose| format!(", of node {whose}"));
+    Err(Failure::new(
+        Kind::Locked,
+        format!(
+            "error: there is a router {router} already{whose}; delete it first (delete router/{router}), or choose another name"
+        ),
+    ))
 }

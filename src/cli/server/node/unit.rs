@@ -34,6 +34,9 @@ pub(super) fn print(args: &Args, context: &Context) -> Result<Exit, Failure> {
         flag("--allow", allow.clone());
     }
     flag("--address", args.address.clone());
+    for beside in &args.haproxy {
+        flag("--haproxy", beside.to_string());
+    }
     if let Some(root) = &args.root {
         flag("--root", text(&context.environment.path(root)));
     }
