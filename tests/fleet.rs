@@ -149,6 +149,12 @@ impl Fleet {
         self.server = None;
     }
 
+    /// Makes the server steer a HAProxy from its next start on: `NAME=SOCKET`.
+    pub(crate) fn steer(&mut self, beside: &str) {
+        self.arguments
+            .extend(["--haproxy".to_owned(), beside.to_owned()]);
+    }
+
     /// Where the built-in router takes requests.
     pub(crate) fn router(&self) -> SocketAddr {
         let text = fs::read(self.site.data().join("server.json")).expect("the server is up");

@@ -20,7 +20,10 @@ use std::time::Duration;
 use serde_json::Value;
 use serde_json::json;
 
+use crate::fleet::Fleet;
+use crate::fleet::NINE_HOOKS;
 use crate::fleet::Visitor;
+use crate::fleet::names;
 use crate::fleet::network;
 use crate::site::Process;
 use crate::site::Site;
@@ -565,4 +568,163 @@ fn a_joined_node_steers_the_haproxy_that_it_was_given() {
         let own = routers.iter().find(|one| one["metadata"]["name"] == "lb-2");
         own.is_some_and(|own| own["status"]["applied"].as_u64() > Some(0))
     });
+}
+
+/// A fleet whose applications stand behind a HAProxy beside the server.
+fn balanced(
+    count: usize,
+    rule: &str,
+    backends: impl Fn(&str) -> String,
+    labels: impl Fn(usize) -> Vec<(&'static str, String)>,
+) -> Option<(Fleet, Balancer)> {
+    if !needs("haproxy") {
+        return None;
+    }
+    let mut fleet = Fleet::with(count, &["--no-node"], labels)?;
+    let address = &fleet.host("web-1").address;
+    let network = address
+        .strip_suffix(".1")
+        .expect("it is the first")
+        .to_owned();
+    let balancer = Balancer::start(&fleet.site, &network, rule, &backends(&network));
+    fleet.kill_server();
+    fleet.steer(&format!("lb-1={}", balancer.socket.display()));
+    fleet.start_server();
+    Some((fleet, balancer))
+}
+
+#[test]
+fn rolling_deployments_and_a_rollback_lose_no_request() {
+    let backends = |network: &str| {
+        let server = |number| {
+            format!("  server web-{number} {network}.{number}:8080 check inter 100ms disabled\n")
+        };
+        format!("backend shop\n{}{}{}", server(1), server(2), server(3))
+    };
+    let tier = |_| vec![("tier", "web".to_owned())];
+    let Some((fleet, mut balancer)) = balanced(3, "default_backend shop", backends, tier) else {
+        return;
+    };
+    let settings = json!({"loadBalancer": {"haproxy": {"router": "lb-1", "backend": "shop"}, "drainSeconds": 5}});
+    fleet.apply(&fleet.application(settings));
+    fleet.bundle("one");
+    fleet.deploy_ok(&[]);
+    let hosts = ["web-1", "web-2", "web-3"];
+    assert_eq!(balancer.answers(), hosts.map(|host| format!("one {host}")));
+    let load = fleet.load(balancer.front, "shop.test");
+    fleet.bundle("two");
+    fleet.deploy_ok(&[]);
+    assert_eq!(balancer.answers(), hosts.map(|host| format!("two {host}")));
+    let thirteen = [
+        "DownloadBundle",
+        "BeforeBlockTraffic",
+        "BlockTraffic",
+        "AfterBlockTraffic",
+        "ApplicationStop",
+        "BeforeInstall",
+        "Install",
+        "AfterInstall",
+        "ApplicationStart",
+        "ValidateService",
+        "BeforeAllowTraffic",
+        "AllowTraffic",
+        "AfterAllowTraffic",
+    ];
+    let steps = fleet.steps("shop-2");
+    for host in hosts {
+        assert_eq!(names(&steps[host]), thirteen, "{host}");
+        let hooks = thirteen
+            .into_iter()
+            .filter(|step| NINE_HOOKS.contains(step));
+        assert_eq!(
+            fleet.hooks(host, "shop-2"),
+            hooks.collect::<Vec<_>>(),
+            "{host}"
+        );
+    }
+    let output = fleet.site.run(&["rollback", "shop", "--progress=plain"]);
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert_eq!(balancer.answers(), hosts.map(|host| format!("one {host}")));
+    let steps = fleet.steps("shop-3");
+    for host in hosts {
+        assert_eq!(names(&steps[host]), thirteen[1..], "{host}");
+    }
+    let counts = load.stop();
+    counts.check();
+    assert_eq!(
+        counts.answers.len(),
+        6,
+        "everybody served both: {:?}",
+        counts.answers
+    );
+    // Somebody restarts HAProxy in the middle; it begins with all servers disabled.
+    fleet.bundle("three");
+    let restarts = std::thread::scope(|scope| {
+        let deployed = scope.spawn(|| fleet.deploy(&[]));
+        fleet.site.wait("the first host", || {
+            !fleet.hooks("web-1", "shop-4").is_empty() || deployed.is_finished()
+        });
+        balancer.again();
+        deployed.join().expect("it ends")
+    });
+    assert!(
+        restarts.status.success(),
+        "{}",
+        String::from_utf8_lossy(&restarts.stderr)
+    );
+    assert_eq!(
+        balancer.answers(),
+        hosts.map(|host| format!("three {host}"))
+    );
+}
+
+#[test]
+fn colors_take_turns_and_lose_no_request() {
+    let backends = |network: &str| {
+        let server = |number| format!("  server web-{number} {network}.{number}:8080\n");
+        format!(
+            "backend shop-blue\n{}backend shop-green\n{}",
+            server(1),
+            server(2)
+        )
+    };
+    let map = tempfile::NamedTempFile::new().expect("a temporary file");
+    let path = map.path().display().to_string();
+    let rule = format!("use_backend %[req.hdr(host),map({path})]");
+    let color = |number| {
+        vec![(
+            "color",
+            if number == 1 { "blue" } else { "green" }.to_owned(),
+        )]
+    };
+    let Some((fleet, balancer)) = balanced(2, &rule, backends, color) else {
+        return;
+    };
+    let haproxy = json!({"router": "lb-1", "map": path, "key": "shop.test"});
+    let mut application =
+        fleet.application(json!({"loadBalancer": {"haproxy": haproxy, "drainSeconds": 5}}));
+    application["spec"]["hosts"] =
+        json!({"blueGreen": {"blue": {"color": "blue"}, "green": {"color": "green"}}});
+    fleet.apply(&application);
+    fleet.bundle("one");
+    fleet.deploy_ok(&[]);
+    assert_eq!(balancer.answers(), ["one web-1"]);
+    let load = fleet.load(balancer.front, "shop.test");
+    fleet.bundle("two");
+    fleet.deploy_ok(&[]);
+    assert_eq!(balancer.answers(), ["two web-2"]);
+    let output = fleet.site.run(&["rollback", "shop", "--progress=plain"]);
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert_eq!(balancer.answers(), ["one web-1"]);
+    let counts = load.stop();
+    counts.check();
+    assert_eq!(counts.answers.len(), 2, "{:?}", counts.answers);
 }

@@ -250,10 +250,11 @@ fn node_ruling(node: &str, attempt: &Attempt<'_>) -> Ruling {
 
 /// A node follows the slices that a HAProxy beside it serves.
 fn slices_of_router(node: &str, selector: &str) -> Ruling {
-    let labels = selector.parse::<Labels>().ok();
-    match labels.and_then(|labels| labels.pinned(LABEL_ROUTER).map(str::to_owned)) {
-        Some(router) => Ruling::OfRouterOn {
-            router,
+    let labels = selector.parse::<Labels>().unwrap_or_default();
+    let mut pinned = labels.pinned();
+    match pinned.find(|(key, _)| *key == LABEL_ROUTER) {
+        Some((_, router)) => Ruling::OfRouterOn {
+            router: router.to_owned(),
             node: node.to_owned(),
         },
         None => Ruling::Denied,

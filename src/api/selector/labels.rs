@@ -77,17 +77,6 @@ impl Labels {
             .all(|one| one.test.holds(labels.get(&one.key).and_then(Value::as_str)))
     }
 
-    /// The one value of a label that objects can match with, if there is one.
-    pub fn pinned(&self, key: &str) -> Option<&str> {
-        self.0.iter().find_map(|one| match &one.test {
-            Test::Equal(wanted) if one.key == key => Some(wanted.as_str()),
-            Test::In(wanted) if one.key == key && wanted.len() == 1 => {
-                wanted.first().map(String::as_str)
-            }
-            _ => None,
-        })
-    }
-
     /// Whether only objects with exactly `key=value` can match.
     pub fn pins(&self, key: &str, value: &str) -> bool {
         self.pinned().any(|pinned| pinned == (key, value))

@@ -48,6 +48,7 @@ use crate::controllers::rotation::Leaving;
 use crate::controllers::rotation::Reach;
 use crate::controllers::rotation::Standing;
 use crate::controllers::rotation::follow;
+use crate::controllers::rotation::hindered;
 use crate::controllers::rotation::in_flight;
 use crate::controllers::rotation::named;
 use crate::controllers::rotation::reach;
@@ -333,9 +334,16 @@ impl Turn<'_> {
         let uid = &self.gear.metadata.uid;
         let versions = self.world.sightings.slices_of(uid);
         if let Some(version) = versions.map(|(_, version)| version).max() {
-            let followed = follow(&named(self.slices.iter().copied()), version, self.world);
-            return followed
-                .map_err(|behind| Obstacle::router(behind.that("does not lead to it yet")));
+            let named = named(self.slices.iter().copied());
+            follow(&named, version, self.world)
+                .map_err(|behind| Obstacle::router(behind.that("does not lead to it yet")))?;
+            let hindered = hindered(&self.addresses(), &named, self.world);
+            return hindered.map_or(Ok(()), |why| {
+                Err(Obstacle {
+                    reason: "NotServed",
+                    why,
+                })
+            });
         }
         let Some(application) = self.application else {
             return Ok(());

@@ -143,6 +143,16 @@ fn in_flight(addresses: &[String], named: &BTreeSet<&str>, world: &World) -> Opt
     })
 }
 
+/// Why a router that follows the slices has no requests for these addresses yet, if there is one.
+fn hindered(addresses: &[String], named: &BTreeSet<&str>, world: &World) -> Option<String> {
+    serving(named, world).find_map(|router| {
+        let mut waiting = router.status.waiting.iter();
+        let (_, why) = waiting.find(|(endpoint, _)| addresses.contains(endpoint))?;
+        let name = &router.metadata.name;
+        Some(format!("router {name} does not lead to it yet: {why}"))
+    })
+}
+
 /// The routers that slices name.
 fn named<'a>(slices: impl IntoIterator<Item = &'a EndpointSlice>) -> BTreeSet<&'a str> {
     let slices = slices.into_iter();

@@ -498,3 +498,25 @@ fn a_switch_is_over_when_slices_and_routers_lead_to_the_colour() {
     story.router(switched, json!({}));
     check(&story, 0, "");
 }
+
+#[test]
+fn a_gear_that_a_haproxy_finds_down_has_not_entered() {
+    let mut story = Story::new("AllowTraffic");
+    story.slice(true, json!({LABEL_ROUTER: "lb-1"}));
+    let version = story.version;
+    story.router(version, json!({}));
+    let mut haproxy = |waiting: Value| {
+        story.put::<Router>(json!({
+            "metadata": {"name": "lb-1"},
+            "spec": {"type": "HAProxy"},
+            "status": {"applied": version, "waiting": waiting},
+        }));
+        story.told(2)
+    };
+    let down = json!({"10.0.0.1:8080": "server shop/a is DOWN"});
+    assert_eq!(
+        haproxy(down),
+        "Running: router lb-1 does not lead to it yet: server shop/a is DOWN"
+    );
+    assert_eq!(haproxy(json!({"10.0.0.2:8080": "of another"})), "Done: ");
+}
