@@ -77,7 +77,7 @@ pub struct Options {
     pub router: Option<Listen>,
     /// Whether this machine is a node of its own server.
     pub node: bool,
-    /// HAProxies on this machine, which its server steers.
+    /// Every HAProxy on this machine that its server steers.
     pub haproxies: Vec<Beside>,
     pub clock: Clock,
     /// The program that the node's agent re-executes as a shim.

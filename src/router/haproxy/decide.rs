@@ -234,13 +234,13 @@ impl Turn<'_> {
             .map(|(server, known)| (server.clone(), known.clone()))
             .collect();
         for (server, known) in gone {
-            match servers.get(&server) {
-                Some(about) => self.leave(&server, &known, about),
+            if let Some(about) = servers.get(&server) {
+                self.leave(&server, &known, about);
+            } else {
                 // It is not in the configuration any more.
-                None => {
-                    let ours = self.plan.state.ours.backends.get_mut(&self.group.backend);
-                    ours.map(|servers| servers.remove(&server));
-                }
+                let ours = &mut self.plan.state.ours.backends;
+                ours.get_mut(&self.group.backend)
+                    .map(|servers| servers.remove(&server));
             }
         }
         if let Some(switch) = &self.group.switch {
