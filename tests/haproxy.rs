@@ -321,7 +321,7 @@ fn a_server_leaves_when_its_requests_are_over_and_comes_back_as_it_was() {
         .find(|line| line.starts_with("lb-1"))
         .unwrap_or_default();
     let row: Vec<&str> = row.split_whitespace().collect();
-    assert_eq!((row[1], row[3]), ("HAProxy", "1"), "{table}");
+    assert_eq!((row[1], row[4]), ("HAProxy", "1"), "{table}");
     let page = world.site.ok(&["describe", "router/lb-1"]);
     assert!(page.contains(&address), "{page}");
     one.let_go();

@@ -20,11 +20,8 @@ mod faults;
 mod fleet;
 mod following;
 mod generated;
-<<<<<<< HEAD
-mod hosts;
-=======
 mod haproxy;
->>>>>>> f7fb486 (A HAProxy is steered through its runtime API: drained, filled, switched, and put right after a restart)
+mod hosts;
 mod new_app;
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod nodes;
