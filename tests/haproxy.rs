@@ -505,7 +505,7 @@ fn a_backend_that_is_not_there_is_named() {
         status["waiting"],
         json!({format!("{}.1:8080", world.network): why})
     );
-    let table = world.site.ok(&["get", "routers"]);
+    let table = world.site.ok(&["get", "routers", "-o", "wide"]);
     assert!(
         table.contains("HAProxy has no backend \"shopp\""),
         "{table}"
