@@ -71,7 +71,7 @@ pub(crate) fn rows() -> Vec<Row> {
     let mut writes = 0.0;
     for round in 0..ROUNDS {
         let counting = (round == 0).then(|| Counting::start(&server));
-        ours.push(deploy(&server, &bundle).expect("a deployment of no-ops succeeds"));
+        ours.push(deploy(&server, &bundle));
         if let Some(counting) = counting {
             writes = f64::from(u32::try_from(counting.end()).unwrap_or(0)) / wide(HOSTS);
         }
@@ -216,22 +216,16 @@ fn bundle(folder: &Path) -> PathBuf {
 
 /// Makes the application and its gears; how many steps each of them has.
 fn prepare(server: &Server, bundle: &Path) -> usize {
-    let apply = |rollout: Value| {
-        let application = json!({
-            "apiVersion": "upshift.dev/v1", "kind": "Application",
-            "metadata": {"name": "fleet", "namespace": "default"},
-            "spec": {"hosts": {"selector": {}}, "rollout": rollout},
-        });
-        let file = bundle.with_extension("json");
-        fs::write(&file, application.to_string()).expect("a file can be written");
-        server.client(&["apply", "-f", &file.display().to_string()]);
-    };
-    apply(json!({"concurrency": WAVE, "loadBalancer": {"service": "fleet"}}));
-    if deploy(server, bundle).is_err() {
-        eprint("no load balancers yet: 7 steps");
-        apply(json!({"concurrency": WAVE, "loadBalancer": null}));
-        deploy(server, bundle).expect("a deployment of no-ops succeeds");
-    }
+    let rollout = json!({"concurrency": WAVE, "loadBalancer": {"service": "fleet"}});
+    let application = json!({
+        "apiVersion": "upshift.dev/v1", "kind": "Application",
+        "metadata": {"name": "fleet", "namespace": "default"},
+        "spec": {"hosts": {"selector": {}}, "rollout": rollout},
+    });
+    let file = bundle.with_extension("json");
+    fs::write(&file, application.to_string()).expect("a file can be written");
+    server.client(&["apply", "-f", &file.display().to_string()]);
+    deploy(server, bundle);
     let operations = server.client(&["get", "operations", "-o", "json"]);
     let operations: Value = serde_json::from_str(&operations).expect("-o json prints JSON");
     let steps = operations["items"][0]["spec"]["steps"].as_array();
@@ -239,26 +233,11 @@ fn prepare(server: &Server, bundle: &Path) -> usize {
 }
 
 /// A whole `deploy`, from its start until it says that all is done.
-fn deploy(server: &Server, bundle: &Path) -> Result<Duration, String> {
+fn deploy(server: &Server, bundle: &Path) -> Duration {
     let started = Instant::now();
-    let output = Command::new(fixture::UPSHIFT)
-        .arg("deploy")
-        .arg(bundle)
-        .args([
-            "--name",
-            "fleet",
-            "--progress=quiet",
-            "--local",
-            "--data-dir",
-        ])
-        .arg(server.folder.path())
-        .stdin(Stdio::null())
-        .output()
-        .expect("the program can be started");
-    if output.status.success() {
-        return Ok(started.elapsed());
-    }
-    Err(String::from_utf8_lossy(&output.stderr).into_owned())
+    let bundle = bundle.display().to_string();
+    server.client(&["deploy", &bundle, "--name", "fleet", "--progress=quiet"]);
+    started.elapsed()
 }
 
 /// The same scripts for as many hosts, at the same pace.

@@ -111,7 +111,7 @@ async fn measure(server: &Server, count: usize) -> Vec<Row> {
     eprint(&format!("first large rollout: {first:?}"));
     let large = rollout(server, &admin, bundle.path(), "large", count).await;
     let after = server.memory();
-    runs.sort_by(|one, other| one.wall.cmp(&other.wall));
+    runs.sort_by_key(|one| one.wall);
     eprint(&format!("small: {runs:#?}\nlarge: {large:?}"));
     let small_run = &runs[runs.len() / 2];
     drop(agents);
@@ -362,7 +362,7 @@ pub(crate) async fn count_changes(admin: &Client, kind: &'static Kind) -> Counti
     let counted = count.clone();
     let task = tokio::spawn(async move {
         while let Some(Ok(chunk)) = body.chunk().await {
-            let lines = chunk.iter().filter(|byte| **byte == b'\n').count();
+            let lines = chunk.split(|byte| *byte == b'\n').count() - 1;
             counted.fetch_add(lines, Ordering::Relaxed);
         }
     });
@@ -454,10 +454,7 @@ impl Agent {
                 .await;
             0
         };
-        loop {
-            let Some(step) = operation.spec.steps.get(at) else {
-                break;
-            };
+        while let Some(step) = operation.spec.steps.get(at) {
             let is_control = step.actor == Actor::Control;
             if is_control {
                 let outcome = operation.spec.control.get(&step.name);
