@@ -4031,7 +4031,7 @@ _upshift() {
             return 0
             ;;
         upshift__subcmd__node)
-            opts="-n -s -v -h --join --name --allow --address --bandwidth --downloads --root --label --print-unit --namespace --local --data-dir --server --token --kubeconfig --context --cluster --user --certificate-authority --client-certificate --client-key --tls-server-name --insecure-skip-tls-verify --request-timeout --loglevel --v --help token remove"
+            opts="-n -s -v -h --join --name --allow --address --bandwidth --downloads --haproxy --root --label --print-unit --namespace --local --data-dir --server --token --kubeconfig --context --cluster --user --certificate-authority --client-certificate --client-key --tls-server-name --insecure-skip-tls-verify --request-timeout --loglevel --v --help token remove"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4058,6 +4058,10 @@ _upshift() {
                     return 0
                     ;;
                 --downloads)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --haproxy)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -4325,7 +4329,7 @@ _upshift() {
             return 0
             ;;
         upshift__subcmd__node__subcmd__token__subcmd__create)
-            opts="-o -n -s -v -h --output --label --url --ttl --namespace --local --data-dir --server --token --kubeconfig --context --cluster --user --certificate-authority --client-certificate --client-key --tls-server-name --insecure-skip-tls-verify --request-timeout --loglevel --v --help"
+            opts="-o -n -s -v -h --output --label --url --ttl --router --namespace --local --data-dir --server --token --kubeconfig --context --cluster --user --certificate-authority --client-certificate --client-key --tls-server-name --insecure-skip-tls-verify --request-timeout --loglevel --v --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4348,6 +4352,10 @@ _upshift() {
                     return 0
                     ;;
                 --ttl)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --router)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -6361,7 +6369,7 @@ _upshift() {
             return 0
             ;;
         upshift__subcmd__serve)
-            opts="-n -s -v -h --listen --router-listen --no-router --no-node --bandwidth --downloads --stop --namespace --local --data-dir --server --token --kubeconfig --context --cluster --user --certificate-authority --client-certificate --client-key --tls-server-name --insecure-skip-tls-verify --request-timeout --loglevel --v --help"
+            opts="-n -s -v -h --listen --router-listen --no-router --no-node --bandwidth --downloads --haproxy --stop --namespace --local --data-dir --server --token --kubeconfig --context --cluster --user --certificate-authority --client-certificate --client-key --tls-server-name --insecure-skip-tls-verify --request-timeout --loglevel --v --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -6380,6 +6388,10 @@ _upshift() {
                     return 0
                     ;;
                 --downloads)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --haproxy)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -1113,6 +1113,7 @@ complete -c upshift -n "__fish_upshift_using_subcommand serve" -l listen -d 'Whe
 complete -c upshift -n "__fish_upshift_using_subcommand serve" -l router-listen -d 'Where to take requests for routes' -r
 complete -c upshift -n "__fish_upshift_using_subcommand serve" -l bandwidth -d 'What downloads of bundles and images take together, at most, per second: bytes, or with K, M or G' -r
 complete -c upshift -n "__fish_upshift_using_subcommand serve" -l downloads -d 'How many downloads run at once' -r
+complete -c upshift -n "__fish_upshift_using_subcommand serve" -l haproxy -d 'Steer the HAProxy with this runtime API socket (a path, or tcp:HOST:PORT), as the router NAME' -r
 complete -c upshift -n "__fish_upshift_using_subcommand serve" -s n -l namespace -d 'The project of this call, instead of the current one' -r
 complete -c upshift -n "__fish_upshift_using_subcommand serve" -l data-dir -d 'The folder of the embedded server' -r -F
 complete -c upshift -n "__fish_upshift_using_subcommand serve" -s s -l server -d 'The address of the API server' -r
@@ -1139,6 +1140,7 @@ complete -c upshift -n "__fish_upshift_using_subcommand node; and not __fish_see
 complete -c upshift -n "__fish_upshift_using_subcommand node; and not __fish_seen_subcommand_from token remove" -l address -d 'The address that others reach this machine at' -r
 complete -c upshift -n "__fish_upshift_using_subcommand node; and not __fish_seen_subcommand_from token remove" -l bandwidth -d 'What downloads of bundles and images take together, at most, per second: bytes, or with K, M or G' -r
 complete -c upshift -n "__fish_upshift_using_subcommand node; and not __fish_seen_subcommand_from token remove" -l downloads -d 'How many downloads run at once' -r
+complete -c upshift -n "__fish_upshift_using_subcommand node; and not __fish_seen_subcommand_from token remove" -l haproxy -d 'Steer the HAProxy with this runtime API socket (a path, or tcp:HOST:PORT), as the router NAME' -r
 complete -c upshift -n "__fish_upshift_using_subcommand node; and not __fish_seen_subcommand_from token remove" -l root -d 'Keep bundles here, unless their application says where; one agent a folder' -r -F
 complete -c upshift -n "__fish_upshift_using_subcommand node; and not __fish_seen_subcommand_from token remove" -l label -d 'Label the node; only when it joins, and only if its token gives it no labels' -r
 complete -c upshift -n "__fish_upshift_using_subcommand node; and not __fish_seen_subcommand_from token remove" -s n -l namespace -d 'The project of this call, instead of the current one' -r
