@@ -2,6 +2,7 @@
 
 mod admission;
 mod kubectl;
+mod node_rights;
 mod objects;
 mod places;
 mod registry;
