@@ -283,9 +283,9 @@ impl Fleet {
         let text = format!(
             r#"#!/bin/sh
 set -u
-web={hosts}/$UPSHIFT_NODE
+web={hosts}/$UPSHIFT_NODE/$APPLICATION_NAME
 mkdir -p "$web/src"
-echo "${{UPSHIFT_ROLLOUT:-none}} $LIFECYCLE_EVENT $(cat version) $UPSHIFT_ATTEMPT" >> "$web/record"
+echo "${{UPSHIFT_ROLLOUT:-none}} $LIFECYCLE_EVENT $(cat version) $UPSHIFT_ATTEMPT" >> "$web/../record"
 end_it() {{
   pid=$(cat "$web/pid" 2>/dev/null) || return 0
   kill -TERM "$pid" 2>/dev/null || true
@@ -391,17 +391,24 @@ ask_it() {{
 
     /// What a host's application answers, if it does.
     pub(crate) fn answer(&self, host: &str) -> Option<String> {
-        let address = format!("{}:{PORT}", self.host(host).address);
+        self.answer_at(host, PORT)
+    }
+
+    /// What answers at a port of a host, if anything does.
+    pub(crate) fn answer_at(&self, host: &str, port: u16) -> Option<String> {
+        let address = format!("{}:{port}", self.host(host).address);
         let mut client = Visitor::new(address.parse().expect("an address"), host);
         client.ask(false).ok().map(|(_, body)| body)
     }
 
-    /// Ends a host's application as a crash would.
+    /// Ends a host's applications as a crash would.
     pub(crate) fn stop_application(&self, host: &str) {
-        let path = self.site.path("hosts").join(host).join("pid");
-        if let Ok(pid) = fs::read_to_string(&path) {
-            let mut kill = Command::new("kill");
-            let _ = kill.args(["-9", pid.trim()]).stderr(Stdio::null()).status();
+        let applications = fs::read_dir(self.site.path("hosts").join(host));
+        for application in applications.into_iter().flatten().flatten() {
+            if let Ok(pid) = fs::read_to_string(application.path().join("pid")) {
+                let mut kill = Command::new("kill");
+                let _ = kill.args(["-9", pid.trim()]).stderr(Stdio::null()).status();
+            }
         }
     }
 

@@ -30,11 +30,11 @@ use crate::site::Site;
 use crate::site::needs;
 
 /// A HAProxy with a configuration of the test's.
-struct Balancer {
+pub(crate) struct Balancer {
     process: Option<Process>,
     config: PathBuf,
     socket: PathBuf,
-    front: SocketAddr,
+    pub(crate) front: SocketAddr,
 }
 
 impl Balancer {
@@ -59,12 +59,12 @@ impl Balancer {
     }
 
     /// Ends it at once, as a crash or somebody else would.
-    fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.process = None;
     }
 
     /// Starts it, which forgets everything that it was told.
-    fn again(&mut self) {
+    pub(crate) fn again(&mut self) {
         self.kill();
         let log = fs::File::create(self.config.with_extension("log")).expect("a file can be made");
         let child = Command::new("haproxy")
@@ -107,7 +107,7 @@ impl Balancer {
         line.map_or_else(String::new, |line| line[17].to_owned())
     }
 
-    fn signal(&self, signal: &str) {
+    pub(crate) fn signal(&self, signal: &str) {
         let process = self.process.as_ref().expect("it runs");
         let pid = process.0.id().to_string();
         let status = Command::new("kill").args([signal, &pid]).status();
@@ -571,7 +571,7 @@ fn a_joined_node_steers_the_haproxy_that_it_was_given() {
 }
 
 /// A fleet whose applications stand behind a HAProxy beside the server.
-fn balanced(
+pub(crate) fn balanced(
     count: usize,
     rule: &str,
     backends: impl Fn(&str) -> String,

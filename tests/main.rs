@@ -32,14 +32,17 @@ mod git_server;
 mod pods;
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod ports;
+mod rollouts_under_load;
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod router;
 mod service_addresses;
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod shim;
 mod site;
+mod stand;
 mod status;
 mod tidy;
 mod traffic;
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod web_server;
+mod workflows;

@@ -222,15 +222,20 @@ impl Site {
 
     /// Runs a client command as from another machine: a server that is gone is not started.
     pub(crate) fn run_from_afar(&self, arguments: &[&str]) -> Output {
+        self.from_afar(arguments)
+            .output()
+            .expect("the program can be started")
+    }
+
+    /// The same, to be started with streams of the test's own.
+    pub(crate) fn from_afar(&self, arguments: &[&str]) -> Command {
         let kubeconfig = self.path("afar.kubeconfig");
         if !kubeconfig.exists() {
             self.write_kubeconfig(&kubeconfig);
         }
-        self.command(arguments)
-            .arg("--kubeconfig")
-            .arg(&kubeconfig)
-            .output()
-            .expect("the program can be started")
+        let mut command = self.command(arguments);
+        command.arg("--kubeconfig").arg(&kubeconfig);
+        command
     }
 
     /// The administrator's kubeconfig without the note that the server is embedded.
