@@ -39,6 +39,7 @@ mod service_addresses;
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod shim;
 mod site;
+mod soak;
 mod stand;
 mod status;
 mod tidy;
