@@ -21,6 +21,7 @@ mod fleet;
 mod following;
 mod generated;
 mod haproxy;
+mod host_faults;
 mod hosts;
 mod new_app;
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
