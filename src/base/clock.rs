@@ -1,13 +1,16 @@
 //! Time as an argument: the one place that reads the wall clock.
 //!
-//! Pure code takes a [`Timestamp`]; only the edges hold a [`Clock`]. Waiting uses tokio's monotonic clock, never this.
+//! Pure code takes a [`Timestamp`]; only the edges hold a [`Clock`]. Waiting uses tokio's monotonic clock, never this;
+//! who decides by how long something has lasted holds a steady one, which no jump of the system's clock reaches.
 
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::Duration;
+use std::time::Instant;
 
+use jiff::SignedDuration;
 use serde::Deserialize;
 use serde::Serialize;
 
@@ -75,9 +78,50 @@ pub enum Clock {
     #[default]
     System,
     Manual(Arc<Mutex<Timestamp>>),
+    /// The system's, but it never jumps: made with [`Clock::steady`].
+    Steady(Arc<Mutex<Steady>>),
+}
+
+/// Where a steady clock was when it was last looked at.
+#[derive(Debug)]
+pub struct Steady {
+    seen: Instant,
+    shown: Timestamp,
+}
+
+/// A steady clock that differs from the system's goes faster or slower by this part, until it does not.
+const SLEW: u32 = 16;
+
+impl Steady {
+    /// What it shows that much later, when the system's clock shows `wall`.
+    fn show(&mut self, elapsed: Duration, wall: Timestamp) -> Timestamp {
+        let most = SignedDuration::try_from(elapsed / SLEW).unwrap_or(SignedDuration::ZERO);
+        let elapsed = SignedDuration::try_from(elapsed).unwrap_or(SignedDuration::ZERO);
+        let expected = self.shown.0.checked_add(elapsed).unwrap_or(self.shown.0);
+        let behind = wall.0.duration_since(expected).clamp(-most, most);
+        self.shown = Timestamp(expected.checked_add(behind).unwrap_or(expected));
+        self.shown
+    }
 }
 
 impl Clock {
+    /// A clock that begins with the system's and then measures by itself, approaching the system's only slowly: a jump
+    /// of an hour makes nothing an hour old.
+    pub fn steady() -> Clock {
+        Clock::Steady(Arc::new(Mutex::new(Steady {
+            seen: Instant::now(),
+            shown: Clock::System.now(),
+        })))
+    }
+
+    /// The same, steady if it is the system's.
+    pub fn steadied(&self) -> Clock {
+        match self {
+            Clock::System => Clock::steady(),
+            other => other.clone(),
+        }
+    }
+
     /// The present moment.
     pub fn now(&self) -> Timestamp {
         match self {
@@ -85,6 +129,12 @@ impl Clock {
             Clock::Manual(hands) => *hands
                 .lock()
                 .expect("nothing panics while it holds the hands"),
+            Clock::Steady(steady) => {
+                let mut steady = steady.lock().expect("nothing panics while it holds this");
+                let elapsed = steady.seen.elapsed();
+                steady.seen += elapsed;
+                steady.show(elapsed, Clock::System.now())
+            }
         }
     }
 }
@@ -108,5 +158,26 @@ mod tests {
             Timestamp::from_second(2).since(Timestamp::from_second(5)),
             Duration::ZERO
         );
+    }
+
+    #[test]
+    fn a_jump_of_the_system_s_clock_is_no_time_that_passed() {
+        let at = Timestamp::from_second;
+        let mut clock = Steady {
+            seen: Instant::now(),
+            shown: at(1000),
+        };
+        let second = Duration::from_secs(1);
+        assert_eq!(clock.show(second, at(1001)), at(1001));
+        // An hour forward: sixteen seconds are seventeen at most.
+        assert_eq!(clock.show(16 * second, at(1017 + 3600)), at(1018));
+        // An hour back: they are fifteen, and it never goes back itself.
+        assert_eq!(clock.show(16 * second, at(1034 - 3600)), at(1033));
+        assert_eq!(clock.show(Duration::ZERO, at(0)), at(1033));
+        // Little is made up for at once.
+        assert_eq!(clock.show(32 * second, at(1064)), at(1064));
+        let steady = Clock::steady();
+        let (first, second) = (steady.now(), steady.now());
+        assert!(first <= second, "{first:?} {second:?}");
     }
 }

@@ -311,7 +311,7 @@ impl Server {
     async fn start_controllers(&mut self, options: &Options) -> Result<(), Error> {
         let scope = self.begin("controllers");
         let client = client(&self.api, Identity::Controllers, &scope)?;
-        let controllers = Controllers::start(client, &scope, options.clock.clone());
+        let controllers = Controllers::start(client, &scope, options.clock.steadied());
         controllers.synced().await;
         let counting = controllers.clone();
         self.api.add_metrics(move || counting.metrics());
