@@ -42,6 +42,7 @@ use crate::cli::progress::look::Color;
 use crate::cli::progress::look::Look;
 use crate::cli::progress::state::State;
 use crate::cli::progress::summary;
+use crate::cli::progress::verdict;
 use crate::cli::progress::watching::Listener;
 use crate::cli::progress::watching::Told;
 use crate::cli::progress::watching::named;
@@ -371,7 +372,7 @@ pub(super) fn verdict(state: &State, took: Duration, look: Look, is_replayed: bo
     let (name, time) = (state.name(), text::elapsed(took));
     let status = &state.rollout.status;
     if status.phase != RolloutPhase::Succeeded {
-        let why = summary::because(state, is_replayed);
+        let why = verdict::because(state, is_replayed);
         return look.paint(Color::Bad, &format!("{name}: failed after {time}{why}"));
     }
     let said = match status.message.as_str() {

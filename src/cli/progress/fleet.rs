@@ -11,6 +11,7 @@ use crate::base::text;
 use crate::cli::progress::look::Glyph;
 use crate::cli::progress::look::Look;
 use crate::cli::progress::look::pad;
+use crate::cli::progress::look::wrap;
 use crate::cli::progress::state::Gear;
 use crate::cli::progress::state::State;
 use crate::cli::progress::state::Step;
@@ -127,8 +128,20 @@ fn singles(state: &State, look: Look, columns: usize, at: Duration) -> Vec<Singl
     {
         put(2, true, tty::step_row(step, LABEL + 1, at));
     }
-    if !message.is_empty() && state.silent.is_empty() {
-        put(0, false, Row::new(Glyph::Waiting, message));
+    // What failed stands on top already.
+    let is_told =
+        state.tally.count(Standing::Failed) > 0 && !state.rollout.status.reason.is_empty();
+    if !message.is_empty() && state.silent.is_empty() && !is_told {
+        // What to type to go on stands at its end, so it is shown whole.
+        let room = columns.saturating_sub(look.indent()).max(LABEL);
+        for (place, line) in wrap(&message, room).into_iter().enumerate() {
+            let glyph = if place == 0 {
+                Glyph::Waiting
+            } else {
+                Glyph::None
+            };
+            put(0, false, Row::new(glyph, line));
+        }
     }
     let waiting = state.waiting();
     if waiting > 0 {
@@ -152,6 +165,7 @@ fn singles(state: &State, look: Look, columns: usize, at: Duration) -> Vec<Singl
 fn done(state: &State, look: Look, columns: usize) -> String {
     let names = state.tally.done();
     let median = state.tally.median();
+    let median = median.filter(|_| columns >= NARROW);
     let median = median.map_or_else(String::new, |time| {
         format!(", median {}", text::elapsed(time))
     });
@@ -228,17 +242,26 @@ impl Drawing {
         let label = self.pad(gear.place.label(), LABEL);
         let words = match (gear.standing(), gear.runs.last()) {
             (Standing::Failed | Standing::Aborted, Some(run)) => {
-                let step = failed_step(gear).map_or("", |step| step.name.as_str());
                 let status = &run.operation.status;
-                let step = self.pad(step, STEP);
-                format!("{step} {} {}", status.reason, status.message)
+                let (name, reason, message) = match failed_step(gear) {
+                    // The operation's own message names the step again.
+                    Some(step) => (&*step.name, &step.status.reason, &step.status.message),
+                    None => ("", &status.reason, &status.message),
+                };
+                format!("{} {reason} {message}", self.pad(name, STEP))
             }
             (Standing::Paused, _) => "paused".to_owned(),
-            (_, Some(run)) => match run.current_step() {
-                Some(step) => {
+            (_, Some(run)) => match run.coming_step() {
+                Some(step) if step.is_running() => {
                     let name = self.pad(&step.name, STEP);
-                    format!("{name} {}", tty::running(step, self.at))
+                    let words = format!("{name} {}", tty::running(step, self.at));
+                    if self.is_narrow {
+                        words.split_whitespace().collect::<Vec<_>>().join(" ")
+                    } else {
+                        words
+                    }
                 }
+                Some(step) => step.name.clone(),
                 None => String::new(),
             },
             (_, None) => String::new(),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use crate::api::upshift::Desired;
 use crate::api::upshift::Rollout;
 use crate::api::upshift::RolloutPhase;
 use crate::base::scope::Scope;
@@ -314,7 +315,7 @@ impl<'a> Following<'a> {
                 let wanted = summary::Wanted::of(self.context, self.chosen.look, mode);
                 summary::lines(&self.state, outcome, at, wanted)
             }
-            (Stop::Interrupted(_), _) => self.continues("stopped watching").to_vec(),
+            (Stop::Interrupted(_), _) => self.continues("stopped watching"),
             (Stop::TimedOut, _) => {
                 let causes = self.state.causes(at).join("; ");
                 let mut lines = vec![format!(
@@ -337,22 +338,32 @@ impl<'a> Following<'a> {
     }
 
     /// How to take it up again.
-    fn continues(&self, what: &str) -> [String; 3] {
+    fn continues(&self, what: &str) -> Vec<String> {
         if self.state.story == Story::Application {
-            return application::continues(&self.state, what, self.context.name());
+            return application::continues(&self.state, what, self.context.name()).to_vec();
         }
         let program = self.context.name();
-        let application = &self.state.rollout.spec.application;
+        let rollout = &self.state.rollout;
+        let application = &rollout.spec.application;
         let namespace = summary::in_namespace(&self.state);
-        let (goes, steer, command) = match self.state.rollout.status.phase {
-            RolloutPhase::Paused => ("is paused", "resume it:", "resume"),
-            _ => ("continues", "cancel it:", "cancel"),
+        let cancel = ("cancel it:", "rollout cancel");
+        let (goes, commands) = match (rollout.status.phase, rollout.spec.desired) {
+            (RolloutPhase::Paused, Desired::Pause) => {
+                ("is paused", vec![("resume it:", "rollout resume"), cancel])
+            }
+            (RolloutPhase::Paused, _) => (
+                "waits after its canary",
+                vec![("go on:", "promote"), cancel],
+            ),
+            _ => ("continues", vec![cancel]),
         };
         let target = format!("app/{application}{namespace}");
-        [
+        let mut lines = vec![
             format!("{what}; {} {goes}", self.state.name()),
             format!("  watch again: {program} rollout status -w {target}"),
-            format!("  {steer:12} {program} rollout {command} {target}"),
-        ]
+        ];
+        let more = commands.into_iter();
+        lines.extend(more.map(|(why, command)| format!("  {why:12} {program} {command} {target}")));
+        lines
     }
 }

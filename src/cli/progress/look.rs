@@ -53,7 +53,6 @@ pub enum Glyph {
     Skipped,
     /// Between a hook's place and what it printed.
     Bar,
-    Dot,
     /// What is not shown.
     More,
     /// A node that is not heard.
@@ -129,16 +128,25 @@ impl Look {
             (Glyph::Bad, false) => "FAIL",
             (Glyph::Busy, true) => "▸",
             (Glyph::Busy, false) => ">",
-            (Glyph::Waiting | Glyph::Dot, true) => "·",
+            (Glyph::Waiting, true) => "·",
             (Glyph::Waiting | Glyph::More, false) => "..",
             (Glyph::Skipped, _) => "-",
             (Glyph::Bar, true) => "│",
             (Glyph::Bar, false) => "|",
-            (Glyph::Dot, false) => ",",
             (Glyph::More, true) => "…",
             (Glyph::Silent, _) => "?",
             (Glyph::None, _) => " ",
         }
+    }
+
+    /// What stands between two counts.
+    pub fn dot(self) -> &'static str {
+        if self.unicode { " · " } else { ", " }
+    }
+
+    /// Columns before the words of a row: two, its sign, one.
+    pub fn indent(self) -> usize {
+        if self.unicode { 4 } else { 7 }
     }
 
     /// `text` in at most that many columns; what is cut off shows as `…`.
@@ -161,6 +169,21 @@ impl Look {
         cut.push_str(end);
         cut
     }
+}
+
+/// `text` in lines of at most that many columns, broken between words; a longer word is not broken.
+pub fn wrap(text: &str, columns: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.width() + 1 + word.width() <= columns => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 /// `text` filled with spaces to that many columns.
@@ -236,6 +259,17 @@ mod tests {
         check(&[("LC_ALL", "C"), ("LANG", "de_DE.UTF-8")], false);
         check(&[("LC_CTYPE", "C.utf8")], true);
         check(&[], false);
+    }
+
+    #[test]
+    fn lines_break_between_words() {
+        let lines = wrap("goes on in 10m, or with 'upshift promote shop'", 20);
+        assert_eq!(
+            lines,
+            ["goes on in 10m, or", "with 'upshift", "promote shop'"]
+        );
+        assert_eq!(wrap("", 20), Vec::<String>::new());
+        assert_eq!(wrap("abcdef g", 3), ["abcdef", "g"]);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! objects, log lines → fold::State::apply → events → tty | plain | json | quiet
 //! ```
 //!
-//! Everything is pure except `follow`, which runs `watching` (listens), `interrupt` and `screen` (writes), and `playing`,
+//! Everything is pure except `follow`, which runs `watching` (listens), `interrupt`, `screen` and `live` (which write), and `playing`,
 //! which tells a past rollout again: time, size and look are arguments. The rules are those of facts/field.md C2 (R1–R22).
 //! Nothing here asks the server to do anything: watching never changes the work.
 //!
@@ -25,12 +25,14 @@ pub mod mode;
 
 pub mod fleet;
 pub mod json;
+pub mod live;
 pub mod mux;
 pub mod plain;
 pub mod recorded;
 pub mod replay;
 pub mod summary;
 pub mod tty;
+pub mod verdict;
 
 pub mod application;
 pub mod estimate;

@@ -157,6 +157,12 @@ fn power(digits: usize) -> Option<u64> {
     10_u64.checked_pow(u32::try_from(digits).ok()?)
 }
 
+/// Where a name stands among others, as people count: `web-9` before `web-10`.
+pub fn order(name: &str) -> impl Ord + use<> {
+    let (stem, digits, number) = parse(name);
+    (stem, number, digits)
+}
+
 /// A name around its last number: what stands before and after it, its digits and its value.
 fn parse(name: &str) -> ((String, String), usize, u64) {
     let whole = || ((name.to_owned(), String::new()), 0, 0);
@@ -191,6 +197,13 @@ mod tests {
             names.insert(word);
         }
         names
+    }
+
+    #[test]
+    fn numbers_are_counted_and_not_spelled() {
+        let mut words = ["web-10", "db", "web-9", "web-010", "web-1"];
+        words.sort_by_key(|word| order(word));
+        assert_eq!(words, ["db", "web-1", "web-9", "web-10", "web-010"]);
     }
 
     #[test]

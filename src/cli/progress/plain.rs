@@ -100,6 +100,8 @@ fn rollout(event: &Event, look: Look) -> String {
             " (revision {revision}, {})",
             text::count(gears.total as usize, "gear")
         ),
+        // The word for it is said.
+        RolloutPhase::Aborted if reason == "Aborted" => in_a_word("", message),
         _ => in_a_word(reason, message),
     };
     format!("{} {word}{about}", event.rollout)
@@ -135,12 +137,12 @@ fn gear(what: &What, look: Look) -> String {
     } else {
         String::new()
     };
-    format!(
-        "{} {}{took}{}{count}",
-        place.label(),
-        look.paint(color, word),
-        in_a_word(reason, message)
-    )
+    let why = match reason.as_str() {
+        "Aborted" => String::new(),
+        reason => in_a_word(reason, message),
+    };
+    let word = look.paint(color, word);
+    format!("{} {word}{took}{why}{count}", place.label())
 }
 
 fn step(what: &What, look: Look) -> String {

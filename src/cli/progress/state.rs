@@ -22,6 +22,7 @@ use crate::base::text;
 use crate::cli::progress::event::About;
 use crate::cli::progress::event::MANY_GEARS;
 use crate::cli::progress::event::Place;
+use crate::cli::progress::names;
 use crate::cli::progress::outcome;
 use crate::cli::progress::tally::Entry;
 use crate::cli::progress::tally::Standing;
@@ -265,12 +266,21 @@ impl State {
     pub fn left(&self, at: Duration) -> Option<Duration> {
         let rest = self.total().saturating_sub(self.all_ended());
         let is_told = self.shown.is_some_and(|(phase, _)| phase.is_final());
-        if self.rollout.status.phase == RolloutPhase::Paused || is_told {
+        // What failed goes another way than runs that went well.
+        let is_failing = !self.rollout.status.reason.is_empty();
+        if self.rollout.status.phase == RolloutPhase::Paused || is_told || is_failing {
             return None;
         }
         let rest = self.usual?.checked_mul(rest)?;
         rest.checked_sub(at.saturating_sub(self.last_end))
             .filter(|left| !left.is_zero())
+    }
+
+    /// Whether the gears at work are brought back to the revision before.
+    pub fn goes_back(&self) -> bool {
+        let mut at_work = self.gears_that(Standing::InFlight);
+        let longest = at_work.next().and_then(|gear| gear.runs.last());
+        longest.is_some_and(|run| run.is_return(&self.rollout))
     }
 
     /// What the rollout says of itself, with what is left of a time that it names.
@@ -299,7 +309,8 @@ impl State {
 
     /// The runs that failed, gear by gear.
     pub fn failures(&self) -> Vec<Failed<'_>> {
-        self.runs()
+        let mut failures: Vec<Failed<'_>> = self
+            .runs()
             .filter(|(_, run)| run.is_current(&self.rollout) && run.shown == OperationPhase::Failed)
             .map(|(place, run)| Failed {
                 place,
@@ -309,7 +320,9 @@ impl State {
                     .iter()
                     .find(|step| step.shown == StepPhase::Failed),
             })
-            .collect()
+            .collect();
+        failures.sort_by_cached_key(|failed| names::order(&failed.place.gear));
+        failures
     }
 
     /// What the rollout waits for, most telling first; never empty.
@@ -426,7 +439,10 @@ impl Gear {
             phase if phase.is_final() => None,
             _ => Some(match run.current_step() {
                 Some(step) => format!("{place}: {}", step.cause(at)),
-                None => format!("{place}: between steps"),
+                None => match run.coming_step() {
+                    Some(step) => format!("{place}: before {}", step.name),
+                    None => format!("{place}: its last report"),
+                },
             }),
         }
     }
@@ -449,6 +465,13 @@ impl Run {
         self.steps
             .iter()
             .find(|step| step.shown == StepPhase::Running)
+    }
+
+    /// The step that runs now, or else the one that comes next: between two reports of a node there is no other news.
+    pub fn coming_step(&self) -> Option<&Step> {
+        let mut steps = self.steps.iter();
+        let next = steps.find(|step| step.shown == StepPhase::Waiting);
+        self.current_step().or(next)
     }
 
     /// How long all its steps took, by the node's clock where it says; none before it ended.

@@ -9,19 +9,19 @@ use comfy_table::ContentArrangement;
 use comfy_table::Table;
 use comfy_table::TableStyle;
 use comfy_table::Width;
+use unicode_width::UnicodeWidthStr;
 
 use crate::api::appspec::EVENTS;
-use crate::api::upshift::Action;
 use crate::api::upshift::OperationPhase;
-use crate::api::upshift::RolloutPhase;
+use crate::api::upshift::StepPhase;
 use crate::base::text;
 use crate::cli::Context;
-use crate::cli::Exit;
 use crate::cli::progress::application;
 use crate::cli::progress::look::Color;
 use crate::cli::progress::look::Glyph;
 use crate::cli::progress::look::Look;
 use crate::cli::progress::mode::Mode;
+use crate::cli::progress::names;
 use crate::cli::progress::names::Names;
 use crate::cli::progress::outcome::Outcome;
 use crate::cli::progress::screen;
@@ -33,6 +33,8 @@ use crate::cli::progress::state::Story;
 use crate::cli::progress::tally;
 use crate::cli::progress::tally::Standing;
 use crate::cli::progress::tty;
+use crate::cli::progress::verdict;
+use crate::plan::step;
 
 /// Failed gears whose output is repeated; the table names the others.
 const REPLAYED: usize = 3;
@@ -86,6 +88,7 @@ pub fn lines(state: &State, outcome: &Outcome, took: Duration, wanted: Wanted) -
     if state.story == Story::Rollout && !state.gears.is_empty() {
         lines.extend(table(state, wanted.columns).lines().map(str::to_owned));
         lines.extend(totals(state));
+        lines.extend(out_of_rotation(state));
     }
     if state.story == Story::Application && wanted.steps {
         let columns = usize::from(wanted.columns.unwrap_or(u16::MAX));
@@ -94,8 +97,8 @@ pub fn lines(state: &State, outcome: &Outcome, took: Duration, wanted: Wanted) -
     let is_replayed = !failures.is_empty();
     let (verdict, next) = match state.story {
         Story::Rollout => (
-            verdict(state, outcome, took, wanted.look, is_replayed),
-            next(state, outcome, &failures, wanted.program),
+            verdict::verdict(state, outcome, took, wanted.look, is_replayed),
+            verdict::next(state, outcome, &failures, wanted.program),
         ),
         Story::Application => (
             application::verdict(state, took, wanted.look, is_replayed),
@@ -103,11 +106,27 @@ pub fn lines(state: &State, outcome: &Outcome, took: Duration, wanted: Wanted) -
         ),
     };
     lines.push(verdict);
-    if !next.is_empty() {
-        let dot = format!(" {} ", wanted.look.glyph(Glyph::Dot));
-        lines.push(format!("next: {}", next.join(&dot)));
-    }
+    lines.extend(said_next(&next, wanted));
     lines
+}
+
+/// `next: COMMAND · COMMAND`; where that is too wide, each on a line of its own, to be copied whole.
+fn said_next(next: &[String], wanted: Wanted) -> Vec<String> {
+    if next.is_empty() {
+        return Vec::new();
+    }
+    // A comma would be taken for a part of the command.
+    let dot = if wanted.look.unicode { " · " } else { "; " };
+    let line = format!("next: {}", next.join(dot));
+    let columns = wanted.columns.map_or(usize::MAX, usize::from);
+    if line.width() <= columns {
+        return vec![line];
+    }
+    let indented = |(place, command): (usize, &String)| match place {
+        0 => format!("next: {command}"),
+        _ => format!("      {command}"),
+    };
+    next.iter().enumerate().map(indented).collect()
 }
 
 fn replay(state: &State, failed: &Failed<'_>, wanted: Wanted) -> Vec<String> {
@@ -148,13 +167,13 @@ fn replay(state: &State, failed: &Failed<'_>, wanted: Wanted) -> Vec<String> {
 }
 
 /// Whether scripts ran in what failed: the other steps print nothing.
-fn has_log(failed: &Failed<'_>) -> bool {
+pub(super) fn has_log(failed: &Failed<'_>) -> bool {
     failed
         .step
         .is_some_and(|step| EVENTS.contains(&step.name.as_str()))
 }
 
-fn log_command(state: &State, failed: &Failed<'_>, program: &str) -> String {
+pub(super) fn log_command(state: &State, failed: &Failed<'_>, program: &str) -> String {
     let step = failed
         .step
         .map_or_else(String::new, |step| format!(" --hook {}", step.name));
@@ -183,7 +202,9 @@ fn table(state: &State, columns: Option<u16>) -> String {
     let is_collapsed = state.gears.len() > MANY_GEARS;
     let (mut back, mut back_times) = (Names::default(), Vec::new());
     let mut waiting = 0;
-    for gear in state.gears.values() {
+    let mut gears: Vec<&Gear> = state.gears.values().collect();
+    gears.sort_by_cached_key(|gear| names::order(&gear.place.gear));
+    for gear in gears {
         let took = gear.runs.last().and_then(Run::took);
         let took = took.filter(|_| gear.standing() != Standing::Unreachable);
         match gear.standing() {
@@ -241,8 +262,12 @@ fn table(state: &State, columns: Option<u16>) -> String {
 /// `45 done, 3 failed, 2 unreachable of 50`, when there is more than one to count.
 fn totals(state: &State) -> Option<String> {
     let tally = &state.tally;
+    let done = state.gears_that(Standing::Done);
+    let back = done.filter(|gear| is_back(gear, state)).count();
+    let back = u32::try_from(back).unwrap_or(u32::MAX);
     let counts = [
-        (tally.count(Standing::Done), "done"),
+        (tally.count(Standing::Done).saturating_sub(back), "done"),
+        (back, "rolled back"),
         (tally.count(Standing::Failed), "failed"),
         (tally.count(Standing::Aborted), "cancelled"),
         (state.unreachable(), "unreachable"),
@@ -259,6 +284,30 @@ fn totals(state: &State) -> Option<String> {
         .collect();
     let total = text::count(state.total() as usize, "gear");
     (state.total() > 1 && !words.is_empty()).then(|| format!("{} of {total}", words.join(", ")))
+}
+
+/// Gears that were taken out of rotation and not brought back: they get no requests until something is done.
+fn out_of_rotation(state: &State) -> Option<String> {
+    let mut names = Names::default();
+    for gear in state.gears.values() {
+        let Some(run) = gear.runs.last() else {
+            continue;
+        };
+        let is_done = |name: &str| {
+            let step = run.steps.iter().find(|step| step.name == name);
+            step.map(|step| step.status.phase == StepPhase::Done)
+        };
+        let is_out = is_done(step::BLOCK_TRAFFIC.name) == Some(true)
+            && is_done(step::ALLOW_TRAFFIC.name) == Some(false);
+        if is_out {
+            names.insert(gear.place.label());
+        }
+    }
+    (!names.is_empty()).then(|| {
+        let shown = names.show(COLLAPSED, "..");
+        let hosts = text::count(names.len(), "host");
+        format!("{hosts} out of rotation: {shown}")
+    })
 }
 
 fn is_back(gear: &Gear, state: &State) -> bool {
@@ -288,132 +337,12 @@ fn gear_reason(gear: &Gear) -> String {
         let failed = run
             .steps
             .iter()
-            .find(|step| step.shown == crate::api::upshift::StepPhase::Failed);
+            .find(|step| step.shown == StepPhase::Failed);
         match failed {
             Some(step) => format!("{}: {}", step.name, reason(&step.status.reason, "")),
             None => reason(&status.reason, &status.message),
         }
     })
-}
-
-fn verdict(
-    state: &State,
-    outcome: &Outcome,
-    took: Duration,
-    look: Look,
-    is_replayed: bool,
-) -> String {
-    let rollout = &state.rollout;
-    let (name, revision) = (state.name(), &rollout.spec.revision);
-    let time = if took.is_zero() {
-        // Only a past rollout's moments can coincide: they have whole seconds.
-        "less than a second".to_owned()
-    } else {
-        text::elapsed(took)
-    };
-    let counts = &rollout.status.gears;
-    let gears = text::count(state.total() as usize, "gear");
-    // What is on silent nodes is not deployed there yet: `1 of 2 gears`, and the rollout's words for the others.
-    let (reached, later) = match counts.unreachable {
-        0 => (gears.clone(), String::new()),
-        silent => (
-            format!("{} of {gears}", counts.done),
-            format!("; {silent} on silent nodes will catch up"),
-        ),
-    };
-    let because = because(state, is_replayed);
-    if state.is_gone() {
-        return look.paint(
-            Color::Bad,
-            &format!("{name} was deleted while it was watched"),
-        );
-    }
-    let said = match (rollout.status.phase, rollout.spec.action) {
-        (RolloutPhase::Succeeded, Action::Deploy) => {
-            format!("{name}: revision {revision} is deployed on {reached} in {time}{later}")
-        }
-        (RolloutPhase::Succeeded, Action::Rollback) => {
-            format!("{name}: rolled back to {revision} on {reached} in {time}{later}")
-        }
-        (RolloutPhase::PartlyFailed, _) => format!(
-            "{name}: partly failed after {time}: {revision} is on {} of {gears}, {} failed",
-            counts.done, counts.failed
-        ),
-        (RolloutPhase::RolledBack, _) => {
-            let before = match rollout.status.previous_revision.as_str() {
-                "" => "nothing is installed, as before".to_owned(),
-                before => format!("{before} is in place again"),
-            };
-            format!("{name}: failed and rolled back after {time}: {before}{because}")
-        }
-        (RolloutPhase::Aborted, _) => format!("{name}: cancelled after {time}{because}"),
-        (RolloutPhase::Failed, _) => format!("{name}: failed after {time}{because}"),
-        (phase, _) => format!("{name}: {phase:?} ({})", outcome.reason),
-    };
-    let color = if outcome.exit == Exit::Done {
-        Color::Good
-    } else {
-        Color::Bad
-    };
-    look.paint(color, &said)
-}
-
-/// The rollout's own reason: a word when the lines above tell what happened, else all that is known.
-pub(super) fn because(state: &State, is_replayed: bool) -> String {
-    let status = &state.rollout.status;
-    match (status.reason.as_str(), status.message.as_str()) {
-        ("", "") => String::new(),
-        (reason, message) if message.is_empty() || (is_replayed && !reason.is_empty()) => {
-            format!(": {reason}")
-        }
-        (_, message) => format!(": {message}"),
-    }
-}
-
-fn next(state: &State, outcome: &Outcome, failures: &[Failed<'_>], program: &str) -> Vec<String> {
-    let application = format!(
-        "app/{}{}",
-        state.rollout.spec.application,
-        in_namespace(state)
-    );
-    match outcome.exit {
-        Exit::Done => {
-            let rollout = &state.rollout;
-            let before = &rollout.status.previous_revision;
-            let history = format!("{program} rollout history {application}");
-            if before.is_empty() {
-                let namespace = in_namespace(state);
-                vec![format!("{program} get app,rollouts,gears{namespace}")]
-            } else if rollout.spec.action == Action::Rollback || *before == rollout.spec.revision {
-                vec![history]
-            } else {
-                vec![format!("{program} rollback {application}"), history]
-            }
-        }
-        Exit::Locked => vec![
-            format!("{program} rollout status -w {application}"),
-            format!("{program} rollout cancel {application}"),
-        ],
-        _ => {
-            let mut next = Vec::new();
-            match failures.first() {
-                Some(failed) if has_log(failed) => next.push(log_command(state, failed, program)),
-                Some(_) => next.push(format!(
-                    "{program} describe rollout {}{}",
-                    state.name(),
-                    in_namespace(state)
-                )),
-                None => {}
-            }
-            next.push(format!("{program} rollout retry {application}"));
-            if !state.rollout.status.previous_revision.is_empty()
-                && outcome.exit != Exit::RolledBack
-            {
-                next.push(format!("{program} rollback {application}"));
-            }
-            next
-        }
-    }
 }
 
 fn reason(reason: &str, message: &str) -> String {

@@ -255,7 +255,9 @@ fn a_step_without_scripts_has_no_log_and_nothing_is_said_three_times() {
     GEAR             NODE        RESULT   TIME   REASON
     shop-localhost   localhost   Failed   2.3s   Install: DiskFull
     shop-2: failed after 3.0s: DiskFull
-    next: upshift describe rollout shop-2 · upshift rollout retry app/shop · upshift rollback app/shop
+    next: upshift describe rollout shop-2
+          upshift rollout retry app/shop
+          upshift rollback app/shop
     ");
 }
 
@@ -367,9 +369,9 @@ fn frames_fit_their_screens() {
     insta::assert_snapshot!(frame(&state, 40, 10, 62_000, LOOK), @r"
     shop #2 7/12 · 1 failed           1m02s
       ✗ web-9 Install HookFailed
-      ✓ web-1..web-6 (6 collapsed, median …
+      ✓ web-1..web-6 (6 collapsed)
       ▸ web-7 ApplicationStart 4.0s
-      ▸ web-8 AfterInstall 2.0s    npm run…
+      ▸ web-8 AfterInstall 2.0s npm run mi…
       … +3 hosts waiting
     ");
     insta::assert_snapshot!(frame(&state, 80, 24, 62_000, LOOK), @r"
@@ -389,7 +391,7 @@ fn frames_fit_their_screens() {
       … +3 hosts waiting
     ");
     insta::assert_snapshot!(frame(&state, 80, 24, 62_000, Look::BARE), @r"
-    Deploying shop #2  7/12 hosts , 2 in flight , 1 failed       1m02s  ~1m40s left
+    Deploying shop #2  7/12 hosts, 2 in flight, 1 failed         1m02s  ~1m40s left
       FAIL web-9        Install            HookFailed
       ok   web-1..web-6 (6 collapsed, median 240ms)
       >    web-7        ApplicationStart   4.0s

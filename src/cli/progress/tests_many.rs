@@ -148,8 +148,8 @@ fn fifty_hosts_in_twenty_four_lines() {
     shop #2 32/50 · 2 failed · 2 unreachab…
       ✗ web-9 ValidateService HookFailed
       ? web-36       unreachable (+1)
-      ✓ web-1..web-… (30 collapsed, median…
-      ▸ web-33 BlockTraffic 4.0s    drain:…
+      ✓ web-1..web-8, … (30 collapsed)
+      ▸ web-33 BlockTraffic 4.0s drain: ro…
       … +2 more in flight
       … +13 hosts waiting
     ");
@@ -159,7 +159,7 @@ fn fifty_hosts_in_twenty_four_lines() {
       ▸ web-33 BlockTr…
     ");
     insta::assert_snapshot!(frame(&state, 80, 24, 62_000, Look::BARE), @r"
-    Deploying shop #2  32/50 hosts , 3 in flight , 2 failed , 2 unreachable   1m02s
+    Deploying shop #2  32/50 hosts, 3 in flight, 2 failed, 2 unreachable      1m02s
       FAIL web-9        ValidateService    HookFailed
            | curl: (7) refused
            | not healthy
@@ -195,7 +195,7 @@ fn a_canary_counts_down_and_a_switch_is_a_line_of_its_own() {
         events.extend(feed(&mut state, second * 1000, Change::Tick));
     }
     insta::assert_snapshot!(frame(&state, 100, 24, 72_000, LOOK), @r"
-    Deploying shop #2 (paused)  1/20 hosts · 0 in flight · 0 failed                               1m12s
+    Deploying shop #2 (canary)  1/20 hosts · 0 in flight · 0 failed                               1m12s
       ✓ web-1 (1 collapsed, median 240ms)
       · canary shop-web-1 is up: goes on in 8m50s, or with 'upshift promote shop'
       … +19 hosts waiting
@@ -383,22 +383,22 @@ fn the_summary_lists_what_went_wrong_and_collapses_the_rest() {
     };
     let lines = summary::lines(&state, &outcome, Duration::from_secs(82), wanted);
     insta::assert_snapshot!(lines.join("\n"), @r"
-    error: shop-2 failed on web-32: Install: exit code 3
     error: shop-2 failed on web-9: ValidateService: exit code 3
       │ not healthy
       │ giving up
       full log: upshift logs rollout/shop-2 --hook ValidateService --gear shop-web-9
+    error: shop-2 failed on web-32: Install: exit code 3
     GEAR          NODE                               RESULT        TIME     REASON
     shop-db       db                                 Unreachable            its node is silent; it catches up
+    shop-web-9    web-9                              Failed        2.3s     ValidateService: HookFailed
     shop-web-32   web-32                             Failed        2.1s     Install: HookFailed
     shop-web-33   web-33                             Unreachable            its node is silent; it catches up
     shop-web-34   web-34                             Unreachable            its node is silent; it catches up
     shop-web-35   web-35                             Unreachable            its node is silent; it catches up
-    shop-web-9    web-9                              Failed        2.3s     ValidateService: HookFailed
     (44 gears)    web-1..web-8, web-10..web-31, ..   Succeeded     ~240ms
     44 done, 2 failed, 4 unreachable of 50 gears
     shop-2: partly failed after 1m22s: shop-2 is on 44 of 50 gears, 2 failed
-    next: upshift describe rollout shop-2 · upshift rollout retry app/shop · upshift rollback app/shop
+    next: upshift logs rollout/shop-2 --hook ValidateService --gear shop-web-9 · upshift rollout retry app/shop · upshift rollback app/shop
     ");
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use unicode_width::UnicodeWidthStr;
 
 use crate::api::upshift::Action;
+use crate::api::upshift::Desired;
 use crate::api::upshift::OperationPhase;
 use crate::api::upshift::RolloutPhase;
 use crate::api::upshift::StepPhase;
@@ -112,9 +113,12 @@ fn rollout_header(state: &State, look: Look) -> (String, String) {
         Action::Deploy => "Deploying",
         Action::Rollback => "Rolling back",
     };
-    let dot = look.glyph(Glyph::Dot);
+    let dot = look.dot();
     let how = match state.rollout.status.phase {
-        RolloutPhase::Paused => " (paused)",
+        RolloutPhase::Paused if spec.desired == Desired::Pause => " (paused)",
+        // Nobody asked for a pause: it waits for a word on the first gear.
+        RolloutPhase::Paused => " (canary)",
+        RolloutPhase::Running if state.goes_back() => " (going back)",
         RolloutPhase::Running if !state.rollout.status.reason.is_empty() => " (failing)",
         _ => "",
     };
@@ -122,16 +126,16 @@ fn rollout_header(state: &State, look: Look) -> (String, String) {
     let failed = state.tally.count(Standing::Failed);
     let silent = match state.unreachable() {
         0 => String::new(),
-        silent => format!(" {dot} {silent} unreachable"),
+        silent => format!("{dot}{silent} unreachable"),
     };
     let (name, number) = (&spec.application, spec.number);
     let running = state.tally.count(Standing::InFlight);
     let long = format!(
-        "{verb} {name} #{number}{how}  {ended}/{total} hosts {dot} {running} in flight {dot} {failed} failed{silent}"
+        "{verb} {name} #{number}{how}  {ended}/{total} hosts{dot}{running} in flight{dot}{failed} failed{silent}"
     );
     (
         long,
-        format!("{name} #{number} {ended}/{total} {dot} {failed} failed{silent}"),
+        format!("{name} #{number} {ended}/{total}{dot}{failed} failed{silent}"),
     )
 }
 
@@ -176,8 +180,7 @@ impl Row {
     }
 
     fn draw(&self, look: Look, columns: usize) -> String {
-        let width = if look.unicode { 1 } else { 4 };
-        let sign = pad(look.glyph(self.glyph), width);
+        let sign = pad(look.glyph(self.glyph), look.indent() - 3);
         let plain = look.fit(&format!("  {sign} {}", self.text), columns);
         let color = match self.glyph {
             Glyph::Good => Color::Good,
