@@ -169,8 +169,10 @@ impl<'a> Following<'a> {
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         let first = self.apply(Change::Tick);
         self.show(&first)?;
+        let mut last = Instant::now();
         loop {
             let mut events = Vec::new();
+            let mut signal = None;
             tokio::select! {
                 heard = self.heard.recv() => {
                     self.take(heard, &mut events)?;
@@ -183,13 +185,16 @@ impl<'a> Following<'a> {
                     }
                 }
                 _ = tick.tick() => events.extend(self.apply(Change::Tick)),
-                signal = self.interrupts.heard() => match signal {
-                    Signal::Resumed => self.screen.forget(),
-                    Signal::End(exit) => {
-                        self.show(&events)?;
-                        return self.end(&Stop::Interrupted(exit));
-                    }
-                },
+                heard = self.interrupts.heard() => signal = Some(heard),
+            }
+            let late = self.interrupts.late(&mut last).await;
+            match signal.or(late) {
+                Some(Signal::Resumed) => self.screen.forget(),
+                Some(Signal::End(exit)) => {
+                    self.show(&events)?;
+                    return self.end(&Stop::Interrupted(exit));
+                }
+                None => {}
             }
             self.complete(&mut events).await;
             self.show(&events)?;

@@ -1,6 +1,9 @@
 //! Ctrl-C and its relatives, heard instead of dying of them.
 
 use std::io;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::cli::Exit;
 
@@ -10,6 +13,26 @@ pub enum Signal {
     End(Exit),
     /// The job was stopped and goes on: others wrote to the terminal meanwhile.
     Resumed,
+}
+
+/// Who watches is never silent this long, unless the job was stopped, or the machine is very busy.
+const STOPPED: Duration = Duration::from_millis(300);
+/// How long a signal may take from the system to whoever waits for it.
+const ON_ITS_WAY: Duration = Duration::from_millis(50);
+
+impl Interrupts {
+    /// What is on its way after a time in which nothing ran: a job that goes on hears so a little after its clocks do,
+    /// and must not draw before that. `last` is when this was asked before.
+    pub async fn late(&mut self, last: &mut Instant) -> Option<Signal> {
+        let heard = if last.elapsed() > STOPPED {
+            let heard = tokio::time::timeout(ON_ITS_WAY, self.heard());
+            heard.await.ok()
+        } else {
+            None
+        };
+        *last = Instant::now();
+        heard
+    }
 }
 
 /// The signals that end the watching, and the one that takes it up again.

@@ -412,7 +412,7 @@ mod tests {
     #[test]
     fn a_narrower_window_has_broken_the_frame_s_lines() {
         let (mut live, captured) = live(false);
-        let rows = vec!["x".repeat(70), "\u{1b}[31m✗\u{1b}[0m y".to_owned()];
+        let rows = vec!["w".repeat(70), "\u{1b}[31m✗\u{1b}[0m y".to_owned()];
         let size = |columns| Size { columns, rows: 99 };
         live.write(rows.clone(), size(80));
         let check = |live: &mut Live, columns: usize, expect: &str| {
@@ -422,8 +422,8 @@ mod tests {
             assert!(text.starts_with(expect), "{columns}: {text:?}");
             assert!(text.ends_with("\u{1b}[J"), "{columns}: {text:?}");
         };
-        check(&mut live, 30, "\u{1b}[4A\rxxx");
-        check(&mut live, 2, "\u{1b}[37A\rxxx");
+        check(&mut live, 30, "\u{1b}[4A\rwww");
+        check(&mut live, 2, "\u{1b}[37A\rwww");
     }
 
     #[test]

@@ -149,7 +149,13 @@ impl Player<'_> {
         let Speed::Times(times) = self.speed else {
             return Ok(None);
         };
+        let mut last = Instant::now();
         loop {
+            match interrupts.late(&mut last).await {
+                Some(Signal::Resumed) => self.screen.forget(),
+                Some(Signal::End(exit)) => return Ok(Some(exit)),
+                None => {}
+            }
             let real = self.began.elapsed();
             if self.chosen.timeout.is_some_and(|timeout| real >= timeout) {
                 return Ok(Some(Exit::TimedOut));
