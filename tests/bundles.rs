@@ -412,7 +412,7 @@ fn a_node_whose_disk_is_full_keeps_its_old_version_and_nothing_half() {
     expect(&unpacked, 1, &["DownloadBundle", "No space left on device"]);
     assert_eq!(site.record().len(), before, "no hook ran");
     assert_eq!(installed(&site), "1");
-    let is_half = |name: &&String| name.ends_with(".new") || name.ends_with(".incoming");
+    let is_half = |name: &&String| [".new", ".incoming"].iter().any(|end| name.ends_with(end));
     assert_eq!(names.iter().find(is_half), None);
     for operation in site.objects("operations") {
         let status = &operation["status"];
@@ -478,7 +478,7 @@ fn a_download_that_dies_at_any_point_is_gone_on_with() {
         let mut server = site.serve(&[], &[("UPSHIFT_CRASH_AT", number)]);
         two_deployments(&site, &mut server);
         let names: Vec<String> = site.tree("data").into_keys().collect();
-        let is_left = |name: &&String| name.ends_with(".new") || name.ends_with(".incoming");
+        let is_left = |name: &&String| [".new", ".incoming"].iter().any(|end| name.ends_with(end));
         assert_eq!(names.iter().find(is_left), None, "{name}");
     }
 }

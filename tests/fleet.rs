@@ -240,6 +240,11 @@ impl Fleet {
     }
 
     /// An Application `shop` on every host with `tier=web` and these rollout settings; change it before it is applied.
+    #[expect(
+        clippy::unused_self,
+        clippy::needless_pass_by_value,
+        reason = "it reads as the fleet's"
+    )]
     pub(crate) fn application(&self, rollout: Value) -> Value {
         json!({
             "apiVersion": "upshift.dev/v1", "kind": "Application",
@@ -413,6 +418,7 @@ ask_it() {{
     }
 
     /// Asks there for that host without a break from now on.
+    #[expect(clippy::unused_self, reason = "it reads as the fleet's")]
     pub(crate) fn load(&self, address: SocketAddr, host: &str) -> Load {
         Load::start(address, host, 4)
     }
@@ -541,15 +547,14 @@ impl Visitor {
 
     /// The status and the first line of an answer.
     pub(crate) fn ask(&mut self, keep: bool) -> std::io::Result<(u16, String)> {
-        let mut connection = match self.kept.take() {
-            Some(kept) => kept,
-            None => {
-                let within = Duration::from_secs(10);
-                let stream = TcpStream::connect_timeout(&self.address, within)?;
-                stream.set_read_timeout(Some(Duration::from_secs(30)))?;
-                stream.set_nodelay(true)?;
-                BufReader::new(stream)
-            }
+        let mut connection = if let Some(kept) = self.kept.take() {
+            kept
+        } else {
+            let within = Duration::from_secs(10);
+            let stream = TcpStream::connect_timeout(&self.address, within)?;
+            stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+            stream.set_nodelay(true)?;
+            BufReader::new(stream)
         };
         let wish = if keep { "keep-alive" } else { "close" };
         let request = format!(
@@ -578,15 +583,12 @@ impl Visitor {
             keeps &= header != "connection: close";
         }
         let mut body = Vec::new();
-        match length {
-            Some(length) => {
-                body.resize(length, 0);
-                connection.read_exact(&mut body)?;
-            }
-            None => {
-                connection.read_to_end(&mut body)?;
-                keeps = false;
-            }
+        if let Some(length) = length {
+            body.resize(length, 0);
+            connection.read_exact(&mut body)?;
+        } else {
+            connection.read_to_end(&mut body)?;
+            keeps = false;
         }
         if keeps {
             self.kept = Some(connection);

@@ -230,6 +230,7 @@ impl World {
     }
 
     /// Makes the slice of service `shop` name these hosts; its version.
+    #[expect(clippy::needless_pass_by_value, reason = "it is written in place")]
     fn slice(&self, hosts: &[u8], notes: Value, color: &str) -> u64 {
         let endpoint = |host: &u8| {
             json!({"addresses": [format!("{}.{host}", self.network)], "nodeName": format!("web-{host}"),
@@ -354,7 +355,7 @@ fn a_host_that_the_configuration_does_not_know_is_added() {
     world.until("nobody waits", |status| {
         status["waiting"]
             .as_object()
-            .is_none_or(|all| all.is_empty())
+            .is_none_or(serde_json::Map::is_empty)
     });
     assert!(
         world
@@ -425,10 +426,9 @@ fn haproxy_s_own_checks_decide_when_a_server_has_entered() {
     let _one = world.origin(1);
     let version = world.slice(&[1, 2], json!({}), "");
     let address = format!("{}.2:8080", world.network);
-    let is_down =
-        format!("server shop/web-2 is DOWN by HAProxy's own check (L4CON Connection refused)");
+    let is_down = "server shop/web-2 is DOWN by HAProxy's own check (L4CON Connection refused)";
     world.until("web-2 is down", |status| {
-        status["waiting"][&address] == is_down.as_str()
+        status["waiting"][&address] == is_down
     });
     // Who leaves does not wait for it.
     world.applied(version);

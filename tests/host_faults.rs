@@ -52,7 +52,7 @@ fn deploy_while(
         .map(String::as_str)
         .chain(more.iter().copied())
         .collect();
-    let mut command = stand.fleet.site.from_afar(&own);
+    let mut command = stand.fleet.site.distant_client(&own);
     let file = fs::File::create(&said).expect("a file can be made");
     command.stdout(Stdio::null()).stderr(file);
     let mut child = command.spawn().expect("the program starts");

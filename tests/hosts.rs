@@ -139,6 +139,7 @@ fn the_objects_of_an_application_on_hosts_can_be_made_by_hand() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one fleet tells one long story")]
 fn an_application_is_made_deployed_looked_at_and_taken_back() {
     let Some(fleet) = Fleet::new(3) else {
         return;

@@ -24,7 +24,6 @@ mod haproxy;
 mod host_faults;
 mod hosts;
 mod new_app;
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod nodes;
 
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]

@@ -230,6 +230,7 @@ fn a_new_token_or_a_removal_shuts_out_who_had_the_old_one() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one fleet tells one long story")]
 fn a_program_runs_on_a_node_with_its_streams_and_its_exit_code() {
     let gate = Gate::open();
     let file = gate.invite("web-1", &[]);

@@ -1,5 +1,10 @@
 //! Rollouts of every kind and outcome while visitors ask without a break: no request fails.
 
+#![expect(
+    clippy::print_stdout,
+    reason = "a long test says its seed and how much it did"
+)]
+
 use serde_json::Value;
 use serde_json::json;
 

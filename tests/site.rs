@@ -222,13 +222,13 @@ impl Site {
 
     /// Runs a client command as from another machine: a server that is gone is not started.
     pub(crate) fn run_from_afar(&self, arguments: &[&str]) -> Output {
-        self.from_afar(arguments)
+        self.distant_client(arguments)
             .output()
             .expect("the program can be started")
     }
 
     /// The same, to be started with streams of the test's own.
-    pub(crate) fn from_afar(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn distant_client(&self, arguments: &[&str]) -> Command {
         let kubeconfig = self.path("afar.kubeconfig");
         if !kubeconfig.exists() {
             self.write_kubeconfig(&kubeconfig);

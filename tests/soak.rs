@@ -128,7 +128,7 @@ impl Soak {
     fn run(&mut self, arguments: &[&str]) -> (ExitStatus, String) {
         let said = self.stand.fleet.site.path("said");
         let file = fs::File::create(&said).expect("a file can be made");
-        let mut command = self.stand.fleet.site.from_afar(arguments);
+        let mut command = self.stand.fleet.site.distant_client(arguments);
         command.stdout(Stdio::null()).stderr(file);
         let mut child = command.spawn().expect("the program starts");
         let (started, mut next) = (Instant::now(), Instant::now() + Duration::from_millis(300));

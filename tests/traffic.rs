@@ -23,7 +23,7 @@ fn rotation(fleet: &Fleet) -> Vec<String> {
     let slices = fleet.site.objects("endpointslices");
     let endpoints = slices
         .iter()
-        .flat_map(|slice| slice["endpoints"].as_array());
+        .filter_map(|slice| slice["endpoints"].as_array());
     let targets = endpoints.flatten().map(|one| &one["targetRef"]["name"]);
     let mut names: Vec<String> = targets
         .filter_map(Value::as_str)

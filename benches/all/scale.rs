@@ -240,9 +240,10 @@ async fn join_all(server: &Server, count: usize) -> Vec<Client> {
             };
             let path = folder.join(format!("{name}.join"));
             file.write(&path).expect("a join file can be written");
-            let joined = join::join(&path, |name| folder.join(name)).await;
+            let joined = join::join(&path, &BTreeMap::new(), |name| folder.join(name)).await;
             let (identity, _) = joined.expect("the server lets it in");
-            identity.client().expect("the certificate can be used")
+            let transport = identity.transport().expect("the certificate can be used");
+            Client::new(Arc::new(transport))
         }
     });
     joined.buffered(16).collect().await
