@@ -47,6 +47,7 @@ use crate::controllers::slices::Form;
 use crate::controllers::slices::InRotation;
 use crate::controllers::slices::Marks;
 use crate::controllers::world::World;
+use crate::plan::workflow;
 
 /// Endpoints in one slice, as in Kubernetes.
 const LARGEST: usize = 100;
@@ -251,6 +252,7 @@ pub(crate) fn is_meant(gear: &Gear, application: &Application) -> bool {
     gear.spec.rotation == Rotation::In
         && !gear.status.revision.is_empty()
         && !gear.metadata.is_deleting()
+        && !workflow::is_left_color(application, gear)
         && (!is_blue_green(application) || gear.spec.color == application.status.active_color)
 }
 

@@ -11,6 +11,7 @@ use serde_json::json;
 use crate::api::kinds;
 use crate::api::meta::Key;
 use crate::api::meta::Typed;
+use crate::api::upshift::ANNOTATION_BLOCKED_BY;
 use crate::api::upshift::Action;
 use crate::api::upshift::Application;
 use crate::api::upshift::FINALIZER;
@@ -25,6 +26,7 @@ use crate::controllers::change::Decision;
 use crate::controllers::change::Note;
 use crate::controllers::deployment;
 use crate::controllers::deployment::Brief;
+use crate::controllers::gear_endpoints;
 use crate::controllers::queue::Controller;
 use crate::controllers::queue::Touched;
 use crate::controllers::queue::Watch;
@@ -210,6 +212,13 @@ fn catch_up(scene: &Scene<'_>) -> Decision {
         let wanted = json!({"spec": {"revision": current}});
         return Decision::one(Change::patch(scene.gear, wanted));
     }
+    if is_left_out(scene, workflow, current) {
+        let back = json!({
+            "metadata": {"annotations": {ANNOTATION_BLOCKED_BY: null}},
+            "spec": {"rotation": Rotation::In},
+        });
+        return Decision::one(Change::patch(scene.gear, back));
+    }
     let behind = scene.gear.spec.revision == *current && scene.gear.status.revision != *current;
     if !behind || scene.is_busy() || !scene.world.is_reachable(&scene.gear.spec.node) {
         return Decision::nothing();
@@ -229,6 +238,19 @@ fn catch_up(scene: &Scene<'_>) -> Decision {
         };
     }
     begin_catch_up(scene, application, workflow, current)
+}
+
+/// Whether a gear is out of rotation and nobody is left who would put it in: its application has no load balancer any
+/// more, so that no operation has the step for it.
+fn is_left_out(scene: &Scene<'_>, workflow: Workflow, current: &str) -> bool {
+    let gear = scene.gear;
+    workflow == Workflow::Rolling
+        && gear.spec.rotation == Rotation::Out
+        && !current.is_empty()
+        && gear.spec.revision == current
+        && gear.status.revision == current
+        && !scene.is_busy()
+        && !left_at_a_failure(scene)
 }
 
 /// Whether a rollout brought this revision here and failed: that is somebody's to decide, not ours to repeat.
@@ -359,7 +381,10 @@ fn tear_down(scene: &Scene<'_>) -> Decision {
         None => prefix,
         Some((count, _)) => format!("{prefix}-{}", count + 1),
     };
-    let is_balanced = application.spec.rollout.load_balancer.is_some();
+    // A Service outlives the setting that made it.
+    let owner = application.metadata.key();
+    let is_balanced = application.spec.rollout.load_balancer.is_some()
+        || !gear_endpoints::slices(&owner, scene.world).is_empty();
     let errand = Errand {
         action: Action::Rollback,
         steps: workflow::teardown_steps(is_balanced && is_in_rotation(gear)),

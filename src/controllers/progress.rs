@@ -18,7 +18,8 @@ use crate::plan::step;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Progress {
     ended: BTreeMap<Key, Timestamp>,
-    rollouts_known: BTreeMap<Key, Timestamp>,
+    /// Which attempt of a rollout is asked for, and since when.
+    rollouts_known: BTreeMap<Key, (u32, Timestamp)>,
     switches: BTreeMap<Key, (StepPhase, Timestamp)>,
     under_way: BTreeMap<Key, BTreeSet<Key>>,
 }
@@ -29,11 +30,11 @@ impl Progress {
         self.ended.get(operation).map(|at| now.since(*at))
     }
 
-    /// How long a rollout is known.
+    /// How long the attempt of a rollout that is asked for is known.
     pub(super) fn rollout_known(&self, rollout: &Key, now: Timestamp) -> Duration {
         self.rollouts_known
             .get(rollout)
-            .map_or(Duration::ZERO, |since| now.since(*since))
+            .map_or(Duration::ZERO, |(_, since)| now.since(*since))
     }
 
     /// How long the switch of a rollout's traffic is in its phase.
@@ -84,7 +85,11 @@ impl Progress {
             self.switches.remove(key);
             return;
         };
-        self.rollouts_known.entry(key.clone()).or_insert(now);
+        let attempt = rollout.spec.attempt;
+        let known = self.rollouts_known.get(key);
+        if known.is_none_or(|(seen, _)| *seen != attempt) {
+            self.rollouts_known.insert(key.clone(), (attempt, now));
+        }
         let switch = rollout.status.steps.iter().find_map(|one| {
             let is_switch = one.name == step::SWITCH_TRAFFIC.name;
             is_switch.then_some(one.phase)

@@ -111,6 +111,8 @@ pub(crate) struct Cluster {
     /// Hooks and installs that ran, by operation and step.
     trace: Vec<String>,
     crashed: usize,
+    /// What controllers wrote of Operations and Gears.
+    writes: usize,
     delivered: usize,
     /// Pods, their nodes and a router, when the story is about them.
     pub(crate) site: Option<pods::Site>,
@@ -171,6 +173,7 @@ impl Cluster {
             disk: BTreeMap::new(),
             trace: Vec::new(),
             crashed: 0,
+            writes: 0,
             delivered: 0,
             site: None,
             network: None,
@@ -328,6 +331,20 @@ impl Cluster {
             .collect()
     }
 
+    /// The operations that are not over and whose nodes are heard: everybody takes turns so often that views of all of
+    /// them cost more than all the decisions.
+    fn at_work(&self) -> Vec<Key> {
+        let live = self.raw(&kinds::OPERATION).filter(|object| is_live(object));
+        let heard = live.filter(|object| {
+            let node = object["spec"]["node"].as_str().unwrap_or_default();
+            let node = self.objects.get(&place(&kinds::NODE, &Key::new("", node)));
+            node.is_some_and(is_heard)
+        });
+        heard
+            .map(|object| named(object["metadata"]["name"].as_str().unwrap()))
+            .collect()
+    }
+
     // What controllers see.
 
     fn deliver_one(&mut self, plural: &'static str) -> bool {
@@ -427,6 +444,9 @@ impl Cluster {
             }
             progress |= self.revision > before;
             let plural = kind_of(change).plural;
+            if self.revision > before && ["operations", "gears"].contains(&plural) {
+                self.writes += 1;
+            }
             self.written
                 .entry((number, key.clone()))
                 .or_default()
@@ -601,16 +621,12 @@ impl Cluster {
         if self.network.is_some() {
             return self.network_step();
         }
-        let mut live = self.live();
-        live.retain(|operation| {
-            let node: Option<crate::api::core::Node> =
-                self.get(&Key::new("", operation.spec.node.clone()));
-            node.is_some_and(|node| node.is_ready())
-        });
+        let live = self.at_work();
         if live.is_empty() {
             return false;
         }
-        let mut operation = live[self.chance.below(live.len())].clone();
+        let chosen = self.chance.below(live.len());
+        let mut operation: Operation = self.get(&live[chosen]).unwrap();
         let before = operation.status.clone();
         self.agent_step(&mut operation);
         if operation.status == before {
@@ -859,9 +875,8 @@ impl Cluster {
             live.push((gear, name));
         }
         let is_running = |object: &&Value| {
-            ["Running", "Paused"]
-                .map(Value::from)
-                .contains(&object["status"]["phase"])
+            let phase = object["status"]["phase"].as_str().unwrap_or_default();
+            ["Running", "Paused"].contains(&phase)
         };
         let running: Vec<&Value> = self.raw(&kinds::ROLLOUT).filter(is_running).collect();
         assert!(
@@ -888,9 +903,16 @@ impl Cluster {
 }
 
 fn is_live(operation: &Value) -> bool {
-    !["Succeeded", "Failed", "Aborted"]
-        .map(Value::from)
-        .contains(&operation["status"]["phase"])
+    let phase = operation["status"]["phase"].as_str().unwrap_or_default();
+    !["Succeeded", "Failed", "Aborted"].contains(&phase)
+}
+
+fn is_heard(node: &Value) -> bool {
+    let conditions = node["status"]["conditions"].as_array();
+    conditions.is_some_and(|all| {
+        all.iter()
+            .any(|one| one["type"] == "Ready" && one["status"] == "True")
+    })
 }
 
 fn kind_of(change: &Change) -> &'static Kind {
@@ -965,6 +987,7 @@ fn often(nodes: &[&str], settings: &Value, story: impl Fn(&mut Cluster)) {
 mod balanced;
 mod canary;
 mod chances;
+mod colors;
 mod half_done;
 mod nodes;
 mod pods;

@@ -633,7 +633,7 @@ impl World {
             .map_or(Duration::ZERO, |since| now.since(*since))
     }
 
-    /// How long this process has known a rollout.
+    /// How long this process has known of the attempt of a rollout that is asked for.
     pub fn rollout_known(&self, rollout: &Key, now: Timestamp) -> Duration {
         self.progress.rollout_known(rollout, now)
     }

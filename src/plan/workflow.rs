@@ -169,6 +169,37 @@ pub fn gear_steps(workflow: Workflow, action: Action) -> Vec<Step> {
     })
 }
 
+/// The steps of a gear as it stands. One that has something installed from a time without colours gets requests until
+/// its turn: it leaves rotation first.
+pub fn steps_of(
+    workflow: Workflow,
+    action: Action,
+    application: &Application,
+    gear: Option<&Gear>,
+) -> Vec<Step> {
+    let is_installed = gear.is_some_and(|gear| !gear.status.revision.is_empty());
+    let may_serve = workflow == Workflow::BlueGreen
+        && action == Action::Deploy
+        && application.status.active_color.is_empty()
+        && is_installed;
+    if may_serve {
+        catch_up_steps(workflow)
+    } else {
+        gear_steps(workflow, action)
+    }
+}
+
+/// The steps that bring a gear back to the revision before a failed deployment. Of two colours the one that was deployed
+/// gets no requests, and a rollback of its own has no steps.
+pub fn way_back_steps(workflow: Workflow) -> Vec<Step> {
+    match workflow {
+        Workflow::BlueGreen => listed(&rolling::steps(Action::Rollback, false)),
+        Workflow::Rolling | Workflow::RollingBehindLoadBalancer => {
+            gear_steps(workflow, Action::Rollback)
+        }
+    }
+}
+
 /// The steps that take back what a failed first deployment installed on a host.
 pub fn removal_steps(workflow: Workflow) -> Vec<Step> {
     listed(&rolling::removal(
@@ -265,7 +296,6 @@ fn planned_gears(
     color: &str,
 ) -> Result<Vec<PlannedGear>, Refusal> {
     let application = input.application;
-    let steps = gear_steps(workflow, input.action);
     let matching: Vec<Place<'_>> = places(application, &input.nodes)
         .into_iter()
         .filter(|place| workflow != Workflow::BlueGreen || place.color == color)
@@ -284,7 +314,8 @@ fn planned_gears(
         .into_iter()
         .filter_map(|place| {
             let gear = existing.get(place.node.metadata.name.as_str()).copied();
-            planned_gear(application, place, gear, &steps)
+            let steps = steps_of(workflow, input.action, application, gear);
+            planned_gear(application, place, gear, steps)
         })
         .collect();
     if gears.is_empty() {
@@ -313,11 +344,20 @@ pub fn has_color(gear: &Gear, place: &Place<'_>) -> bool {
     color.is_empty() || place.color.is_empty() || color == place.color
 }
 
-/// Whether an earlier failure left a gear out of rotation; one that never had anything installed is only new.
-pub fn is_blocked(workflow: Workflow, gear: &Gear) -> bool {
-    workflow == Workflow::RollingBehindLoadBalancer
-        && gear.spec.rotation == Rotation::Out
-        && !gear.status.revision.is_empty()
+/// Whether an earlier failure left a gear out of rotation; one that never had anything installed is only new. So are
+/// those of the colour that did not serve when an application gave its colours up.
+pub fn is_blocked(workflow: Workflow, application: &Application, gear: &Gear) -> bool {
+    let is_out = gear.spec.rotation == Rotation::Out || is_left_color(application, gear);
+    workflow == Workflow::RollingBehindLoadBalancer && is_out && !gear.status.revision.is_empty()
+}
+
+/// Whether a gear is of the colour that did not serve when its application gave its colours up.
+pub fn is_left_color(application: &Application, gear: &Gear) -> bool {
+    let hosts = application.spec.hosts.as_ref();
+    let active = application.status.active_color.as_str();
+    let color = gear.spec.color.as_str();
+    let has_colors = hosts.is_some_and(|hosts| hosts.blue_green.is_some());
+    !has_colors && !active.is_empty() && !color.is_empty() && color != active
 }
 
 /// The gear of a place, if the rollout takes it.
@@ -325,7 +365,7 @@ fn planned_gear(
     application: &Application,
     place: Place<'_>,
     gear: Option<&Gear>,
-    steps: &[Step],
+    steps: Vec<Step>,
 ) -> Option<PlannedGear> {
     let node = &place.node.metadata.name;
     is_taken(&place, gear).then(|| PlannedGear {
@@ -334,7 +374,7 @@ fn planned_gear(
         color: place.color.to_owned(),
         new: gear.is_none(),
         reachable: place.node.is_ready(),
-        steps: steps.to_vec(),
+        steps,
     })
 }
 
@@ -349,7 +389,7 @@ fn wave_names(
     let blocked: HashSet<&str> = input
         .gears
         .iter()
-        .filter(|gear| is_blocked(workflow, gear))
+        .filter(|gear| is_blocked(workflow, input.application, gear))
         .map(|gear| gear.metadata.name.as_str())
         .collect();
     let standings = gears

@@ -5,14 +5,22 @@ use std::time::Duration;
 use crate::api::meta::Key;
 use crate::api::upshift::Action;
 use crate::api::upshift::Application;
+use crate::api::upshift::Gear;
+use crate::api::upshift::OperationPhase;
 use crate::api::upshift::Rollout;
+use crate::api::upshift::Rotation;
 use crate::base::clock::Timestamp;
 use crate::controllers::balanced_service;
+use crate::controllers::gear_endpoints;
 use crate::controllers::rollout::PATIENCE;
 use crate::controllers::rollout::scene;
+use crate::controllers::rotation;
 use crate::controllers::world::World;
 use crate::plan::Refusal;
 use crate::plan::workflow;
+
+/// How long a router may be silent before nothing begins.
+const SILENCE: Duration = Duration::from_secs(60);
 
 /// What stands against a rollout's beginning.
 pub(super) enum Objection {
@@ -64,7 +72,7 @@ pub(super) fn objection(
         return objection;
     }
     match crate::plan::plan(&scene::input(rollout, application, &settings, world)) {
-        Ok(_) => Objection::None,
+        Ok(_) => still_led_to(rollout, application, world, now).unwrap_or(Objection::None),
         Err(refusal) => match nodes_may_come(&refusal, world, patience) {
             Some(after) => Objection::NotYet(after),
             None => Objection::Refused {
@@ -121,15 +129,80 @@ fn not_on_idle_color(
     if gears.peek().is_none() {
         return refused(format!("{idle} has no gears: {deploy}"));
     }
-    let other = gears.find(|gear| gear.status.revision != *revision)?;
-    let held = match other.status.revision.as_str() {
-        "" => "nothing",
-        held => held,
-    };
-    let gear = &other.metadata.name;
-    refused(format!(
-        "{idle} does not hold {revision} (gear {gear} holds {held}): {deploy}"
-    ))
+    let mut serves = false;
+    for gear in gears {
+        let name = &gear.metadata.name;
+        let held = gear.status.revision.as_str();
+        if held != revision {
+            let held = if held.is_empty() { "nothing" } else { held };
+            return refused(format!(
+                "{idle} does not hold {revision} (gear {name} holds {held}): {deploy}"
+            ));
+        }
+        // What failed there and got requests never is out of rotation since; the rest would get them.
+        if gear.spec.rotation == Rotation::Out {
+            continue;
+        }
+        if let Some(how) = left_unfinished(gear, world) {
+            return refused(format!(
+                "{idle} does not hold {revision} whole (the last operation of gear {name} {how}): {deploy}"
+            ));
+        }
+        serves = true;
+    }
+    if serves {
+        return None;
+    }
+    refused(format!("no gear of {idle} is in rotation: {deploy}"))
+}
+
+/// How the operation ended that a gear was left by, when it did not succeed.
+fn left_unfinished(gear: &Gear, world: &World) -> Option<&'static str> {
+    let key = Key::new(
+        gear.metadata.namespace.clone(),
+        gear.status.operation.clone(),
+    );
+    match world.operations.find(&key)?.status.phase {
+        OperationPhase::Succeeded => None,
+        OperationPhase::Failed => Some("failed"),
+        _ => Some("was aborted"),
+    }
+}
+
+/// A deployment stops the applications of the colour that does not serve, without taking them out of rotation: every
+/// router has to lead to the other colour before. One that fell silent when a switch was taken back may not.
+fn still_led_to(
+    rollout: &Rollout,
+    application: &Application,
+    world: &World,
+    now: Timestamp,
+) -> Option<Objection> {
+    let active = application.status.active_color.as_str();
+    let is_stopping = rollout.spec.action == Action::Deploy
+        && gear_endpoints::is_blue_green(application)
+        && !active.is_empty();
+    if !is_stopping {
+        return None;
+    }
+    let service = balanced_service::service_of(application)?;
+    let any_time = Duration::ZERO;
+    match rotation::switched(&service, active, any_time, any_time, world) {
+        rotation::Standing::Out => None,
+        rotation::Standing::In(why) => {
+            let known = world.rollout_known(&rollout.metadata.key(), now);
+            let left = SILENCE.saturating_sub(known);
+            Some(if left.is_zero() {
+                let idle = workflow::idle_color(application);
+                let message = format!("{why}: until then nothing of {idle} may be stopped");
+                Objection::Refused {
+                    reason: "RouterSilent",
+                    message,
+                }
+            } else {
+                Objection::NotYet(left.min(Duration::from_secs(1)))
+            })
+        }
+    }
 }
 
 /// How long to wait for nodes: while there is none yet, or one whose agent was neither heard nor missed so far.

@@ -239,6 +239,10 @@ fn after_the_end(rollout: &Rollout, application: Option<&Application>) -> Decisi
             RolloutPhase::Succeeded | RolloutPhase::PartlyFailed
         ) {
             status["currentRevision"] = rollout.spec.revision.clone().into();
+            // Colours end with the first rollout without them: from then on everybody serves.
+            if rollout.status.color.is_empty() && !application.status.active_color.is_empty() {
+                status["activeColor"] = Value::Null;
+            }
         }
         return Decision::one(Change::status(application, &status));
     }
@@ -317,8 +321,16 @@ fn begin(rollout: &Rollout, application: &Application, now: Timestamp) -> Decisi
     };
     let workflow = workflow::workflow(application, &rollout.spec.settings);
     let active = application.status.active_color.as_str();
-    // A retry of what had partly succeeded goes on with the colour that serves since then.
-    let is_switched = !active.is_empty() && before.color == active;
+    // A retry of what had partly succeeded goes on with the colour that serves since then. One that is overtaken does
+    // not: whatever serves now, it is not what this rollout brought.
+    let has_switched = before
+        .steps
+        .iter()
+        .any(|step| step.phase == StepPhase::Done);
+    let is_switched = has_switched
+        && !active.is_empty()
+        && before.color == active
+        && *current == rollout.spec.revision;
     let color = match workflow {
         Some(Workflow::BlueGreen) if is_switched => active.to_owned(),
         Some(Workflow::BlueGreen) => workflow::idle_color(application).to_owned(),

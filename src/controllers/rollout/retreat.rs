@@ -5,9 +5,11 @@
 
 use serde_json::json;
 
+use crate::api::upshift::ANNOTATION_BLOCKED_BY;
 use crate::api::upshift::Action;
 use crate::api::upshift::Desired;
 use crate::api::upshift::RolloutPhase;
+use crate::api::upshift::Rotation;
 use crate::controllers::change::Change;
 use crate::controllers::change::Decision;
 use crate::controllers::deployment;
@@ -87,6 +89,32 @@ fn start(scene: &Scene<'_>, target: &Target<'_>) -> Change {
     scene.begin(target, &heading)
 }
 
+/// Without a colour that serves, the revision before was everybody's: who is back at it serves as before. A gear that is
+/// away follows when it returns.
+fn without_color(scene: &Scene<'_>) -> Option<Decision> {
+    if !scene.application.status.active_color.is_empty() {
+        return None;
+    }
+    let gears = scene.targets.iter().filter_map(|target| {
+        let gear = target.gear?;
+        (!gear.spec.color.is_empty()).then_some((target, gear))
+    });
+    let changes: Vec<Change> = gears
+        .map(|(target, gear)| {
+            let mut patch = json!({"spec": {"color": null}});
+            if target.reachable {
+                patch["spec"]["rotation"] = json!(Rotation::In);
+                patch["metadata"] = json!({"annotations": {ANNOTATION_BLOCKED_BY: null}});
+            }
+            Change::patch(gear, patch)
+        })
+        .collect();
+    (!changes.is_empty()).then(|| Decision {
+        changes,
+        ..Decision::default()
+    })
+}
+
 fn finish(scene: &Scene<'_>, going: &[&Target<'_>], standings: &[Standing]) -> Decision {
     let status = &scene.rollout.status;
     let stuck = going
@@ -103,6 +131,9 @@ fn finish(scene: &Scene<'_>, going: &[&Target<'_>], standings: &[Standing]) -> D
     if previous.is_empty() {
         let message = format!("{why}; what was installed is removed");
         return end(scene, RolloutPhase::Failed, &status.reason, &message);
+    }
+    if let Some(decision) = without_color(scene) {
+        return decision;
     }
     let silent = standings
         .iter()

@@ -121,6 +121,7 @@ impl<'a> Scene<'a> {
         let goal = Goal {
             revision: &rollout.spec.revision,
             workflow,
+            application,
             serves: !color.is_empty() && application.status.active_color == *color,
         };
         let standings = targets.iter().map(|target| target.standing(&goal));
@@ -242,13 +243,17 @@ impl<'a> Scene<'a> {
             ),
             owner: rollout.as_owner(),
             gear: &target.name,
-            in_rotation: target
-                .gear
-                .is_some_and(|gear| gear.spec.rotation == Rotation::In),
+            in_rotation: target.gear.is_some_and(|gear| {
+                gear.spec.rotation == Rotation::In
+                    && !workflow::is_left_color(self.application, gear)
+            }),
             node: target.node,
             action: heading.action,
             steps: match heading.revision {
-                Some(_) => workflow::gear_steps(self.workflow, heading.action),
+                Some(_) if heading.back => workflow::way_back_steps(self.workflow),
+                Some(_) => {
+                    workflow::steps_of(self.workflow, heading.action, self.application, target.gear)
+                }
                 None => workflow::removal_steps(self.workflow),
             },
             revision: heading.revision,
@@ -284,6 +289,7 @@ pub(super) struct Heading<'a> {
 struct Goal<'a> {
     revision: &'a str,
     workflow: Workflow,
+    application: &'a Application,
     /// Whether its colour serves already: what is in rotation there is done, whoever brought it.
     serves: bool,
 }
@@ -315,7 +321,7 @@ impl Target<'_> {
         let serves = goal.serves && gear.spec.rotation == Rotation::In;
         if gear.status.revision == goal.revision && (has_succeeded || serves) {
             Standing::Done
-        } else if workflow::is_blocked(goal.workflow, gear) {
+        } else if workflow::is_blocked(goal.workflow, goal.application, gear) {
             Standing::Blocked
         } else {
             Standing::Waiting

@@ -33,6 +33,7 @@ use crate::plan::canary::Canary;
 use crate::plan::waves;
 use crate::plan::waves::Next;
 use crate::plan::waves::Standing;
+use crate::plan::workflow;
 use crate::plan::workflow::Workflow;
 
 /// How many gears are made in one look.
@@ -283,7 +284,11 @@ fn start(scene: &Scene<'_>, target: &Target<'_>) -> Decision {
         None => changes.push(make(scene, target, revision)),
         Some(gear) if gear.spec.revision != *revision || gear.spec.color != target.color => {
             let color = Some(target.color).filter(|color| !color.is_empty());
-            let spec = json!({"revision": revision, "color": color});
+            let mut spec = json!({"revision": revision, "color": color});
+            // What it holds from the time with colours gets no requests for a moment.
+            if workflow::is_left_color(scene.application, gear) {
+                spec["rotation"] = json!(Rotation::Out);
+            }
             changes.push(Change::patch(gear, json!({ "spec": spec })));
         }
         Some(_) => {}

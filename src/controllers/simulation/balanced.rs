@@ -231,3 +231,25 @@ fn a_service_that_leads_elsewhere_is_refused_before_anything_is_touched() {
         assert!(cluster.trace.is_empty());
     }
 }
+
+#[test]
+fn what_was_left_out_gets_requests_again_when_the_load_balancer_is_given_up() {
+    let picture = survives(&["a", "b"], &settings(json!({})), |cluster| {
+        cluster.deploy(1);
+        cluster.run();
+        cluster.fail("shop-a", "shop-2", "ApplicationStart");
+        cluster.deploy(2);
+        cluster.run();
+        contains(&cluster.picture(), &["has \"shop-2\" out of rotation"]);
+        cluster.failing.clear();
+        let spec = json!({"rollout": {"loadBalancer": null}});
+        cluster.user_spec(&kinds::APPLICATION, &named("shop"), spec);
+        cluster.deploy(3);
+        cluster.run();
+    });
+    contains(
+        &picture,
+        &["rollout shop-3 Succeeded", "gear shop-a wants \"shop-3\""],
+    );
+    assert!(!picture.contains("out of rotation"), "{picture}");
+}
