@@ -605,7 +605,7 @@ mod tests {
                         self.server(server).admin = FORCED_MAINTENANCE;
                     }
                     Command::Move { server, address } => {
-                        self.server(server).address = Some(*address)
+                        self.server(server).address = Some(*address);
                     }
                     Command::SetMap {
                         map, key, value, ..

@@ -152,6 +152,10 @@ fn is_word(text: &str) -> bool {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a test reads better with json!(…) than with &json!(…)"
+)]
 mod tests {
     use serde_json::Value;
     use serde_json::json;

@@ -81,7 +81,7 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
     /// Label the node; only when it joins, and only if its token gives it no labels
-    #[arg(long, value_name = "KEY=VALUE")]
+    #[arg(long, value_name = "KEY=VALUE", value_delimiter = ',')]
     label: Vec<String>,
     /// Print a systemd unit that runs this agent, and do nothing else
     #[arg(long)]

@@ -41,7 +41,7 @@ pub(super) struct Args {
     #[arg(short = 'o', long, value_name = "FILE")]
     output: Option<String>,
     /// Label the node, whatever it says itself: labels choose where applications go
-    #[arg(long, value_name = "KEY=VALUE")]
+    #[arg(long, value_name = "KEY=VALUE", value_delimiter = ',')]
     label: Vec<String>,
     /// What the machine reaches the server at, when that is not what this command does
     #[arg(long, value_name = "URL")]
