@@ -101,7 +101,7 @@ impl Gate {
 fn a_file_lets_one_machine_in_once_and_labels_come_with_it() {
     let gate = Gate::open();
     let file = gate.invite("web-1", &[]);
-    let label = ["--label", "tier=web"];
+    let label = ["--label", "tier=web,rack=r1"];
     let (text, code) = gate.refused("a", &["--join", &file, "--name", "web-2"]);
     assert!(
         text.contains("lets a machine in as node \"web-1\", not as \"web-2\""),
@@ -118,6 +118,7 @@ fn a_file_lets_one_machine_in_once_and_labels_come_with_it() {
     gate.wait_for_node("web-1");
     let labels = || gate.node("web-1").unwrap_or_default()["metadata"]["labels"].clone();
     assert_eq!(labels()["tier"], "web");
+    assert_eq!(labels()["rack"], "r1");
 
     // From elsewhere, and under another name that somebody wrote into it.
     let (text, code) = gate.refused("b", &["--join", &file]);
