@@ -228,6 +228,6 @@ fn never_back(stand: &mut Stand) {
         let answer = stand.fleet.answer_at(host, ROLLING.1);
         assert_eq!(answer, Some(format!("seven {host}")));
     }
-    let gears = stand.fleet.site.objects("gears");
-    assert_eq!(gears.len(), 2, "{gears:?}");
+    let site = &stand.fleet.site;
+    site.wait("its gear to go", || site.objects("gears").len() == 2);
 }
