@@ -206,8 +206,13 @@ fn never_back(stand: &mut Stand) {
         stand.fleet.site.wait("the hook", || at.exists());
         power_off(stand, "web-3");
     });
-    assert_eq!(code, Some(6), "{said}");
-    assert!(said.contains("web-3"), "{said}");
+    // Its time is over first, or its node is known to be silent first; both are told as what they are.
+    let is_told = match code {
+        Some(0) => said.contains("1 on silent nodes will catch up"),
+        Some(6) => said.contains("2 done, 1 failed"),
+        _ => false,
+    };
+    assert!(is_told && said.contains("web-3"), "{code:?} {said}");
     fs::write(&go, "").expect("a file can be written");
 
     stand.publish(ROLLING, &json!({"concurrency": 1, "maxFailures": 1}));
