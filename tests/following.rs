@@ -268,7 +268,7 @@ fn a_window_that_changes_its_size_shows_one_frame_and_gets_its_terminal_back() {
         terminal.screen().contains("▸ ApplicationStart")
     });
     // What scrolls out of a window that is lower than the frame is nobody's to take back.
-    for (columns, rows) in [(40, 14), (100, 40), (60, 24)] {
+    for (columns, rows) in [(40, 14), (60, 24), (100, 40)] {
         terminal.resize(columns, rows);
         let is_whole = || {
             let screen = terminal.screen();
@@ -285,7 +285,10 @@ fn a_window_that_changes_its_size_shows_one_frame_and_gets_its_terminal_back() {
         terminal.screen().matches("app #1").count() == 2
     });
     terminal.tmux(&["send-keys", "C-c"]);
-    site.wait("the end", || terminal.screen().contains("code 130"));
+    site.wait("the end", || terminal.screen().contains("app-1 continues"));
+    // The shell was told of the stop; what it does after it, it is asked.
+    terminal.type_in("echo code $?");
+    site.wait("its code", || terminal.screen().contains("code 130"));
     let screen = terminal.screen();
     assert_eq!(screen.matches("app #1").count(), 1, "{screen}");
     assert!(

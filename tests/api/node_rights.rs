@@ -181,6 +181,8 @@ impl Wire {
                 "spec": {"node": node, "gear": format!("{node}-{node}"),
                     "planVersion": upshift::api::upshift::PLAN_VERSION, "steps": [{"name": "DownloadBundle", "actor": "Node"}],
                     "deployment": {"application": node, "revision": {"name": "one", "number": 1, "bundle": {"digest": bundle, "size": 8}}}}}),
+            json!({"apiVersion": "upshift.dev/v1", "kind": "Router",
+                "metadata": {"name": node, "labels": {"upshift.dev/node": node}}, "spec": {"type": "HAProxy"}}),
             json!({"apiVersion": "v1", "kind": "Secret", "metadata": meta(json!({}))}),
             json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta(json!({}))}),
             json!({"apiVersion": "v1", "kind": "Event", "metadata": meta(json!({})),
@@ -196,7 +198,8 @@ impl Wire {
 }
 
 /// The kinds of which both nodes have one.
-const FURNISHED: [&str; 9] = [
+const FURNISHED: [&str; 10] = [
+    "Router",
     "Node",
     "Lease",
     "Application",
@@ -416,6 +419,7 @@ async fn a_node_reaches_its_own_and_of_another_s_nothing() {
             "selfsubjectaccessreviews: create",
             "gears: list watch get status:GET status:PUT status:PATCH",
             "operations: list watch get status:GET status:PUT status:PATCH",
+            "routers: get status:GET status:PATCH",
         ]
     );
     wire.scope.close(Duration::from_secs(5)).await;

@@ -39,6 +39,8 @@ use crate::client::WatchEvent;
 
 /// Outputs that are read at the same time.
 const OUTPUTS: usize = 32;
+/// How often an output is asked for again that the server does not have yet.
+const TRIES: u32 = 3;
 /// Pauses between tries to reach a server.
 const FLOOR: Duration = Duration::from_millis(200);
 const CEILING: Duration = Duration::from_secs(3);
@@ -221,6 +223,11 @@ impl Listener {
         }
     }
 
+    /// Whether what is followed surely prints something.
+    fn expects_output(&self) -> bool {
+        matches!(self.subject, Subject::Application(_))
+    }
+
     /// Passes a change on.
     pub(super) async fn tell(&self, change: Change) {
         // Nobody listens to the listener any more: the scope is about to end.
@@ -307,8 +314,17 @@ impl Listener {
                 seen: 0,
             };
             let mut backoff = Backoff::new(FLOOR, CEILING);
-            while let Err(error) = reading.pass_on(&listener).await {
-                if !error.is_passing() {
+            let mut tries = 0;
+            loop {
+                // What failed at once may be known to the server before its output is; a build always has some.
+                let is_early = match reading.pass_on(&listener).await {
+                    Err(error) if error.is_passing() => false,
+                    Err(_) => true,
+                    Ok(()) if reading.seen == 0 && listener.expects_output() => true,
+                    Ok(()) => break,
+                };
+                tries += u32::from(is_early);
+                if tries > TRIES {
                     break;
                 }
                 tokio::time::sleep(backoff.next(chance())).await;
