@@ -170,6 +170,8 @@ impl Cache {
         let (place, wanted) = (root.clone(), digest.clone());
         let opened = blocking(move || {
             if state(&place, &wanted) == State::Whole {
+                // A death just after it was unpacked left the packed one half put away.
+                let _ = fs::remove_file(beside(&place, "incoming"));
                 return Ok(None);
             }
             let group = place.parent().unwrap_or(Path::new("/"));
