@@ -387,6 +387,12 @@ fn a_cordoned_node_gets_nothing_new_and_a_removed_one_releases_its_gears() {
     site.wait("the new host to catch up", || {
         fleet.answer("web-2") == Some("one web-2".to_owned())
     });
+    // The application answers before its operation's last step is written down.
+    site.wait("the catch-up to be over", || {
+        site.objects("operations")
+            .iter()
+            .all(|operation| operation["status"]["phase"] == "Succeeded")
+    });
     let page = site.ok(&["describe", "node", "web-1"]);
     assert!(page.contains("shop-web-1"), "{page}");
 

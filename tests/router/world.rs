@@ -32,6 +32,8 @@ use upshift::server::Listen;
 use upshift::server::Options;
 use upshift::server::Server;
 
+use crate::fleet::network;
+
 pub(crate) const NAMESPACE: &str = "shop";
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -48,7 +50,9 @@ impl Backend {
     /// Answers `/slow` after half a second, `/echo` with the request's body, `/head` with its head, switches protocols
     /// when asked to and then echoes, breaks off at `/break`, and says its name otherwise.
     pub(crate) async fn start(name: &str) -> Backend {
-        let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        // An address of its own: once it has gone, no other test's server is found at its port.
+        let own = format!("{}.1:0", network());
+        let socket = TcpListener::bind(own).await.unwrap();
         let address = socket.local_addr().unwrap();
         let (requests, connections) =
             (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
