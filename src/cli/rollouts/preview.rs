@@ -11,6 +11,7 @@ use crate::api::upshift::Gear;
 use crate::api::upshift::LABEL_APPLICATION;
 use crate::api::upshift::OnFailure;
 use crate::api::upshift::Settings;
+use crate::api::upshift::Step;
 use crate::base::text;
 use crate::cli::Context;
 use crate::cli::Failure;
@@ -135,7 +136,8 @@ impl Preview<'_> {
         });
         object["revision"] = self.revision.into();
         // Of each gear, also when there is none yet.
-        object["steps"] = serde_json::json!(workflow::gear_steps(plan.workflow, plan.action));
+        let steps: Vec<Step> = gear_steps(plan).into_iter().map(|(step, _)| step).collect();
+        object["steps"] = serde_json::json!(steps);
         object
     }
 
@@ -260,19 +262,42 @@ fn gear_table(plan: &Plan, has_canary: bool, columns: Option<u16>) -> String {
     summary::trimmed(&table)
 }
 
-/// The steps, which are the same for every gear, and those that happen once.
+/// The steps of the gears, then those that happen once.
 fn step_table(plan: &Plan, columns: Option<u16>) -> String {
     let mut table = summary::plain_table(["STEP", "NAME", "BY", "WHERE", "WHAT"], columns);
-    let each = workflow::gear_steps(plan.workflow, plan.action);
-    let each = each.iter().map(|step| (step, "each gear"));
-    let steps = each.chain(plan.once.iter().map(|step| (step, "once")));
-    for (number, (step, place)) in steps.enumerate() {
+    let all = plan.gears.len();
+    let each = gear_steps(plan).into_iter().map(|(step, gears)| {
+        let place = if gears == all {
+            "each gear".to_owned()
+        } else {
+            format!("{gears} of {}", text::count(all, "gear"))
+        };
+        (step, place)
+    });
+    let once = plan
+        .once
+        .iter()
+        .map(|step| (step.clone(), "once".to_owned()));
+    for (number, (step, place)) in each.chain(once).enumerate() {
         let title = step::named(&step.name).map_or("", |kind| kind.title);
         let by = format!("{:?}", step.actor);
         let number = (number + 1).to_string();
-        table.add_row([number.as_str(), &step.name, &by, place, title]);
+        table.add_row([number.as_str(), &step.name, &by, &place, title]);
     }
     summary::trimmed(&table)
+}
+
+/// The steps of the gears, each with how many it is for. A gear that gets requests leaves rotation for its turn, which
+/// others need not: the longest list has the steps of all.
+fn gear_steps(plan: &Plan) -> Vec<(Step, usize)> {
+    let lists = || plan.gears.iter().map(|gear| &gear.steps);
+    let longest = lists().max_by_key(|steps| steps.len()).cloned();
+    let steps = longest.unwrap_or_else(|| workflow::gear_steps(plan.workflow, plan.action));
+    let counted = steps.into_iter().map(|step| {
+        let gears = lists().filter(|steps| steps.contains(&step)).count();
+        (step, gears)
+    });
+    counted.collect()
 }
 
 fn refused(refusal: &Refusal) -> Failure {
@@ -310,6 +335,26 @@ mod tests {
     }
 
     fn shown(spec: &Value, action: Action, active: &str, number: usize) -> String {
+        shown_beside(spec, action, active, number, &[])
+    }
+
+    /// The same where gears on nodes of these numbers hold a revision.
+    fn shown_beside(
+        spec: &Value,
+        action: Action,
+        active: &str,
+        number: usize,
+        installed: &[usize],
+    ) -> String {
+        let gear = |number: &usize| {
+            let object = json!({
+                "metadata": {"name": format!("shop-web-{number}"), "namespace": "demo"},
+                "spec": {"application": "shop", "node": format!("web-{number}")},
+                "status": {"revision": "shop-1"},
+            });
+            serde_json::from_value(object).unwrap()
+        };
+        let gears: Vec<Gear> = installed.iter().map(gear).collect();
         let mut application = application(spec);
         active.clone_into(&mut application.status.active_color);
         let preview = Preview {
@@ -324,7 +369,7 @@ mod tests {
             action,
             settings: &application.spec.rollout,
             nodes: nodes.iter().collect(),
-            gears: Vec::new(),
+            gears: gears.iter().collect(),
         })
         .unwrap();
         preview.text(&plan, None)
@@ -463,6 +508,34 @@ mod tests {
         STEP   NAME            BY        WHERE   WHAT
         1      SwitchTraffic   Control   once    send the service's requests to the other colour
         ");
+    }
+
+    #[test]
+    fn a_first_coloured_deployment_shows_who_leaves_rotation() {
+        let colors = json!({"hosts": {"blueGreen": {"blue": {"color": "blue"}, "green": {"color": "green"}}},
+            "rollout": {"loadBalancer": {}}});
+        let table = |installed: &[usize]| {
+            let text = shown_beside(&colors, Action::Deploy, "", 4, installed);
+            text.rsplit_once("\n\n").unwrap().1.to_owned()
+        };
+        insta::assert_snapshot!(table(&[1, 2]), @r"
+        STEP   NAME               BY        WHERE          WHAT
+        1      DownloadBundle     Node      each gear      cache the bundle
+        2      BlockTraffic       Control   1 of 2 gears   leave rotation
+        3      ApplicationStop    Node      each gear      stop the installed revision
+        4      BeforeInstall      Node      each gear      before the files change
+        5      Install            Node      each gear      put files and permissions in place
+        6      AfterInstall       Node      each gear      after the files changed
+        7      ApplicationStart   Node      each gear      start the application
+        8      ValidateService    Node      each gear      check the application
+        9      AllowTraffic       Control   1 of 2 gears   enter rotation
+        10     SwitchTraffic      Control   once           send the service's requests to the other colour
+        ");
+        let all = table(&[1, 3]);
+        assert_eq!(all.lines().count(), 11, "{all}");
+        assert!(!all.contains(" of "), "{all}");
+        let none = table(&[]);
+        assert_eq!(none.lines().count(), 9, "{none}");
     }
 
     #[test]
