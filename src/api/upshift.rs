@@ -35,6 +35,8 @@ pub const LABEL_COLOR: &str = "upshift.dev/color";
 pub const ANNOTATION_BACKEND: &str = "upshift.dev/haproxy-backend";
 pub const ANNOTATION_MAP: &str = "upshift.dev/haproxy-map";
 pub const ANNOTATION_KEY: &str = "upshift.dev/haproxy-key";
+/// The seconds that requests in flight have to end.
+pub const ANNOTATION_DRAIN: &str = "upshift.dev/drain-seconds";
 /// Annotation of a Gear that is out of rotation: the Operation that took it out.
 pub const ANNOTATION_BLOCKED_BY: &str = "upshift.dev/blocked-by";
 /// Finalizer of Application and Gear: what they installed is removed before they go.

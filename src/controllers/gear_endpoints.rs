@@ -27,6 +27,7 @@ use crate::api::network::EndpointSlice;
 use crate::api::network::Service;
 use crate::api::network::ServicePort;
 use crate::api::upshift::ANNOTATION_BACKEND;
+use crate::api::upshift::ANNOTATION_DRAIN;
 use crate::api::upshift::ANNOTATION_KEY;
 use crate::api::upshift::ANNOTATION_MAP;
 use crate::api::upshift::Application;
@@ -230,6 +231,8 @@ fn marks(service: &Service, application: &Application) -> Marks {
     // Without a name of its own the backend is called as the Service.
     let backend = of_haproxy(|haproxy| &haproxy.backend);
     let backend = backend.or_else(|| haproxy.map(|_| service.metadata.name.clone()));
+    let drain = balancer.filter(|balancer| balancer.haproxy.is_some());
+    let drain = drain.map(|balancer| balancer.drain_seconds.to_string());
     Marks {
         labels: BTreeMap::from([
             (
@@ -243,6 +246,7 @@ fn marks(service: &Service, application: &Application) -> Marks {
             (ANNOTATION_BACKEND, backend),
             (ANNOTATION_MAP, of_haproxy(|haproxy| &haproxy.map)),
             (ANNOTATION_KEY, of_haproxy(|haproxy| &haproxy.key)),
+            (ANNOTATION_DRAIN, drain),
         ]),
     }
 }
@@ -564,12 +568,13 @@ mod tests {
     fn what_a_haproxy_has_to_know_follows_the_settings() {
         let mut world = world(1);
         check(&mut world, &["8080: 1"]);
-        let haproxy = |router: &str| json!({"spec": {"rollout": {"loadBalancer": {"haproxy": {"router": router, "backend": "web"}}}}});
+        let haproxy = |router: &str| json!({"spec": {"rollout": {"loadBalancer": {"drainSeconds": 90, "haproxy": {"router": router, "backend": "web"}}}}});
         application(&mut world, haproxy("lb"));
         check(&mut world, &["8080: 1"]);
         let slice = world.endpoint_slices.all().next().unwrap().clone();
         assert_eq!(slice.metadata.labels[LABEL_ROUTER], "lb");
         assert_eq!(slice.metadata.annotations[ANNOTATION_BACKEND], "web");
+        assert_eq!(slice.metadata.annotations[ANNOTATION_DRAIN], "90");
         application(&mut world, json!({}));
         check(&mut world, &["8080: 1"]);
         let slice = world.endpoint_slices.all().next().unwrap();

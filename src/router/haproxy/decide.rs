@@ -27,8 +27,6 @@ use crate::router::haproxy::wanted::Wanted;
 /// At how many looks in a row nothing may be in flight before it counts: a request is chosen a server for before it is
 /// counted there.
 const QUIET_LOOKS: u32 = 2;
-/// How long a server is only drained, which still lets requests through that cookies or tables tie to it.
-const DRAIN_WITHIN: Duration = Duration::from_secs(30);
 
 /// One command of the runtime API.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -406,7 +404,7 @@ impl Turn<'_> {
             return;
         }
         let leaving = self.seen_leaving(&full, about.in_flight);
-        if leaving.quiet >= QUIET_LOOKS || self.now.saturating_sub(leaving.since) >= DRAIN_WITHIN {
+        if leaving.quiet >= QUIET_LOOKS || self.is_over(&leaving) {
             self.order(
                 Command::State {
                     server: full.clone(),
@@ -418,6 +416,11 @@ impl Turn<'_> {
             self.plan.is_followed = false;
         }
         self.plan.state.leaving.insert(full, leaving);
+    }
+
+    /// Whether the drain time that the application gives is over.
+    fn is_over(&self, leaving: &Leaving) -> bool {
+        self.now.saturating_sub(leaving.since) >= self.group.drain
     }
 
     fn fresh(&self) -> Leaving {
@@ -548,6 +551,7 @@ mod tests {
                     .iter()
                     .map(|name| ((*name).to_owned(), address(name)))
                     .collect(),
+                drain: Duration::from_secs(90),
                 switch: None,
             });
             world.settle();
@@ -665,8 +669,13 @@ mod tests {
         world.members().remove("a");
         world.server("shop/a").in_flight = 1;
         world.turn();
-        world.turn();
-        world.second += 30;
+        world.second += 88;
+        let (orders, _) = world.turn();
+        assert_eq!(
+            orders,
+            [] as [&str; 0],
+            "the application gives them 90 seconds"
+        );
         let (orders, plan) = world.turn();
         assert_eq!(orders, ["set server shop/a state maint"]);
         assert_eq!(plan.draining.len(), 1, "they are still told");
@@ -755,7 +764,7 @@ mod tests {
             service: "demo/web".to_owned(),
             backend: "wbe".to_owned(),
             members: BTreeMap::from([("b".to_owned(), address("b"))]),
-            switch: None,
+            ..Group::default()
         };
         world.wanted.groups.push(other);
         let (orders, plan) = world.turn();

@@ -2,13 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use crate::api::network::EndpointSlice;
 use crate::api::network::LABEL_SERVICE;
 use crate::api::upshift::ANNOTATION_BACKEND;
+use crate::api::upshift::ANNOTATION_DRAIN;
 use crate::api::upshift::ANNOTATION_KEY;
 use crate::api::upshift::ANNOTATION_MAP;
 use crate::api::upshift::LABEL_COLOR;
+
+/// The drain time of slices that do not say one.
+const DRAIN: Duration = Duration::from_secs(30);
 
 /// Everything that is wanted.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -26,6 +31,8 @@ pub(super) struct Group {
     pub(super) backend: String,
     /// Where each is, by the name of its node.
     pub(super) members: BTreeMap<String, SocketAddr>,
+    /// How long a server is only drained, which still lets requests through that cookies or tables tie to it.
+    pub(super) drain: Duration,
     pub(super) switch: Option<Switch>,
 }
 
@@ -121,10 +128,12 @@ fn group(service: &str, slices: &[&EndpointSlice]) -> Result<Option<Group>, Stri
             members.insert(endpoint.node_name.clone(), SocketAddr::new(ip, port));
         }
     }
+    let drain = note(ANNOTATION_DRAIN).parse().map(Duration::from_secs);
     let group = Group {
         service: service.to_owned(),
         backend,
         members,
+        drain: drain.unwrap_or(DRAIN),
         switch,
     };
     // Each becomes a word of a command.
@@ -189,7 +198,7 @@ mod tests {
         let named = slice(
             "other",
             json!({}),
-            json!({ANNOTATION_BACKEND: "bk"}),
+            json!({ANNOTATION_BACKEND: "bk", ANNOTATION_DRAIN: "90"}),
             3,
             &[],
         );
@@ -198,8 +207,11 @@ mod tests {
         let backends = found
             .groups
             .iter()
-            .map(|group| (&*group.backend, group.members.len()));
-        assert_eq!(backends.collect::<Vec<_>>(), [("bk", 0), ("shop", 3)]);
+            .map(|group| (&*group.backend, group.members.len(), group.drain.as_secs()));
+        assert_eq!(
+            backends.collect::<Vec<_>>(),
+            [("bk", 0, 90), ("shop", 3, 30)]
+        );
     }
 
     #[test]
