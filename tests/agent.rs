@@ -50,6 +50,8 @@ use upshift::content::bundle::Bundle;
 use upshift::plan::rolling;
 use upshift::store::Store;
 
+use crate::site::HOOKS;
+
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An API server, and a folder for bundles, nodes and what they install.
@@ -317,14 +319,6 @@ impl World {
         Ok(self.admin.open(&path).await?.bytes().await?.to_vec())
     }
 }
-
-const HOOKS: [&str; 5] = [
-    "ApplicationStop",
-    "BeforeInstall",
-    "AfterInstall",
-    "ApplicationStart",
-    "ValidateService",
-];
 
 fn steps_of(action: Action, behind_load_balancer: bool) -> Vec<Step> {
     rolling::steps(action, behind_load_balancer)

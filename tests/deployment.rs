@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::Value;
 
+use crate::seed::SEVEN;
 use crate::site::HOOKS;
 use crate::site::Process;
 use crate::site::Site;
@@ -75,18 +76,7 @@ fn a_first_deployment_runs_the_seven_steps_and_has_no_old_hook_to_run() {
     let (site, _server) = deployed();
     assert_eq!(events(&site, 0), HOOKS[1..]);
     assert_eq!(steps(&site, "app-1", true), events(&site, 0));
-    assert_eq!(
-        steps(&site, "app-1", false),
-        [
-            "DownloadBundle",
-            "ApplicationStop",
-            "BeforeInstall",
-            "Install",
-            "AfterInstall",
-            "ApplicationStart",
-            "ValidateService"
-        ]
-    );
+    assert_eq!(steps(&site, "app-1", false), SEVEN);
     assert_eq!(
         fs::read_to_string(site.path("installed/page")).unwrap(),
         "1"

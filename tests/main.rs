@@ -35,6 +35,8 @@ mod ports;
 mod rollouts_under_load;
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod router;
+#[path = "../src/plan/seed.rs"]
+mod seed;
 mod service_addresses;
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod shim;

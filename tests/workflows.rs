@@ -5,64 +5,16 @@ use serde_json::json;
 
 use crate::fleet::NINE_HOOKS;
 use crate::fleet::names;
+use crate::seed::SEVEN;
+use crate::seed::SIX;
+use crate::seed::SWITCH;
+use crate::seed::THIRTEEN;
+use crate::seed::TWELVE;
 use crate::stand::By;
 use crate::stand::COLORS;
 use crate::stand::PLAIN;
 use crate::stand::ROLLING;
 use crate::stand::Stand;
-
-/// 滚动部署(不使用负载均衡), 1、部署.
-const SEVEN: [&str; 7] = [
-    "DownloadBundle",
-    "ApplicationStop",
-    "BeforeInstall",
-    "Install",
-    "AfterInstall",
-    "ApplicationStart",
-    "ValidateService",
-];
-/// 2、回滚.
-const SIX: [&str; 6] = [
-    "ApplicationStop",
-    "BeforeInstall",
-    "Install",
-    "AfterInstall",
-    "ApplicationStart",
-    "ValidateService",
-];
-/// 滚动部署(使用负载均衡), 1、部署.
-const THIRTEEN: [&str; 13] = [
-    "DownloadBundle",
-    "BeforeBlockTraffic",
-    "BlockTraffic",
-    "AfterBlockTraffic",
-    "ApplicationStop",
-    "BeforeInstall",
-    "Install",
-    "AfterInstall",
-    "ApplicationStart",
-    "ValidateService",
-    "BeforeAllowTraffic",
-    "AllowTraffic",
-    "AfterAllowTraffic",
-];
-/// 2、回滚.
-const TWELVE: [&str; 12] = [
-    "BeforeBlockTraffic",
-    "BlockTraffic",
-    "AfterBlockTraffic",
-    "ApplicationStop",
-    "BeforeInstall",
-    "Install",
-    "AfterInstall",
-    "ApplicationStart",
-    "ValidateService",
-    "BeforeAllowTraffic",
-    "AllowTraffic",
-    "AfterAllowTraffic",
-];
-/// 蓝绿部署, 1、部署: its eighth step, and the only one of 2、回滚; it happens once.
-const SWITCH: [&str; 1] = ["SwitchTraffic"];
 
 /// Names of steps in JSON.
 fn listed(steps: &Value) -> Vec<&str> {

@@ -17,6 +17,7 @@ use std::time::Instant;
 
 use serde_json::Value;
 use serde_json::json;
+use upshift::api::appspec::EVENTS;
 use upshift::api::kinds;
 
 use crate::Row;
@@ -30,18 +31,6 @@ use crate::timed;
 const HOSTS: usize = 50;
 const WAVE: usize = 13;
 const ROUNDS: usize = 5;
-/// Behind a load balancer a gear has 13 steps, 9 of them hooks.
-const NINE: [&str; 9] = [
-    "BeforeBlockTraffic",
-    "AfterBlockTraffic",
-    "ApplicationStop",
-    "BeforeInstall",
-    "AfterInstall",
-    "ApplicationStart",
-    "ValidateService",
-    "BeforeAllowTraffic",
-    "AfterAllowTraffic",
-];
 
 /// The agents; they end with the measurement.
 struct Agents(Vec<Child>);
@@ -63,9 +52,9 @@ pub(crate) fn rows() -> Vec<Row> {
     let bundle = bundle(folder.path());
     let steps = prepare(&server, &bundle);
     let hooks: Vec<PathBuf> = if steps == 13 {
-        NINE.iter().map(|hook| bundle.join(hook)).collect()
+        EVENTS.iter().map(|hook| bundle.join(hook)).collect()
     } else {
-        NINE[2..7].iter().map(|hook| bundle.join(hook)).collect()
+        EVENTS[2..7].iter().map(|hook| bundle.join(hook)).collect()
     };
     let (mut ours, mut loops) = (Vec::new(), Vec::new());
     let mut writes = 0.0;
@@ -203,7 +192,7 @@ fn bundle(folder: &Path) -> PathBuf {
     let bundle = folder.join("fleet");
     fs::create_dir_all(&bundle).expect("a folder can be made");
     let mut appspec = "version: 0.0\nos: linux\nhooks:\n".to_owned();
-    for hook in NINE {
+    for hook in EVENTS {
         let script = bundle.join(hook);
         fs::write(&script, "#!/bin/sh\nexit 0\n").expect("a script can be written");
         fs::set_permissions(&script, fs::Permissions::from_mode(0o755))

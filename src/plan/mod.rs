@@ -9,6 +9,8 @@ pub mod canary;
 pub mod deployment_config;
 pub mod new_application;
 pub mod rolling;
+#[cfg(test)]
+pub(crate) mod seed;
 pub mod step;
 pub mod surge;
 pub mod waves;

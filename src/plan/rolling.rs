@@ -73,6 +73,7 @@ pub fn removal(behind_load_balancer: bool) -> Vec<&'static StepKind> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::seed;
 
     fn names(action: Action, behind_load_balancer: bool) -> Vec<&'static str> {
         steps(action, behind_load_balancer)
@@ -83,51 +84,10 @@ mod tests {
 
     #[test]
     fn the_seed_s_four_lists() {
-        assert_eq!(
-            names(Action::Deploy, false),
-            [
-                "DownloadBundle",
-                "ApplicationStop",
-                "BeforeInstall",
-                "Install",
-                "AfterInstall",
-                "ApplicationStart",
-                "ValidateService",
-            ]
-        );
-        assert_eq!(
-            names(Action::Rollback, false),
-            [
-                "ApplicationStop",
-                "BeforeInstall",
-                "Install",
-                "AfterInstall",
-                "ApplicationStart",
-                "ValidateService"
-            ]
-        );
-        assert_eq!(
-            names(Action::Deploy, true),
-            [
-                "DownloadBundle",
-                "BeforeBlockTraffic",
-                "BlockTraffic",
-                "AfterBlockTraffic",
-                "ApplicationStop",
-                "BeforeInstall",
-                "Install",
-                "AfterInstall",
-                "ApplicationStart",
-                "ValidateService",
-                "BeforeAllowTraffic",
-                "AllowTraffic",
-                "AfterAllowTraffic",
-            ]
-        );
-        assert_eq!(
-            names(Action::Rollback, true),
-            names(Action::Deploy, true)[1..]
-        );
+        assert_eq!(names(Action::Deploy, false), seed::SEVEN);
+        assert_eq!(names(Action::Rollback, false), seed::SIX);
+        assert_eq!(names(Action::Deploy, true), seed::THIRTEEN);
+        assert_eq!(names(Action::Rollback, true), seed::TWELVE);
     }
 
     #[test]

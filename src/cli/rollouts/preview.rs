@@ -311,6 +311,7 @@ fn refused(refusal: &Refusal) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::seed;
     use serde_json::json;
 
     fn application(spec: &Value) -> Application {
@@ -384,45 +385,19 @@ mod tests {
             .collect()
     }
 
-    /// Seed 001, word for word: 执行停止脚本 is ApplicationStop, 部署 is Install, 取消注册 is BlockTraffic, …
     #[test]
     fn previews_of_all_six_workflows_are_the_seed_s_lists() {
-        let seven = [
-            "DownloadBundle",
-            "ApplicationStop",
-            "BeforeInstall",
-            "Install",
-            "AfterInstall",
-            "ApplicationStart",
-            "ValidateService",
-        ];
-        let thirteen = [
-            "DownloadBundle",
-            "BeforeBlockTraffic",
-            "BlockTraffic",
-            "AfterBlockTraffic",
-            "ApplicationStop",
-            "BeforeInstall",
-            "Install",
-            "AfterInstall",
-            "ApplicationStart",
-            "ValidateService",
-            "BeforeAllowTraffic",
-            "AllowTraffic",
-            "AfterAllowTraffic",
-        ];
         let rolling = json!({"hosts": {"selector": {}}});
-        assert_eq!(steps(&rolling, Action::Deploy), seven);
-        assert_eq!(steps(&rolling, Action::Rollback), seven[1..]);
+        assert_eq!(steps(&rolling, Action::Deploy), seed::SEVEN);
+        assert_eq!(steps(&rolling, Action::Rollback), seed::SIX);
         let balanced = json!({"hosts": {"selector": {}}, "rollout": {"loadBalancer": {}}});
-        assert_eq!(steps(&balanced, Action::Deploy), thirteen);
-        assert_eq!(steps(&balanced, Action::Rollback), thirteen[1..]);
+        assert_eq!(steps(&balanced, Action::Deploy), seed::THIRTEEN);
+        assert_eq!(steps(&balanced, Action::Rollback), seed::TWELVE);
         let turns = json!({"hosts": {"blueGreen": {"blue": {"color": "blue"}, "green": {"color": "green"}}},
             "rollout": {"loadBalancer": {}}});
-        let mut eight = seven.to_vec();
-        eight.push("SwitchTraffic");
+        let eight = [&seed::SEVEN[..], &seed::SWITCH].concat();
         assert_eq!(steps(&turns, Action::Deploy), eight);
-        assert_eq!(steps(&turns, Action::Rollback), ["SwitchTraffic"]);
+        assert_eq!(steps(&turns, Action::Rollback), seed::SWITCH);
     }
 
     #[test]
