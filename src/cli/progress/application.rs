@@ -15,6 +15,7 @@ use bytes::Bytes;
 use http_body_util::Empty;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 
 use crate::api::build::Build;
 use crate::api::build::LABEL_BUILD_CONFIG;
@@ -68,6 +69,8 @@ pub struct Watched {
     namespace: String,
     name: String,
     scene: Arc<Mutex<Scene>>,
+    /// Says that something was heard.
+    news: Arc<watch::Sender<()>>,
     /// `ADDRESS:PORT` of the router; none: the host itself, on port 80.
     router: Option<String>,
 }
@@ -83,6 +86,7 @@ impl Watched {
             namespace: namespace.to_owned(),
             name: name.to_owned(),
             scene: Arc::new(Mutex::new(scene)),
+            news: Arc::default(),
             router,
         }
     }
@@ -159,8 +163,19 @@ impl Watched {
         metadata.namespace.clone_from(&self.namespace);
     }
 
-    /// Where the output of a step is read.
-    pub(super) fn log_path(&self, step: &str) -> Option<String> {
+    /// Where the output of a step is read; none when there is none.
+    ///
+    /// That a build was made is also counted on its build config, and the two are listened to apart: its step may have
+    /// begun before the build itself is heard of, which is waited for.
+    pub(super) async fn log_path(&self, step: &str) -> Option<String> {
+        let mut news = self.news.subscribe();
+        while step == step::INSTANTIATE_BUILD.name && self.scene().build().is_none() {
+            news.changed().await.ok()?;
+        }
+        self.path_now(step)
+    }
+
+    fn path_now(&self, step: &str) -> Option<String> {
         let scene = self.scene();
         if step == step::INSTANTIATE_BUILD.name {
             let build = &scene.build()?.metadata.name;
@@ -253,6 +268,7 @@ impl Watched {
 
     /// The whole as it is now; sends the request when its turn has come.
     fn told(&self, listener: &Listener, scope: &Scope) -> Vec<Change> {
+        self.news.send_replace(());
         let operation = self.operation();
         self.ask_if_due(&operation, listener, scope);
         vec![
@@ -417,6 +433,8 @@ pub(super) fn continues(state: &State, what: &str, program: &str) -> [String; 3]
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
     use crate::api::duration::Span;
     use crate::base::clock::Timestamp;
@@ -475,6 +493,29 @@ mod tests {
             .collect();
         let expect: Vec<&str> = STEPS.iter().map(|kind| kind.name).collect();
         assert_eq!(ended, expect);
+    }
+
+    #[tokio::test]
+    async fn the_output_of_a_build_is_read_that_is_heard_of_after_its_number() {
+        let wanted = Wanted {
+            build: Some(1),
+            ..Wanted::default()
+        };
+        let watched = Watched::new("demo", "app", wanted, None);
+        watched.scene().build_config = scene(2).build_config;
+        let step = step::INSTANTIATE_BUILD.name;
+        let mut path = Box::pin(watched.log_path(step));
+        assert_eq!(path.as_mut().now_or_never(), None, "there is none yet");
+        let mut build = scene(3).builds.remove(0);
+        "app-1".clone_into(&mut build.metadata.name);
+        watched.scene().builds = vec![build];
+        watched.news.send_replace(());
+        let found = path.await.unwrap();
+        assert!(
+            found.ends_with("/namespaces/demo/builds/app-1/log?follow=true"),
+            "{found}"
+        );
+        assert_eq!(watched.log_path("DeployPods").await, None);
     }
 
     #[test]

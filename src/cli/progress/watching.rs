@@ -39,8 +39,6 @@ use crate::client::WatchEvent;
 
 /// Outputs that are read at the same time.
 const OUTPUTS: usize = 32;
-/// How often an output is asked for again that the server does not have yet.
-const TRIES: u32 = 3;
 /// Pauses between tries to reach a server.
 const FLOOR: Duration = Duration::from_millis(200);
 const CEILING: Duration = Duration::from_secs(3);
@@ -210,8 +208,8 @@ impl Listener {
         })
     }
 
-    /// Where the output of a step is; none when there is none.
-    fn log_path(&self, wanted: &Wanted) -> Option<String> {
+    /// Where the output of a step is, as soon as that is known; none when there is none.
+    async fn log_path(&self, wanted: &Wanted) -> Option<String> {
         match &self.subject {
             Subject::Rollout(_) => Some(log_path(
                 &self.namespace,
@@ -219,13 +217,8 @@ impl Listener {
                 &wanted.step,
                 true,
             )),
-            Subject::Application(watched) => watched.log_path(&wanted.step),
+            Subject::Application(watched) => watched.log_path(&wanted.step).await,
         }
-    }
-
-    /// Whether what is followed surely prints something.
-    fn expects_output(&self) -> bool {
-        matches!(self.subject, Subject::Application(_))
     }
 
     /// Passes a change on.
@@ -313,21 +306,14 @@ impl Listener {
                 lines: Lines::default(),
                 seen: 0,
             };
-            let mut backoff = Backoff::new(FLOOR, CEILING);
-            let mut tries = 0;
-            loop {
-                // What failed at once may be known to the server before its output is; a build always has some.
-                let is_early = match reading.pass_on(&listener).await {
-                    Err(error) if error.is_passing() => false,
-                    Err(_) => true,
-                    Ok(()) if reading.seen == 0 && listener.expects_output() => true,
-                    Ok(()) => break,
-                };
-                tries += u32::from(is_early);
-                if tries > TRIES {
-                    break;
+            if let Some(path) = listener.log_path(&reading.wanted).await {
+                let mut backoff = Backoff::new(FLOOR, CEILING);
+                while let Err(error) = reading.pass_on(&listener, &path).await {
+                    if !error.is_passing() {
+                        break;
+                    }
+                    tokio::time::sleep(backoff.next(chance())).await;
                 }
-                tokio::time::sleep(backoff.next(chance())).await;
             }
             reading.end(&listener).await;
         });
@@ -343,11 +329,8 @@ struct Output {
 
 impl Output {
     /// Reads from the beginning and passes on what is new.
-    async fn pass_on(&mut self, listener: &Listener) -> Result<(), client::Error> {
-        let Some(path) = listener.log_path(&self.wanted) else {
-            return Ok(());
-        };
-        let mut body = listener.line.client().open(&path).await?;
+    async fn pass_on(&mut self, listener: &Listener, path: &str) -> Result<(), client::Error> {
+        let mut body = listener.line.client().open(path).await?;
         let mut known = self.seen;
         while let Some(chunk) = body.chunk().await {
             let chunk = chunk?;
