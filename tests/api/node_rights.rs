@@ -15,6 +15,7 @@ use upshift::agent::join;
 use upshift::agent::join::Identity as NodeIdentity;
 use upshift::agent::join::JoinFile;
 use upshift::agent::renewal::Renewing;
+use upshift::api::image::REGISTRY;
 use upshift::api::kinds;
 use upshift::api::kinds::Kind;
 use upshift::api::kinds::Scope as Reach;
@@ -189,7 +190,7 @@ impl Wire {
                 "involvedObject": {"kind": "Pod", "name": node, "namespace": "demo"},
                 "reason": "Started", "source": {"component": "kubelet", "host": node}}),
             json!({"apiVersion": "v1", "kind": "Pod", "metadata": meta(json!({})),
-                "spec": {"nodeName": node, "containers": [{"name": "a", "image": "i", "envFrom": [
+                "spec": {"nodeName": node, "containers": [{"name": "a", "image": format!("{REGISTRY}/demo/of-{node}:latest"), "envFrom": [
                     {"secretRef": {"name": node}}, {"configMapRef": {"name": node}}]}]}}),
         ] {
             self.create(object).await;
@@ -331,6 +332,62 @@ async fn table(client: &Client, name: &str) -> Vec<String> {
     lines
 }
 
+/// Of the registry: what an Operation on the node names, and the repositories of its pods' images; of no other, in
+/// whatever namespace.
+async fn reaches_blobs(wire: &Wire, client: &Client, bytes: &[u8]) {
+    let digest = Digest::of(bytes);
+    let application = json!({"apiVersion": "upshift.dev/v1", "kind": "Application",
+        "metadata": {"name": "web-2", "namespace": "other"},
+        "spec": {"hosts": {"selector": {}}, "port": 8080}});
+    wire.create(application).await;
+    let admin = Registry::new(wire.admin.clone());
+    let layer = b"a layer of an image";
+    let images = ["demo/of-web-1", "demo/of-web-2", "demo/of-nobody"];
+    let bundles = ["demo/web-1", "other/web-2"];
+    let bundles = bundles.map(|repository| (repository, bytes));
+    for (repository, bytes) in bundles
+        .into_iter()
+        .chain(images.map(|one| (one, &layer[..])))
+    {
+        let mut from = std::io::Cursor::new(bytes);
+        let (digest, size) = (Digest::of(bytes), bytes.len() as u64);
+        let sent = admin.upload(repository, &mut from, &digest, size);
+        sent.await.unwrap();
+    }
+    let own = format!("/v2/demo/web-1/blobs/{}", digest.as_str());
+    let foreign = format!("/v2/other/web-2/blobs/{}", digest.as_str());
+    let status = |method: Method, path: String| {
+        let client = client.clone();
+        async move {
+            let answer = client.raw(method, &path, HeaderMap::new(), "");
+            answer.await.unwrap().status().as_u16()
+        }
+    };
+    assert_eq!(status(Method::GET, own.clone()).await, 200);
+    assert_eq!(status(Method::GET, foreign.clone()).await, 403);
+    assert_eq!(status(Method::HEAD, foreign).await, 403);
+    let upload = "/v2/other/web-2/blobs/uploads/".to_owned();
+    assert_eq!(status(Method::POST, upload).await, 403);
+    let tags = "/v2/other/web-2/tags/list".to_owned();
+    assert_eq!(status(Method::GET, tags).await, 403);
+    let layer = Digest::of(layer);
+    for (repository, code) in images.into_iter().zip([200, 403, 403]) {
+        let blob = format!("/v2/{repository}/blobs/{}", layer.as_str());
+        assert_eq!(status(Method::GET, blob.clone()).await, code, "{blob}");
+        assert_eq!(status(Method::HEAD, blob.clone()).await, code, "{blob}");
+        let upload = format!("/v2/{repository}/blobs/uploads/");
+        assert_eq!(status(Method::POST, upload).await, 403, "{repository}");
+        for path in ["tags/list", "manifests/latest"] {
+            let path = format!("/v2/{repository}/{path}");
+            // There is no image yet, which only who may read it is told.
+            let is_refused = status(Method::GET, path.clone()).await == 403;
+            assert_eq!(is_refused, code == 403, "{path}");
+        }
+    }
+    let shutdown = "/apis/upshift.dev/v1/shutdown".to_owned();
+    assert_eq!(status(Method::POST, shutdown).await, 403);
+}
+
 #[tokio::test]
 async fn a_node_reaches_its_own_and_of_another_s_nothing() {
     let wire = Wire::new(pki::NODE_LIFE).await;
@@ -371,37 +428,7 @@ async fn a_node_reaches_its_own_and_of_another_s_nothing() {
         }
     }
 
-    // Blobs: what an Operation on it names. (A pod in a namespace opens that namespace's repositories to its node.)
-    let application = json!({"apiVersion": "upshift.dev/v1", "kind": "Application",
-        "metadata": {"name": "web-2", "namespace": "other"},
-        "spec": {"hosts": {"selector": {}}, "port": 8080}});
-    wire.create(application).await;
-    let admin = Registry::new(wire.admin.clone());
-    for repository in ["demo/web-1", "other/web-2"] {
-        let mut from = std::io::Cursor::new(bytes.clone());
-        admin
-            .upload(repository, &mut from, &digest, bytes.len() as u64)
-            .await
-            .unwrap();
-    }
-    let own = format!("/v2/demo/web-1/blobs/{}", digest.as_str());
-    let foreign = format!("/v2/other/web-2/blobs/{}", digest.as_str());
-    let status = |method: Method, path: String| {
-        let client = client.clone();
-        async move {
-            let answer = client.raw(method, &path, HeaderMap::new(), "");
-            answer.await.unwrap().status().as_u16()
-        }
-    };
-    assert_eq!(status(Method::GET, own.clone()).await, 200);
-    assert_eq!(status(Method::GET, foreign.clone()).await, 403);
-    assert_eq!(status(Method::HEAD, foreign).await, 403);
-    let upload = "/v2/other/web-2/blobs/uploads/".to_owned();
-    assert_eq!(status(Method::POST, upload).await, 403);
-    let tags = "/v2/other/web-2/tags/list".to_owned();
-    assert_eq!(status(Method::GET, tags).await, 403);
-    let shutdown = "/apis/upshift.dev/v1/shutdown".to_owned();
-    assert_eq!(status(Method::POST, shutdown).await, 403);
+    reaches_blobs(&wire, &client, &bytes).await;
 
     let mine = table(&client, "web-1").await;
     assert_eq!(

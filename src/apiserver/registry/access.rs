@@ -2,13 +2,16 @@
 //!
 //! People: whoever may update the namespace's applications writes, whoever may read the application reads. A node
 //! writes to the applications it has a gear of (logs) and to the image stream that a build on it is for; it reads what
-//! those, or an Operation on it, name, and whatever is in a namespace that it has a pod in, or in the shared one.
+//! those, or an Operation on it, name, the images that its pods and builds name in their own namespace, and the shared
+//! ones. A pod of one namespace that names an image of another does not open that to its node.
 
 use http::StatusCode;
 
 use super::Refusal;
 use super::Repository;
+use crate::api::build::BUILD_CONFIG_NAME;
 use crate::api::build::BUILD_NAME;
+use crate::api::build::BUILD_SOURCE;
 use crate::api::build::Build;
 use crate::api::image::REGISTRY;
 use crate::api::image::SHARED_NAMESPACE;
@@ -40,6 +43,7 @@ pub(super) fn check_read(
             has_gear(api, node, repository)
                 || has_operation(api, node, repository, digest)
                 || reads_images(api, node, repository)
+                || builds_for(api, node, repository)
         }
         _ => may(identity, Verb::Get, repository),
     };
@@ -116,12 +120,46 @@ fn has_operation(api: &Api, node: &str, repository: &Repository, digest: &Digest
         .any(|operation| contains(&operation.json, digest.as_str().as_bytes()))
 }
 
-/// Whether a node may pull: the shared images, and those of a namespace that it has a pod in.
+/// Whether a node may pull: the shared images, and what its pods of the repository's namespace name.
 fn reads_images(api: &Api, node: &str, repository: &Repository) -> bool {
     let namespace = &repository.namespace;
-    namespace == SHARED_NAMESPACE || !pods_of(api, node, namespace).is_empty()
+    namespace == SHARED_NAMESPACE
+        || pods_of(api, node, namespace).iter().any(|pod| {
+            runs_image_of(pod, repository)
+                || build_of(api, pod).is_some_and(|build| builds_from(&build, repository))
+        })
 }
 
+/// Whether a pod has a container whose image is in the repository.
+fn runs_image_of(pod: &Pod, repository: &Repository) -> bool {
+    let mut containers = pod.spec.containers.iter();
+    containers.any(|container| repository_of(&container.image).as_ref() == Some(repository))
+}
+
+/// Whether a build needs what is in the repository: its builder, or the source that came with the request for it.
+fn builds_from(build: &Build, repository: &Repository) -> bool {
+    let meta = &build.metadata;
+    let strategy = build.spec.common.strategy.source_strategy.as_ref();
+    let builder = strategy.and_then(|strategy| repository_of(&strategy.from.name));
+    let config = meta.annotations.get(BUILD_CONFIG_NAME);
+    let source = meta.annotations.get(BUILD_SOURCE).map(|_| Repository {
+        namespace: meta.namespace.clone(),
+        application: config.unwrap_or(&meta.name).clone(),
+    });
+    builder.as_ref() == Some(repository) || source.as_ref() == Some(repository)
+}
+
+/// The repository of `REGISTRY/NAMESPACE/NAME` with a tag, a digest or both; none for an image elsewhere.
+fn repository_of(reference: &str) -> Option<Repository> {
+    let path = reference.strip_prefix(REGISTRY)?.strip_prefix('/')?;
+    let (namespace, name) = path.split('@').next()?.split_once('/')?;
+    Some(Repository {
+        namespace: namespace.to_owned(),
+        application: split_tag(name).0.to_owned(),
+    })
+}
+
+/// The pods on a node that are not over; of every namespace when none is named.
 fn pods_of(api: &Api, node: &str, namespace: &str) -> Vec<Pod> {
     let on_node = Interest {
         namespace: namespace.to_owned(),
@@ -129,49 +167,40 @@ fn pods_of(api: &Api, node: &str, namespace: &str) -> Vec<Pod> {
     };
     let (pods, _) = api.store().list(&kinds::POD, on_node);
     pods.iter()
-        .filter_map(|pod| serde_json::from_slice(&pod.json).ok())
+        .filter_map(|pod| serde_json::from_slice::<Pod>(&pod.json).ok())
+        .filter(|pod| !pod.is_over())
         .collect()
+}
+
+/// The build that a pod is for.
+fn build_of(api: &Api, pod: &Pod) -> Option<Build> {
+    let name = pod.metadata.labels.get(BUILD_NAME)?;
+    let place = Place::new(&kinds::BUILD, &pod.metadata.namespace, name);
+    let entry = api.store().entry(&place)?;
+    serde_json::from_slice(&entry.json).ok()
 }
 
 /// Whether a build that is under way on the node makes an image for this repository.
 fn builds_for(api: &Api, node: &str, repository: &Repository) -> bool {
-    let builds = pods_of(api, node, "")
-        .into_iter()
-        .filter(|pod| !pod.is_over());
-    builds.into_iter().any(|pod| {
-        let namespace = &pod.metadata.namespace;
-        let Some(name) = pod.metadata.labels.get(BUILD_NAME) else {
-            return false;
-        };
-        let place = Place::new(&kinds::BUILD, namespace, name);
-        let build = api.store().entry(&place);
-        let build = build.and_then(|entry| serde_json::from_slice::<Build>(&entry.json).ok());
-        build.is_some_and(|build| output_of(&build).as_ref() == Some(repository))
-    })
+    let pods = pods_of(api, node, "");
+    let mut builds = pods.iter().filter_map(|pod| build_of(api, pod));
+    builds.any(|build| output_of(&build).as_ref() == Some(repository))
 }
 
 /// The repository that a build's image goes to.
 fn output_of(build: &Build) -> Option<Repository> {
     let to = build.spec.common.output.to.as_ref()?;
-    let name = match to.kind.as_str() {
-        "DockerImage" => {
-            let path = to.name.strip_prefix(REGISTRY)?.strip_prefix('/')?;
-            let (namespace, name) = path.split_once('/')?;
-            return Some(Repository {
-                namespace: namespace.to_owned(),
-                application: split_tag(name).0.to_owned(),
-            });
-        }
-        _ => split_tag(&to.name).0.to_owned(),
-    };
+    if to.kind == "DockerImage" {
+        return repository_of(&to.name);
+    }
     let namespace = if to.namespace.is_empty() {
-        build.metadata.namespace.clone()
+        &build.metadata.namespace
     } else {
-        to.namespace.clone()
+        &to.namespace
     };
     Some(Repository {
-        namespace,
-        application: name,
+        namespace: namespace.clone(),
+        application: split_tag(&to.name).0.to_owned(),
     })
 }
 

@@ -438,15 +438,29 @@ async fn a_node_pulls_for_its_pods_and_pushes_for_its_builds() {
         .unwrap();
     let (node, _) = world.registry(Identity::Node("a".into()), &[]);
     assert!(node.manifest(SHOP, "latest").await.is_err());
-    let pod = |labels: serde_json::Value| {
+    let pod = |labels: serde_json::Value, image: &str| {
         json!({"metadata": {"name": "p", "namespace": "demo", "labels": labels},
-            "spec": {"nodeName": "a"}})
+            "spec": {"nodeName": "a", "containers": [{"name": "c", "image": image}]}})
     };
-    world.put(&kinds::POD, "p", pod(json!({}))).await;
-    node.manifest(SHOP, "latest").await.unwrap();
-    node.download(SHOP, &Digest::of(b"one"), &mut Vec::new())
-        .await
-        .unwrap();
+    let registry = crate::api::image::REGISTRY;
+    // A pod in the namespace is not enough, nor a name that begins like the repository's, nor one that is elsewhere.
+    for image in ["demo/other", "demo/shop-2:latest", "other/shop:latest"] {
+        let pod = pod(json!({}), &format!("{registry}/{image}"));
+        world.put(&kinds::POD, "p", pod).await;
+        assert!(node.manifest(SHOP, "latest").await.is_err(), "{image}");
+    }
+    let elsewhere = pod(json!({}), "docker.io/demo/shop:latest");
+    world.put(&kinds::POD, "p", elsewhere).await;
+    assert!(node.manifest(SHOP, "latest").await.is_err());
+    let digest = Digest::of(&manifest);
+    for version in [":latest".to_owned(), format!("@{digest}"), String::new()] {
+        let pod = pod(json!({}), &format!("{registry}/{SHOP}{version}"));
+        world.put(&kinds::POD, "p", pod).await;
+        node.manifest(SHOP, "latest").await.unwrap();
+        let mut into = Vec::new();
+        let one = Digest::of(b"one");
+        node.download(SHOP, &one, &mut into).await.unwrap();
+    }
     let push = async || {
         node.push_manifest(SHOP, "latest", OCI, manifest.clone())
             .await
@@ -455,9 +469,25 @@ async fn a_node_pulls_for_its_pods_and_pushes_for_its_builds() {
     let build = json!({"metadata": {"name": "b", "namespace": "demo"},
         "spec": {"output": {"to": {"kind": "ImageStreamTag", "name": "shop:latest"}}}});
     world.put(&kinds::BUILD, "b", build).await;
-    let mut building = pod(json!({"openshift.io/build.name": "b"}));
+    let mut building = pod(json!({"openshift.io/build.name": "b"}), "builder");
     world.put(&kinds::POD, "p", building.clone()).await;
     push().await.unwrap();
+    // What it is built from, and the source that came with the request.
+    image(&admin, "demo/builder", b"two").await;
+    let two = Digest::of(b"two");
+    assert!(node.contains("demo/builder", &two).await.is_err());
+    let build = |annotations: serde_json::Value, from: &str| {
+        json!({"metadata": {"name": "b", "namespace": "demo", "annotations": annotations},
+            "spec": {"output": {"to": {"kind": "ImageStreamTag", "name": "shop:latest"}},
+                "strategy": {"sourceStrategy": {"from": {"kind": "DockerImage", "name": from}}}}})
+    };
+    let from = format!("{registry}/demo/builder@{two}");
+    let sent =
+        json!({"upshift.dev/source": two.to_string(), "openshift.io/build-config.name": "builder"});
+    for build in [build(json!({}), &from), build(sent, "")] {
+        world.put(&kinds::BUILD, "b", build).await;
+        assert!(node.contains("demo/builder", &two).await.unwrap());
+    }
     let other = node
         .push_manifest("demo/other", "latest", OCI, manifest.clone())
         .await;
@@ -465,6 +495,7 @@ async fn a_node_pulls_for_its_pods_and_pushes_for_its_builds() {
     building["status"] = json!({"phase": "Succeeded"});
     world.put(&kinds::POD, "p", building).await;
     assert!(push().await.is_err(), "it is over");
+    assert!(node.contains("demo/builder", &two).await.is_err());
 }
 
 #[tokio::test]
