@@ -9,12 +9,25 @@ use std::future::Future;
 
 use crate::cli::Failure;
 
-/// Runs a part of the backend, which uses every core.
-pub fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?
-        .block_on(future)
+/// The threads that a part of the backend computes on; what blocks has others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Threads {
+    /// As many as there are cores.
+    Cores,
+    /// A node mostly waits for the programs that it runs, and leaves the cores to them.
+    One,
+}
+
+/// Runs a part of the backend.
+pub fn block_on<T>(
+    threads: Threads,
+    future: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    if threads == Threads::One {
+        builder.worker_threads(1);
+    }
+    builder.enable_all().build()?.block_on(future)
 }
 
 /// Waits until this process is told to stop.

@@ -12,6 +12,7 @@ use crate::cli::Failure;
 use crate::cli::context::Purpose;
 use crate::cli::failure;
 use crate::cli::failure::Kind;
+use crate::cli::server::Threads;
 use crate::cli::server::block_on;
 use crate::cli::server::stop_signal;
 use crate::router;
@@ -37,7 +38,7 @@ pub struct Args {
 
 /// Runs it until it is told to stop.
 pub fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
-    block_on(serve(args, context))
+    block_on(Threads::Cores, serve(args, context))
 }
 
 async fn serve(args: &Args, context: &Context) -> Result<Exit, Failure> {

@@ -8,6 +8,7 @@ use crate::cli::Exit;
 use crate::cli::Failure;
 use crate::cli::failure;
 use crate::cli::failure::Kind;
+use crate::cli::server::Threads;
 use crate::cli::server::block_on;
 use crate::cli::server::downloads;
 use crate::client::connection;
@@ -58,9 +59,9 @@ pub struct Args {
 /// Runs `serve`.
 pub fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     if args.stop {
-        return block_on(stop(context));
+        return block_on(Threads::One, stop(context));
     }
-    block_on(serve(args, context))
+    block_on(Threads::Cores, serve(args, context))
 }
 
 async fn stop(context: &Context) -> Result<Exit, Failure> {

@@ -23,6 +23,7 @@ use crate::cli::Exit;
 use crate::cli::Failure;
 use crate::cli::failure;
 use crate::cli::failure::Kind;
+use crate::cli::server::Threads;
 use crate::cli::server::block_on;
 use crate::cli::server::downloads;
 use crate::cli::server::stop_signal;
@@ -113,7 +114,7 @@ pub fn serve(args: &Args, context: &Context) -> Result<Exit, Failure> {
     if args.print_unit {
         return unit::print(args, context);
     }
-    block_on(agent(args, context))
+    block_on(Threads::One, agent(args, context))
 }
 
 /// Runs `node token create` and `node remove`.
