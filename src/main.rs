@@ -13,10 +13,10 @@ use upshift::base::streams::Streams;
 fn main() -> ExitCode {
     let environment = Environment::of_process();
     // Before any thread or runtime: the shim forks.
-    if let [_, word, folder] = environment.arguments.as_slice()
+    if let [_, word, _whose] = environment.arguments.as_slice()
         && word == shim::SUBCOMMAND
     {
-        return shim::main(Path::new(folder));
+        return shim::main();
     }
     // Beside a program that an administrator runs; it lowers its own rights.
     if let [_, word] = environment.arguments.as_slice()

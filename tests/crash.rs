@@ -394,14 +394,8 @@ fn disturbed(
             "{context}: {line} never ran"
         );
     }
-    let leftovers: Vec<String> = stage
-        .site
-        .processes()
-        .into_iter()
-        .filter(|line| line.contains("__shim"))
-        .collect();
     assert_eq!(
-        leftovers,
+        stage.site.shims(),
         Vec::<String>::new(),
         "{context}: shims left over"
     );

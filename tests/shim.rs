@@ -9,6 +9,7 @@ use std::time::Duration;
 use std::time::Instant;
 
 use upshift::agent::shim::Exit;
+use upshift::agent::shim::Launcher;
 use upshift::agent::shim::Reason;
 use upshift::agent::shim::Shim;
 use upshift::agent::shim::Spec;
@@ -18,12 +19,15 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_upshift");
 /// A folder with one script and the shim's directory for it.
 struct Place {
     folder: tempfile::TempDir,
+    launcher: Launcher,
 }
 
 impl Place {
     fn new() -> Place {
+        let folder = tempfile::tempdir().unwrap();
         Place {
-            folder: tempfile::tempdir().unwrap(),
+            launcher: Launcher::new(PROGRAM, folder.path()),
+            folder,
         }
     }
 
@@ -57,9 +61,7 @@ impl Place {
 
     fn run_spec(&self, spec: &Spec) -> Exit {
         let shim = self.shim();
-        let mut child = shim.start(Path::new(PROGRAM), spec).unwrap();
-        // It goes on draining when somebody keeps the output open.
-        std::thread::spawn(move || child.wait());
+        shim.start(&self.launcher, spec).unwrap();
         ended(&shim).expect("a shim that ends leaves a record")
     }
 
@@ -88,6 +90,13 @@ fn until(what: &str, mut condition: impl FnMut() -> bool) {
         assert!(Instant::now() < limit, "never: {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+fn kill(pid: &str) {
+    let killed = std::process::Command::new("kill")
+        .args(["-9", pid])
+        .status();
+    assert!(killed.unwrap().success());
 }
 
 fn is_alive(pid: &str) -> bool {
@@ -259,20 +268,38 @@ fn a_request_ends_a_running_child() {
         "#!/bin/sh\ntrap 'echo bye; exit 3' TERM\necho ready\nwhile :; do sleep 0.05; done\n",
     );
     let shim = place.shim();
-    let mut child = shim
-        .start(Path::new(PROGRAM), &place.spec(&script))
-        .unwrap();
+    shim.start(&place.launcher, &place.spec(&script)).unwrap();
     until("it runs", || place.log() == "ready\n");
     assert!(shim.is_running().unwrap());
-    assert!(
-        shim.start(Path::new(PROGRAM), &place.spec(&script))
-            .is_err()
-    );
+    assert!(shim.start(&place.launcher, &place.spec(&script)).is_err());
     shim.kill().unwrap();
     let exit = ended(&shim).unwrap();
     assert_eq!((exit.reason, exit.code), (Reason::Killed, Some(3)));
     assert!(place.log().ends_with("bye\n"));
-    child.wait().unwrap();
+}
+
+#[test]
+fn shims_outlive_what_forked_them_and_a_lost_launcher_is_started_again() {
+    let mut place = Place::new();
+    let script = place.script("#!/bin/sh\necho ready\nwhile [ ! -e go ]; do sleep 0.01; done\n");
+    let first = place.shim();
+    first.start(&place.launcher, &place.spec(&script)).unwrap();
+    until("it runs", || place.log() == "ready\n");
+    let shim = first.started().unwrap().unwrap().shim;
+    let stat = fs::read_to_string(format!("/proc/{shim}/stat")).unwrap();
+    let launcher = stat.rsplit_once(')').unwrap().1.split(' ').nth(2).unwrap();
+    kill(launcher);
+    until("the launcher is gone", || !is_alive(launcher));
+    let second = Shim::at(place.path("second"));
+    second.start(&place.launcher, &place.spec(&script)).unwrap();
+    until("the second runs", || second.started().unwrap().is_some());
+    // The agent's end.
+    place.launcher = Launcher::new(PROGRAM, place.folder.path());
+    assert!(first.is_running().unwrap() && second.is_running().unwrap());
+    fs::write(place.path("go"), "").unwrap();
+    for shim in [first, second] {
+        assert!(ended(&shim).unwrap().is_success());
+    }
 }
 
 #[test]
@@ -282,14 +309,11 @@ fn what_a_lost_shim_left_is_ended_and_the_log_is_continued() {
         "#!/bin/sh\necho try >> tries\necho said\nif [ ! -e second ]; then echo $$ > pid; trap '' TERM; while :; do sleep 0.05; done; fi\n",
     );
     let shim = place.shim();
-    let mut child = shim
-        .start(Path::new(PROGRAM), &place.spec(&script))
-        .unwrap();
+    shim.start(&place.launcher, &place.spec(&script)).unwrap();
     until("it runs", || {
         place.path("pid").exists() && place.log() == "said\n"
     });
-    child.kill().unwrap();
-    child.wait().unwrap();
+    kill(&shim.started().unwrap().unwrap().shim.to_string());
     assert_eq!(ended(&shim), None);
     let pid = fs::read_to_string(place.path("pid")).unwrap();
     assert!(shim.end_leftovers(Duration::from_millis(100)).unwrap() >= 1);

@@ -394,6 +394,16 @@ impl Site {
         }
         found
     }
+
+    /// Those of them that are shims, and not what forks shims.
+    pub(crate) fn shims(&self) -> Vec<String> {
+        let is_shim = |line: &String| {
+            let pid = line.split(' ').next().unwrap_or_default();
+            fs::read_to_string(format!("/proc/{pid}/comm"))
+                .is_ok_and(|name| name == "upshift-shim\n")
+        };
+        self.processes().into_iter().filter(is_shim).collect()
+    }
 }
 
 fn ip(arguments: &[&str]) {

@@ -77,13 +77,10 @@ impl Soak {
         self.down.insert(what, Instant::now() + pause);
     }
 
-    /// Ends a script of ours that runs now, if any does; not the shim above it.
+    /// Ends a script of ours that runs now, if any does; a shim above it does not name it.
     fn kill_a_hook(&mut self) -> bool {
         let all = self.stand.fleet.site.processes();
-        let scripts: Vec<&String> = all
-            .iter()
-            .filter(|line| line.contains("/hooks/") && !line.contains("__shim"))
-            .collect();
+        let scripts: Vec<&String> = all.iter().filter(|line| line.contains("/hooks/")).collect();
         if scripts.is_empty() {
             return false;
         }

@@ -44,11 +44,11 @@ use tokio::sync::watch;
 
 use crate::agent::cache::Cache as BundleCache;
 use crate::agent::logs::Live;
-use crate::agent::operations::Children;
 use crate::agent::operations::Places;
 use crate::agent::operations::Shared;
 use crate::agent::pod::Pods;
 use crate::agent::renewal::Renewing;
+use crate::agent::shim::Launcher;
 use crate::api::pod::Pod;
 use crate::api::upshift::LABEL_NODE;
 use crate::api::upshift::Operation;
@@ -192,6 +192,7 @@ impl Agent {
         let limits = registry::Limits::new(bandwidth, at_once);
         let shared = Arc::new(Shared {
             name: options.name.clone(),
+            launcher: Launcher::new(&options.program, &options.folder),
             program: options.program,
             registry: Registry::new(options.client.clone()).limited(limits),
             cache: BundleCache::new(root),
@@ -202,7 +203,6 @@ impl Agent {
             own,
             places: Places::default(),
             live: Live::default(),
-            children: Children::default(),
             scope: scope.clone(),
             _locks: (lock, root_lock),
         });

@@ -72,7 +72,6 @@ pub(crate) async fn keep(
                 pause.next(backoff::chance())
             }
         };
-        shared.children.bury();
         tokio::time::sleep(wait).await;
     }
 }

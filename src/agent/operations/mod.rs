@@ -15,7 +15,6 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::Mutex;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -27,6 +26,7 @@ use crate::agent::install::Place;
 use crate::agent::logs::Live;
 pub(crate) use crate::agent::operations::places::Places;
 use crate::agent::operations::worker::Fault;
+use crate::agent::shim::Launcher;
 use crate::agent::users::Account;
 use crate::api::meta::Key;
 use crate::api::upshift::Operation;
@@ -53,7 +53,7 @@ pub(crate) struct Shared {
     pub(crate) own: Account,
     pub(crate) places: Places,
     pub(crate) live: Live,
-    pub(crate) children: Children,
+    pub(crate) launcher: Launcher,
     pub(crate) scope: Scope,
     /// Held as long as anybody may write to the folders: the node's, and that of its bundles when it is elsewhere.
     pub(crate) _locks: (fs::File, Option<fs::File>),
@@ -83,25 +83,6 @@ impl Shared {
         (0..step.items.len().max(1))
             .map(|item| folder.join(format!("{}-{item}", step.name)).join("log"))
             .collect()
-    }
-}
-
-/// Shims of this process's life, to be buried when they end; they may outlive their hooks.
-#[derive(Debug, Default)]
-pub(crate) struct Children(Mutex<Vec<std::process::Child>>);
-
-impl Children {
-    /// Takes a shim, and buries those that have ended.
-    pub(crate) fn adopt(&self, child: std::process::Child) {
-        let mut children = self.0.lock().expect("nothing panics while it holds them");
-        children.push(child);
-        children.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
-    }
-
-    /// Buries those that have ended.
-    pub(crate) fn bury(&self) {
-        let mut children = self.0.lock().expect("nothing panics while it holds them");
-        children.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
     }
 }
 
@@ -246,7 +227,6 @@ impl Follower {
     }
 
     fn end(&mut self, ended: Result<(Key, Result<(), Fault>), tokio::task::JoinError>) {
-        self.shared.children.bury();
         let (key, result) = match ended {
             Ok(ended) => ended,
             Err(error) => {

@@ -618,15 +618,17 @@ impl Worker {
 
     async fn end_leftovers(&self, shim: &Shim) -> Result<(), Fault> {
         let (shim, log) = (shim.clone(), shim.log());
-        let ended = tokio::task::spawn_blocking(move || shim.end_leftovers(hooks::GRACE)).await;
-        match ended.map_err(io::Error::other).and_then(|ended| ended) {
-            Ok(_) => Ok(()),
-            Err(source) => Err(Fault::Io {
-                what: "end what is left of the hook in",
-                path: log,
-                source,
-            }),
+        let failed = |source| Fault::Io {
+            what: "end what is left of the hook in",
+            path: log,
+            source,
+        };
+        if matches!(shim.started(), Ok(None)) {
+            return Ok(());
         }
+        let ended = tokio::task::spawn_blocking(move || shim.end_leftovers(hooks::GRACE)).await;
+        let ended = ended.map_err(io::Error::other).and_then(|ended| ended);
+        ended.map(|_| ()).map_err(failed)
     }
 
     /// Starts a script under its shim; a warning, or why it cannot run.
@@ -674,12 +676,9 @@ impl Worker {
             Ok(prepared) => prepared,
             Err(problem) => return Ok(Err(problem)),
         };
-        match shim.start(&self.shared.program, &spec) {
-            Ok(child) => self.shared.children.adopt(child),
-            Err(error) => {
-                let message = format!("{}: cannot start its shim: {error}", script.location);
-                return Ok(Err(Problem::new("Io", message)));
-            }
+        if let Err(error) = shim.start(&self.shared.launcher, &spec) {
+            let message = format!("{}: cannot start its shim: {error}", script.location);
+            return Ok(Err(Problem::new("Io", message)));
         }
         Ok(Ok(warning))
     }

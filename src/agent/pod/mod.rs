@@ -233,6 +233,5 @@ impl Follower {
             // A bug; its job stays taken so that the pod is not worked on from an unknown state.
             Err(error) => tracing::error!(%error, "a pod's worker broke"),
         }
-        self.pods.shared.children.bury();
     }
 }

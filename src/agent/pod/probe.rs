@@ -322,8 +322,7 @@ impl Asking {
         let folder = self.attempt.join(question.word().to_lowercase());
         let shim = Shim::at(&folder);
         let _ = std::fs::remove_file(shim.log());
-        let child = shim.start(&self.shared.program, &spec).map_err(text)?;
-        self.shared.children.adopt(child);
+        shim.start(&self.shared.launcher, &spec).map_err(text)?;
         let exit = shim.wait().await.map_err(text)?.unwrap_or_default();
         if exit.is_success() {
             return Ok(());

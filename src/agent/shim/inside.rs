@@ -15,7 +15,6 @@ use std::os::fd::BorrowedFd;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -68,23 +67,16 @@ const OUTPUT_GRACE: Duration = Duration::from_millis(500);
 /// How long killed processes may take to go.
 const KILL_LIMIT: Duration = Duration::from_secs(5);
 
-/// Runs the child described in `folder` to its end; the whole life of the shim process.
-pub fn main(folder: &Path) -> ExitCode {
-    match run(folder) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let _ = fs::write(folder.join("fault"), error.to_string());
-            ExitCode::FAILURE
-        }
+/// Runs the child described in `folder` to its end, holding `lock`; the whole life of the shim process.
+pub(super) fn live(folder: &Path, lock: OwnedFd) {
+    if let Err(error) = run(folder, lock) {
+        let _ = fs::write(folder.join("fault"), error.to_string());
     }
 }
 
-fn run(folder: &Path) -> io::Result<()> {
-    let lock = take_lock()?;
-    // Fails only when the shim leads a session already, as when a person starts it by hand.
-    let _ = unistd::setsid();
+fn run(folder: &Path, lock: OwnedFd) -> io::Result<()> {
+    unistd::setsid()?;
     prctl::set_child_subreaper(true)?;
-    unistd::chdir("/")?;
     let spec: Spec = serde_json::from_slice(&fs::read(folder.join("spec.json"))?)?;
     let wakeups = Wakeups::new(folder)?;
     let began = Instant::now();
@@ -112,12 +104,10 @@ fn run(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Moves the inherited lock away from standard input, out of the child's sight.
-fn take_lock() -> io::Result<OwnedFd> {
-    let lock = io::stdin().as_fd().try_clone_to_owned()?;
+/// Puts nothing in the place of standard input: what came there was not for the child.
+pub(super) fn close_stdin() -> io::Result<()> {
     let nothing = File::options().read(true).open("/dev/null")?;
-    unistd::dup2_stdin(&nothing)?;
-    Ok(lock)
+    Ok(unistd::dup2_stdin(&nothing)?)
 }
 
 /// What wakes the shim beside output: its children's ends, TERM, and a file `kill`.
@@ -190,7 +180,7 @@ fn spawn(folder: &Path, spec: &Spec) -> io::Result<(Child, Output)> {
                 start_time: processes::process(child.as_raw())
                     .map_or(0, |process| process.start_time),
                 shim: unistd::getpid().as_raw(),
-                boot: processes::boot(),
+                boot: processes::boot().to_owned(),
             };
             let bytes = serde_json::to_vec(&started).expect("plain data");
             fs::write(folder.join("started"), bytes)?;

@@ -1,18 +1,19 @@
-//! The shim: every child of an agent runs under a re-executed, single-threaded copy of this program that outlives it.
+//! The shim: every child of an agent runs under a single-threaded copy of this program that outlives it.
 //!
 //! Its whole interface is a directory: `spec.json` (what to run), `started` (process ids), `log` (the output), `exit`
 //! (how it ended, durable), `kill` (a request to end it), `lock` (held until `exit` is durable). This file is the
-//! agent's side and the formats; [`inside`] is the process itself. An agent that starts a child and one that finds it
-//! again after a restart do the same: wait for the lock, then read `exit`.
+//! agent's side and the formats; [`inside`] is the process itself, forked by the [`launcher`]. An agent that starts a
+//! child and one that finds it again after a restart do the same: wait for the lock, then read `exit`.
 //!
 //! # Decided
 //!
-//! * The lock reaches the shim as its standard input: an open file description taken by the agent before the start,
-//!   so that there is no moment at which the child could run unlocked, and no code between fork and exec is needed.
+//! * The lock reaches the shim as an open file description taken by the agent before the start, so that there is no
+//!   moment at which the child could run unlocked; on its way to the shim the socket's message holds it.
 //! * A kill is a file, not a signal: no process id of a restarted machine can be hit by it.
 //! * When the shim is gone without an `exit`, everything left in its session is ended before a repetition.
 
 mod inside;
+mod launcher;
 mod output;
 pub(crate) mod processes;
 pub mod stamped;
@@ -24,11 +25,8 @@ use std::io;
 use std::io::Write;
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::fs::OpenOptionsExt;
-use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::path::PathBuf;
-use std::process::Command;
-use std::process::Stdio;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -37,7 +35,8 @@ use serde::Serialize;
 use crate::base::crash;
 use crate::base::durable;
 
-pub use inside::main;
+pub use launcher::Launcher;
+pub use launcher::main;
 pub(crate) use processes::descendants;
 
 /// The hidden subcommand that [`main`] is reached by.
@@ -195,7 +194,7 @@ impl Shim {
     }
 
     /// Starts the child. What an earlier, lost try left is removed; its log is continued.
-    pub fn start(&self, program: &Path, spec: &Spec) -> io::Result<std::process::Child> {
+    pub fn start(&self, launcher: &Launcher, spec: &Spec) -> io::Result<()> {
         fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -220,23 +219,18 @@ impl Shim {
             .open(self.folder.join("spec.json"))?;
         file.write_all(&spec)?;
         crash::point("shim.start.before");
-        let child = Command::new(program)
-            .arg0("upshift-shim")
-            .arg(SUBCOMMAND)
-            .arg(&self.folder)
-            .env_clear()
-            .stdin(Stdio::from(lock))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()?;
+        launcher.launch(&self.folder, &lock)?;
         crash::point("shim.start.after");
-        Ok(child)
+        Ok(())
     }
 
     /// Waits, without a limit, until no shim holds the lock; then says how the child ended, if that was recorded.
     ///
-    /// The wait is a thread of its own and not one of the runtime's, so that a runtime can stop in the middle.
+    /// The wait, where there is something to wait for, is a thread of its own and not one of the runtime's, so that a runtime can stop in the middle.
     pub async fn wait(&self) -> io::Result<Option<Exit>> {
+        if !self.is_running()? {
+            return self.exit();
+        }
         let (done, ended) = tokio::sync::oneshot::channel();
         let shim = self.clone();
         std::thread::Builder::new()

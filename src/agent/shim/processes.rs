@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::sync::LazyLock;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -19,11 +20,14 @@ pub(super) struct Process {
     zombie: bool,
 }
 
-/// The identity of this boot of the machine.
-pub(super) fn boot() -> String {
-    fs::read_to_string("/proc/sys/kernel/random/boot_id")
-        .map(|text| text.trim().to_owned())
-        .unwrap_or_default()
+/// The identity of this boot of the machine; read once in a process and those that it forks.
+pub(super) fn boot() -> &'static str {
+    static BOOT: LazyLock<String> = LazyLock::new(|| {
+        fs::read_to_string("/proc/sys/kernel/random/boot_id")
+            .map(|text| text.trim().to_owned())
+            .unwrap_or_default()
+    });
+    &BOOT
 }
 
 /// One process, if it is there.

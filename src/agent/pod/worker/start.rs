@@ -174,8 +174,7 @@ impl Worker {
         let events = &self.pods.events;
         let created = format!("Created container {name}");
         events.say(pod, Severity::Normal, "Created", created);
-        let child = attempt.shim().start(&self.pods.shared.program, spec)?;
-        self.pods.shared.children.adopt(child);
+        attempt.shim().start(&self.pods.shared.launcher, spec)?;
         let started = format!("Started container {name}");
         events.say(pod, Severity::Normal, "Started", started);
         Ok(())

@@ -1,0 +1,205 @@
+//! One process beside an agent that forks its shims: none has to be executed and linked anew, which costs more than most
+//! hooks do.
+//!
+//! The agent's side ([`Launcher`]) sends a shim's folder and its lock over a socket; the other ([`main`]) forks. Nothing
+//! comes back: a shim that was never forked has let go of its lock without a record, as one that was lost. The process
+//! ends with its agent; shims live on.
+
+use std::fs::File;
+use std::io;
+use std::io::IoSlice;
+use std::io::IoSliceMut;
+use std::os::fd::AsFd;
+use std::os::fd::AsRawFd;
+use std::os::fd::FromRawFd;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Child;
+use std::process::Command;
+use std::process::ExitCode;
+use std::process::Stdio;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use nix::errno::Errno;
+use nix::sys::prctl;
+use nix::sys::signal::SigHandler;
+use nix::sys::signal::Signal;
+use nix::sys::signal::signal;
+use nix::sys::socket::AddressFamily;
+use nix::sys::socket::ControlMessage;
+use nix::sys::socket::ControlMessageOwned;
+use nix::sys::socket::MsgFlags;
+use nix::sys::socket::SockFlag;
+use nix::sys::socket::SockType;
+use nix::sys::socket::recvmsg;
+use nix::sys::socket::sendmsg;
+use nix::sys::socket::socketpair;
+use nix::unistd;
+use nix::unistd::ForkResult;
+
+use crate::agent::shim::SUBCOMMAND;
+use crate::agent::shim::inside;
+use crate::agent::shim::processes;
+
+/// The longest path of a shim's folder, in bytes, as the kernel has it.
+const LONGEST: usize = 4096;
+
+/// The process that forks an agent's shims, started with the first of them and again when it was lost.
+#[derive(Debug)]
+pub struct Launcher {
+    program: PathBuf,
+    place: PathBuf,
+    process: Mutex<Option<Process>>,
+}
+
+#[derive(Debug)]
+struct Process {
+    /// Closed before the process is waited for, which is what ends it.
+    line: OwnedFd,
+    _child: Buried,
+}
+
+/// A process that is waited for when it is dropped.
+#[derive(Debug)]
+struct Buried(Child);
+
+impl Drop for Buried {
+    fn drop(&mut self) {
+        let _ = self.0.wait();
+    }
+}
+
+impl Launcher {
+    /// `program` is executed as that process; `place` is what people see of whose it is.
+    pub fn new(program: impl Into<PathBuf>, place: impl Into<PathBuf>) -> Launcher {
+        Launcher {
+            program: program.into(),
+            place: place.into(),
+            process: Mutex::default(),
+        }
+    }
+
+    /// Has a shim forked for `folder`, which holds `lock` from now on.
+    pub(super) fn launch(&self, folder: &Path, lock: &File) -> io::Result<()> {
+        let mut process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(one) = &*process {
+            match send(&one.line, folder, lock) {
+                Err(Errno::EPIPE | Errno::ECONNRESET) => *process = None,
+                sent => return Ok(sent?),
+            }
+        }
+        let one = self.start()?;
+        send(&one.line, folder, lock)?;
+        *process = Some(one);
+        Ok(())
+    }
+
+    fn start(&self) -> io::Result<Process> {
+        let (line, other) = socketpair(
+            AddressFamily::Unix,
+            SockType::SeqPacket,
+            None,
+            SockFlag::SOCK_CLOEXEC,
+        )?;
+        let child = Command::new(&self.program)
+            .arg0("upshift-shim")
+            .arg(SUBCOMMAND)
+            .arg(&self.place)
+            .env_clear()
+            .stdin(Stdio::from(other))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        Ok(Process {
+            line,
+            _child: Buried(child),
+        })
+    }
+}
+
+fn send(line: &OwnedFd, folder: &Path, lock: &File) -> nix::Result<()> {
+    let path = [IoSlice::new(folder.as_os_str().as_bytes())];
+    let files = [lock.as_raw_fd()];
+    let files = [ControlMessage::ScmRights(&files)];
+    loop {
+        match sendmsg::<()>(
+            line.as_raw_fd(),
+            &path,
+            &files,
+            MsgFlags::MSG_NOSIGNAL,
+            None,
+        ) {
+            Err(Errno::EINTR) => {}
+            sent => return sent.map(|_| ()),
+        }
+    }
+}
+
+/// The launcher's process, and in the forked copies of it the whole life of a shim.
+pub fn main() -> ExitCode {
+    match serve() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn serve() -> io::Result<()> {
+    // What a terminal sends to the agent's group is for the agent. Fails only for a leader of a session.
+    let _ = unistd::setsid();
+    unistd::chdir("/")?;
+    let line = io::stdin().as_fd().try_clone_to_owned()?;
+    inside::close_stdin()?;
+    // SAFETY: no handler of ours exists. Shims that end are nobody's business but their locks'.
+    unsafe { signal(Signal::SIGCHLD, SigHandler::SigIgn) }?;
+    prctl::set_name(c"upshift-shims")?;
+    // What every shim would read again.
+    processes::boot();
+    while let Some((folder, lock)) = receive(&line)? {
+        // SAFETY: this process has one thread, so the child owns every lock and may run any code.
+        match unsafe { unistd::fork() } {
+            Ok(ForkResult::Child) => {
+                drop(line);
+                // SAFETY: as above.
+                unsafe { signal(Signal::SIGCHLD, SigHandler::SigDfl) }?;
+                prctl::set_name(c"upshift-shim")?;
+                inside::live(&folder, lock);
+                return Ok(());
+            }
+            // Without a process for it the lock is let go, and the agent tries again.
+            Ok(ForkResult::Parent { .. }) | Err(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// The next shim to fork; none when the agent is gone.
+fn receive(line: &OwnedFd) -> io::Result<Option<(PathBuf, OwnedFd)>> {
+    let mut path = [0_u8; LONGEST];
+    let mut files = nix::cmsg_space!([std::os::fd::RawFd; 1]);
+    loop {
+        let mut parts = [IoSliceMut::new(&mut path)];
+        let flags = MsgFlags::MSG_CMSG_CLOEXEC;
+        let received = match recvmsg::<()>(line.as_raw_fd(), &mut parts, Some(&mut files), flags) {
+            Err(Errno::EINTR) => continue,
+            received => received?,
+        };
+        let length = received.bytes;
+        let lock = received.cmsgs()?.find_map(|message| match message {
+            ControlMessageOwned::ScmRights(files) => files.first().copied(),
+            _ => None,
+        });
+        if length == 0 {
+            return Ok(None);
+        }
+        // SAFETY: the kernel has just made this descriptor for us.
+        let lock = lock.map(|lock| unsafe { OwnedFd::from_raw_fd(lock) });
+        let folder = PathBuf::from(std::ffi::OsStr::from_bytes(&path[..length]));
+        if let Some(lock) = lock {
+            return Ok(Some((folder, lock)));
+        }
+    }
+}
