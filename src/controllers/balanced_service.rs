@@ -237,18 +237,10 @@ fn write(application: &Application, condition: Option<&Condition>) -> Change {
     reason = "a test reads better with json!(…) than with &json!(…)"
 )]
 mod tests {
-    use std::sync::Arc;
-
     use serde_json::Value;
 
     use super::*;
-    use crate::controllers::world::Tabled;
-
-    fn put<T: Tabled>(world: &mut World, object: Value) {
-        let object: T = serde_json::from_value(object).unwrap();
-        let key = object.metadata().key();
-        world.put(&key, Some(Arc::new(object)), Timestamp::from_second(0));
-    }
+    use crate::controllers::world::put;
 
     fn world(spec: Value, service: Value) -> World {
         let mut world = World::default();

@@ -481,14 +481,8 @@ fn revision(metadata: &Metadata) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::controllers::world::Tabled;
+    use crate::controllers::world::put;
     use serde_json::Value;
-
-    fn put<T: Tabled>(world: &mut World, object: Value) {
-        let object: T = serde_json::from_value(object).unwrap();
-        let key = object.metadata().key();
-        world.put(&key, Some(Arc::new(object)), Timestamp::from_second(0));
-    }
 
     fn deployment(image: &str, change: &Value) -> Value {
         let mut deployment = json!({

@@ -245,8 +245,6 @@ fn placeholder(service: &Service, world: &World) -> Option<Vec<EndpointPort>> {
     reason = "a test reads better with json!(…) than with &json!(…)"
 )]
 mod tests {
-    use std::sync::Arc;
-
     use serde_json::json;
 
     use super::*;
@@ -255,13 +253,7 @@ mod tests {
     use crate::api::network::Endpoints;
     use crate::api::network::LABEL_SERVICE;
     use crate::controllers::change::Change;
-    use crate::controllers::world::Tabled;
-
-    fn put<T: Tabled>(world: &mut World, object: Value) {
-        let object: T = serde_json::from_value(object).unwrap();
-        let key = object.metadata().key();
-        world.put(&key, Some(Arc::new(object)), Timestamp::from_second(0));
-    }
+    use crate::controllers::world::put;
 
     fn world() -> World {
         let mut world = World::default();

@@ -344,21 +344,13 @@ pub(crate) fn slices<'w>(application: &Key, world: &'w World) -> Vec<&'w Endpoin
     reason = "a test reads better with json!(…) than with &json!(…)"
 )]
 mod tests {
-    use std::sync::Arc;
-
     use serde_json::Value;
     use serde_json::json;
 
     use super::*;
     use crate::api::network::Endpoints;
     use crate::controllers::change::Change;
-    use crate::controllers::world::Tabled;
-
-    fn put<T: Tabled>(world: &mut World, object: Value) {
-        let object: T = serde_json::from_value(object).unwrap();
-        let key = object.metadata().key();
-        world.put(&key, Some(Arc::new(object)), Timestamp::from_second(0));
-    }
+    use crate::controllers::world::put;
 
     fn node(world: &mut World, name: &str, ready: bool) {
         let status = if ready { "True" } else { "Unknown" };

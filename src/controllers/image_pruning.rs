@@ -133,15 +133,8 @@ mod tests {
     use super::*;
     use crate::api::image::Image;
     use crate::api::pod::Pod;
-    use crate::controllers::world::Tabled;
+    use crate::controllers::world::put;
     use serde_json::Value;
-    use std::sync::Arc;
-
-    fn put<T: Tabled>(world: &mut World, object: Value) {
-        let object: T = serde_json::from_value(object).unwrap();
-        let key = object.metadata().key();
-        world.put(&key, Some(Arc::new(object)), Timestamp::from_second(0));
-    }
 
     fn stream(world: &mut World, count: usize) {
         let items: Vec<Value> = (0..count)

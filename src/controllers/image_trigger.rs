@@ -144,14 +144,7 @@ fn at<'c>(containers: &'c mut Value, path: &str) -> Option<&'c mut Value> {
 mod tests {
     use super::*;
     use crate::api::deployment::DeploymentConfig;
-    use crate::controllers::world::Tabled;
-    use std::sync::Arc;
-
-    fn put<T: Tabled>(world: &mut World, object: Value) {
-        let object: T = serde_json::from_value(object).unwrap();
-        let key = object.metadata().key();
-        world.put(&key, Some(Arc::new(object)), Timestamp::from_second(0));
-    }
+    use crate::controllers::world::put;
 
     fn world(image: &str) -> World {
         let mut world = World::default();

@@ -297,14 +297,8 @@ impl Ports {
 )]
 mod tests {
     use super::*;
-    use crate::controllers::world::Tabled;
+    use crate::controllers::world::put;
     use serde_json::Value;
-
-    fn put<T: Tabled>(world: &mut World, object: Value) {
-        let object: T = serde_json::from_value(object).unwrap();
-        let key = object.metadata().key();
-        world.put(&key, Some(Arc::new(object)), Timestamp::from_second(0));
-    }
 
     fn node(name: &str, change: Value) -> Value {
         let mut node = json!({

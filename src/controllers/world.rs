@@ -749,5 +749,17 @@ pub fn owner_key(kind: &Kind, namespace: &str, reference: &OwnerReference) -> Ke
     }
 }
 
+/// Takes in an object that a test writes as JSON, at the second 0.
+#[cfg(test)]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a test reads better with json!(…) than with &json!(…)"
+)]
+pub(crate) fn put<T: Tabled>(world: &mut World, object: serde_json::Value) {
+    let object = T::deserialize(&object).expect("a test's object fits its view");
+    let key = object.metadata().key();
+    world.put(&key, Some(Arc::new(object)), Timestamp::from_second(0));
+}
+
 #[cfg(test)]
 mod tests;

@@ -173,15 +173,8 @@ mod tests {
     use crate::api::network::EndpointSlice;
     use crate::api::network::Router;
     use crate::api::network::Service;
-    use crate::controllers::world::Tabled;
+    use crate::controllers::world::put;
     use serde_json::Value;
-    use std::sync::Arc;
-
-    fn put<T: Tabled>(world: &mut World, object: Value) {
-        let object: T = serde_json::from_value(object).unwrap();
-        let key = object.metadata().key();
-        world.put(&key, Some(Arc::new(object)), Timestamp::from_second(0));
-    }
 
     fn world(slice: Value, applied: u64, draining: Value) -> World {
         let mut world = World::default();
