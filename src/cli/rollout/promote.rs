@@ -11,15 +11,10 @@ use crate::api::upshift::RolloutPhase;
 use crate::cli::Context;
 use crate::cli::Exit;
 use crate::cli::Failure;
-use crate::cli::context::Purpose;
-use crate::cli::output::Format;
-use crate::cli::progress::flags::Chosen;
-use crate::cli::progress::flags::Flags;
 use crate::cli::progress::outcome;
-use crate::cli::rollout::find;
+use crate::cli::rollout::Found;
 use crate::cli::rollout::steer;
-use crate::cli::rollouts::output;
-use crate::cli::rollouts::output::Ending;
+use crate::cli::rollout::steer::Onward;
 
 /// Let the other gears follow the canary, and follow the rollout
 #[derive(Clone, Debug, clap::Args)]
@@ -32,51 +27,17 @@ Examples:
   upshift status
   upshift promote shop")]
 pub struct Args {
-    /// The application, or one of its rollouts
-    #[arg(value_name = "app/NAME|rollout/NAME")]
-    target: String,
-    /// Print the rollout instead: json, yaml, name, jsonpath=TEMPLATE
-    #[arg(short = 'o', long, value_name = "FORMAT")]
-    output: Option<String>,
-    /// Whether to follow the rollout to its end
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
-    follow: bool,
     #[command(flatten)]
-    progress: Flags,
+    onward: Onward,
 }
 
 /// Runs `promote`.
 pub async fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
-    let format = Format::parse(args.output.as_deref(), &output::FORMATS)?;
-    let chosen = args.progress.choose(context, !format.is_table())?;
-    let command = Box::pin(promote(args, context, chosen, &format));
-    output::told(context, chosen, command).await
-}
-
-async fn promote(
-    args: &Args,
-    context: &Context,
-    chosen: Chosen,
-    format: &Format,
-) -> Result<Exit, Failure> {
-    let connection = context.connect(Purpose::Reading).await?;
-    let client = connection.client;
-    let found = find(&client, &connection.namespace, &args.target, None).await?;
-    expect_waiting(&found.rollout, context.name())?;
-    let rollout = steer::change(&client, &found.rollout, &json!({"promoted": true})).await?;
-    let done = format!(
-        "application.upshift.dev/{} promoted rollout #{}",
-        rollout.spec.application, rollout.spec.number
-    );
-    Ending {
-        context,
-        client,
-        chosen,
-        format,
-        follow: args.follow,
-    }
-    .run(&done, rollout, &found.known.rollouts)
-    .await
+    let wish = |found: &Found| {
+        expect_waiting(&found.rollout, context.name())?;
+        Ok(json!({"promoted": true}))
+    };
+    steer::go_on(&args.onward, context, "promoted", wish).await
 }
 
 /// Whether a rollout waits with its canary up.

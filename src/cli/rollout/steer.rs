@@ -13,7 +13,6 @@ use crate::cli::Exit;
 use crate::cli::Failure;
 use crate::cli::context::Purpose;
 use crate::cli::output::Format;
-use crate::cli::progress::flags::Chosen;
 use crate::cli::progress::flags::Flags;
 use crate::cli::progress::outcome;
 use crate::cli::rollout::Found;
@@ -41,6 +40,13 @@ pub(super) struct Args {
 /// Try the gears again that failed in the last rollout, and follow it
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct RetryArgs {
+    #[command(flatten)]
+    onward: Onward,
+}
+
+// No doc comment: it would be the help of every command that takes these.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Onward {
     /// The application, or one of its rollouts
     #[arg(value_name = "app/NAME|rollout/NAME")]
     target: String,
@@ -123,29 +129,19 @@ pub(super) async fn cancel(args: &Args, context: &Context) -> Result<Exit, Failu
 
 /// Runs `rollout retry`.
 pub(super) async fn retry(args: &RetryArgs, context: &Context) -> Result<Exit, Failure> {
-    let format = Format::parse(args.output.as_deref(), &output::FORMATS)?;
-    let chosen = args.progress.choose(context, !format.is_table())?;
-    let command = Box::pin(try_again(args, context, chosen, &format));
-    output::told(context, chosen, command).await
+    let wish = |found: &Found| next_attempt(found, context.name());
+    go_on(&args.onward, context, "retried", wish).await
 }
 
-async fn try_again(
-    args: &RetryArgs,
-    context: &Context,
-    chosen: Chosen,
-    format: &Format,
-) -> Result<Exit, Failure> {
-    let connection = context.connect(Purpose::Reading).await?;
-    let client = connection.client;
-    let found = find(&client, &connection.namespace, &args.target, None).await?;
+/// What is to be wanted of a rollout whose failed gears are tried again.
+fn next_attempt(found: &Found, program: &str) -> Result<Value, Failure> {
     known::expect_performable(&found.application)?;
-    let rollout = &found.rollout;
-    let (name, number) = (&rollout.spec.application, rollout.spec.number);
-    let program = context.name();
     if let Some(running) = found.known.running() {
         return Err(known::in_progress(running, program));
     }
-    if rollout.status.phase == RolloutPhase::Succeeded {
+    let (spec, status) = (&found.rollout.spec, &found.rollout.status);
+    if status.phase == RolloutPhase::Succeeded {
+        let (name, number) = (&spec.application, spec.number);
         return Err(Failure::ours(format!(
             "rollout #{number} is complete; only failed deployments can be retried."
         ))
@@ -153,18 +149,38 @@ async fn try_again(
             "You can start a new rollout with '{program} deploy app/{name}'."
         )));
     }
-    let spec = json!({"attempt": rollout.spec.attempt.max(rollout.status.attempt) + 1, "desired": Desired::Run});
-    let rollout = change(&client, rollout, &spec).await?;
-    let done = format!("application.upshift.dev/{name} retried rollout #{number}");
-    Ending {
-        context,
-        client,
-        chosen,
-        format,
-        follow: args.follow,
-    }
-    .run(&done, rollout, &found.known.rollouts)
-    .await
+    Ok(json!({"attempt": spec.attempt.max(status.attempt) + 1, "desired": Desired::Run}))
+}
+
+/// Changes a rollout as `wish` has it, if it lets it, and follows the rollout; `word` says what was done to it.
+pub(super) async fn go_on(
+    args: &Onward,
+    context: &Context,
+    word: &str,
+    wish: impl Fn(&Found) -> Result<Value, Failure>,
+) -> Result<Exit, Failure> {
+    let format = Format::parse(args.output.as_deref(), &output::FORMATS)?;
+    let chosen = args.progress.choose(context, !format.is_table())?;
+    let command = async {
+        let connection = context.connect(Purpose::Reading).await?;
+        let client = connection.client;
+        let found = find(&client, &connection.namespace, &args.target, None).await?;
+        let rollout = change(&client, &found.rollout, &wish(&found)?).await?;
+        let done = format!(
+            "application.upshift.dev/{} {word} rollout #{}",
+            rollout.spec.application, rollout.spec.number
+        );
+        Ending {
+            context,
+            client,
+            chosen,
+            format: &format,
+            follow: args.follow,
+        }
+        .run(&done, rollout, &found.known.rollouts)
+        .await
+    };
+    output::told(context, chosen, Box::pin(command)).await
 }
 
 async fn located(args: &Args, context: &Context) -> Result<(Client, Found), Failure> {
@@ -218,11 +234,7 @@ async fn want(
 }
 
 /// Changes what is wanted, unless the wish was changed by somebody else since it was read.
-pub(super) async fn change(
-    client: &Client,
-    rollout: &Rollout,
-    spec: &Value,
-) -> Result<Rollout, Failure> {
+async fn change(client: &Client, rollout: &Rollout, spec: &Value) -> Result<Rollout, Failure> {
     let key = rollout.metadata.key();
     let mut latest: Rollout = client.get(&key).await?;
     for _ in 0..5 {
