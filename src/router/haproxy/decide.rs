@@ -295,6 +295,11 @@ impl Turn<'_> {
         });
     }
 
+    fn set_state(&mut self, server: &str, state: &'static str, entering: &str) {
+        let server = server.to_owned();
+        self.order(Command::State { server, state }, entering);
+    }
+
     fn enter(&mut self, server: &str, address: SocketAddr, servers: &BTreeMap<String, Server>) {
         let backend = &self.group.backend;
         let full = format!("{backend}/{server}");
@@ -337,13 +342,7 @@ impl Turn<'_> {
                     &endpoint,
                 );
             }
-            self.order(
-                Command::State {
-                    server: full.clone(),
-                    state: "ready",
-                },
-                &endpoint,
-            );
+            self.set_state(&full, "ready", &endpoint);
             self.plan
                 .waiting
                 .insert(endpoint, format!("server {full} is being added"));
@@ -364,13 +363,7 @@ impl Turn<'_> {
             self.order(there, &endpoint);
         }
         if !about.is_ready() {
-            self.order(
-                Command::State {
-                    server: full.clone(),
-                    state: "ready",
-                },
-                &endpoint,
-            );
+            self.set_state(&full, "ready", &endpoint);
             self.plan
                 .waiting
                 .insert(endpoint, format!("server {full} is being made ready"));
@@ -393,25 +386,13 @@ impl Turn<'_> {
         }
         if !about.is_drained() {
             self.plan.is_followed = false;
-            self.plan.state.leaving.insert(full.clone(), self.fresh());
-            self.order(
-                Command::State {
-                    server: full,
-                    state: "drain",
-                },
-                "",
-            );
+            self.set_state(&full, "drain", "");
+            self.plan.state.leaving.insert(full, self.fresh());
             return;
         }
         let leaving = self.seen_leaving(&full, about.in_flight);
         if leaving.quiet >= QUIET_LOOKS || self.is_over(&leaving) {
-            self.order(
-                Command::State {
-                    server: full.clone(),
-                    state: "maint",
-                },
-                "",
-            );
+            self.set_state(&full, "maint", "");
         } else if about.in_flight == 0 {
             self.plan.is_followed = false;
         }
