@@ -8,6 +8,8 @@ pub mod crash;
 pub mod durable;
 pub mod environment;
 pub mod network;
+#[cfg(test)]
+pub(crate) mod noise;
 pub mod scope;
 pub mod streams;
 pub mod text;

@@ -212,23 +212,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-
-    /// Bytes without any pattern, the same ones every time.
-    fn noise(seed: u64, length: usize) -> Vec<u8> {
-        let mut state = seed | 1;
-        let next = || {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            state.to_le_bytes()
-        };
-        let mut bytes: Vec<u8> = std::iter::repeat_with(next)
-            .take(length.div_ceil(8))
-            .flatten()
-            .collect();
-        bytes.truncate(length);
-        bytes
-    }
+    use crate::base::noise::noise;
 
     fn pack(bytes: &[u8]) -> Vec<u8> {
         let mut packer = Packer::new(Vec::new()).unwrap();

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use super::*;
 use crate::api::upshift::Bundle;
 use crate::api::upshift::FileMapping;
+use crate::base::noise::noise;
 use crate::client;
 use crate::client::Body;
 use crate::client::Client;
@@ -133,18 +134,6 @@ struct Fixture {
     blob: Vec<u8>,
     wire: Arc<Wire>,
     limits: Option<u64>,
-}
-
-/// Bytes without any pattern, the same ones every time.
-fn noise(seed: u64, length: usize) -> Vec<u8> {
-    let mut state = seed | 1;
-    let next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_le_bytes()[4]
-    };
-    std::iter::repeat_with(next).take(length).collect()
 }
 
 /// A bundle with one large file.
