@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Output;
 
 use crate::site::Process;
 use crate::site::Site;
@@ -43,16 +42,20 @@ impl Stage {
         folder.display().to_string()
     }
 
-    fn new_app(&self, folder: &str, more: &[&str]) -> Output {
-        let arguments = [&["new-app", folder, "--wait", "--progress=plain"], more].concat();
-        self.site.run(&arguments)
+    /// Makes an application of a folder; it ends with `code`, and this is all that it said.
+    fn new_app(&self, folder: &str, code: i32) -> String {
+        let arguments = ["new-app", folder, "--wait", "--progress=plain"];
+        let output = self.site.run(&arguments);
+        let text = [&output.stdout[..], &output.stderr[..]].concat();
+        let text = String::from_utf8_lossy(&text).into_owned();
+        assert_eq!(
+            output.status.code(),
+            Some(code),
+            "{text}\n{}",
+            self.site.log()
+        );
+        text
     }
-}
-
-/// What a command said in all.
-fn said(output: &Output) -> String {
-    let text = [&output.stdout[..], &output.stderr[..]].concat();
-    String::from_utf8_lossy(&text).into_owned()
 }
 
 #[test]
@@ -66,20 +69,11 @@ fn an_application_that_listens_everywhere_works_for_an_ordinary_user_and_the_nex
     let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/apps/everywhere/app.py");
     let everywhere = fs::read_to_string(sample).unwrap();
     let one = stage.source("one", &everywhere);
-    let output = stage.new_app(&one, &[]);
-    let text = said(&output);
-    assert_eq!(
-        output.status.code(),
-        Some(0),
-        "{text}\n{}",
-        stage.site.log()
-    );
+    let text = stage.new_app(&one, 0);
     assert!(text.contains("200 OK"), "{text}");
     // The scheduler knows what the first one holds.
     let two = stage.source("two", &everywhere);
-    let output = stage.new_app(&two, &[]);
-    let text = said(&output);
-    assert_eq!(output.status.code(), Some(1), "{text}");
+    let text = stage.new_app(&two, 1);
     assert!(
         text.contains("port 8080 is held by pod default/one-1-"),
         "{text}"
@@ -89,12 +83,9 @@ fn an_application_that_listens_everywhere_works_for_an_ordinary_user_and_the_nex
     // A pod that heeds HOST is in the way of one that does not, and nobody knows before.
     let heeding = "http.server.HTTPServer((os.environ['HOST'], 8080), Answer).serve_forever()";
     let three = stage.source("three", heeding);
-    let output = stage.new_app(&three, &[]);
-    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    stage.new_app(&three, 0);
     let four = stage.source("four", &everywhere);
-    let output = stage.new_app(&four, &[]);
-    let text = said(&output);
-    assert_eq!(output.status.code(), Some(1), "{text}");
+    let text = stage.new_app(&four, 1);
     assert!(
         text.contains("port 8080 is taken by pod default/three-1-"),
         "{text}"
@@ -138,14 +129,7 @@ fn an_application_that_listens_nowhere_or_elsewhere_is_told_so() {
     }
     let elsewhere = "http.server.HTTPServer((os.environ['HOST'], 8099), Answer).serve_forever()";
     let elsewhere = stage.source("elsewhere", elsewhere);
-    let output = stage.new_app(&elsewhere, &[]);
-    let text = said(&output);
-    assert_eq!(
-        output.status.code(),
-        Some(0),
-        "{text}\n{}",
-        stage.site.log()
-    );
+    let text = stage.new_app(&elsewhere, 0);
     assert!(text.contains("200 OK"), "{text}");
     stage.site.wait("the event", || {
         let events = stage.site.ok(&["get", "events"]);
