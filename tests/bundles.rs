@@ -25,6 +25,7 @@ use crate::git_server::GitServer;
 use crate::git_server::commit;
 use crate::git_server::git;
 use crate::git_server::repository;
+use crate::noise::noise;
 use crate::site::Process;
 use crate::site::Site;
 use crate::site::missing;
@@ -49,26 +50,6 @@ fn expect(output: &Output, code: i32, words: &[&str]) {
     }
 }
 
-fn ready() -> (Site, Process) {
-    let site = Site::new();
-    site.bundle("1");
-    let mut server = site.serve(&[], &[]);
-    assert!(server.is_alive(), "{}", site.log());
-    (site, server)
-}
-
-/// Bytes without any pattern, the same ones every time.
-fn noise(seed: u64, length: usize) -> Vec<u8> {
-    let mut state = seed | 1;
-    let next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_le_bytes()[4]
-    };
-    std::iter::repeat_with(next).take(length).collect()
-}
-
 fn installed(site: &Site) -> String {
     fs::read_to_string(site.path("installed/page")).unwrap_or_default()
 }
@@ -78,7 +59,7 @@ fn a_commit_of_a_git_repository_is_deployed_and_nobody_learns_the_password() {
     if !needs("git") {
         return;
     }
-    let (site, _server) = ready();
+    let (site, _server) = Site::serving();
     let bundle = site.path("bundle");
     let first = repository(&bundle);
     git(&bundle, &["tag", "v1"]);
@@ -174,7 +155,7 @@ fn archive(site: &Site) -> (Vec<u8>, String) {
 
 #[test]
 fn an_archive_from_the_web_is_deployed_when_it_is_what_it_has_to_be() {
-    let (site, _server) = ready();
+    let (site, _server) = Site::serving();
     let web = WebServer::start();
     fs::write(site.path("bundle/large"), noise(1, 300_000)).unwrap();
     let (bytes, digest) = archive(&site);
@@ -382,7 +363,7 @@ fn a_step_says_how_far_its_download_is_and_what_it_took() {
 
 #[test]
 fn a_node_whose_disk_is_full_keeps_its_old_version_and_nothing_half() {
-    let (site, _server) = ready();
+    let (site, _server) = Site::serving();
     let bundle = site.path("bundle").display().to_string();
     let deploy = || site.run(&["deploy", &bundle, "--name", "app", "--progress=plain"]);
     let node = fs::read_dir(site.data().join("node")).unwrap().next();

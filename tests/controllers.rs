@@ -6,10 +6,7 @@ use crate::site::Site;
 
 #[test]
 fn a_namespace_goes_with_what_is_deployed_in_it() {
-    let site = Site::new();
-    site.bundle("1");
-    let mut server = site.serve(&[], &[]);
-    assert!(server.is_alive(), "{}", site.log());
+    let (site, _server) = Site::serving();
     let namespace = site.path("namespace.yaml");
     let text = "apiVersion: v1\nkind: Namespace\nmetadata: {name: squad}\n";
     fs::write(&namespace, text).expect("a file can be written");

@@ -12,10 +12,7 @@ use crate::site::Site;
 
 /// A site with a running backend and a first deployment of version 1.
 fn deployed() -> (Site, Process) {
-    let site = Site::new();
-    site.bundle("1");
-    let mut server = site.serve(&[], &[]);
-    assert!(server.is_alive(), "{}", site.log());
+    let (site, server) = Site::serving();
     site.ok(&[
         "deploy",
         &bundle(&site),

@@ -6,17 +6,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Output;
 
-use crate::site::Process;
 use crate::site::Site;
-
-/// A site with a running backend and a bundle of version 1 that is not deployed yet.
-fn ready() -> (Site, Process) {
-    let site = Site::new();
-    site.bundle("1");
-    let mut server = site.serve(&[], &[]);
-    assert!(server.is_alive(), "{}", site.log());
-    (site, server)
-}
 
 fn deploy(site: &Site) -> Output {
     let bundle = site.path("bundle").display().to_string();
@@ -52,7 +42,7 @@ fn reason(site: &Site) -> String {
 
 #[test]
 fn a_hook_that_is_missing() {
-    let (site, _server) = ready();
+    let (site, _server) = Site::serving();
     fs::remove_file(site.path("bundle/hooks/AfterInstall")).unwrap();
     // Found before anything is written: the bundle itself shows it.
     expect(&deploy(&site), 2, &["hooks/AfterInstall", "appspec.yml"]);
@@ -61,7 +51,7 @@ fn a_hook_that_is_missing() {
 
 #[test]
 fn a_hook_that_is_not_executable_is_made_so() {
-    let (site, _server) = ready();
+    let (site, _server) = Site::serving();
     let hook = site.path("bundle/hooks/AfterInstall");
     fs::set_permissions(&hook, fs::Permissions::from_mode(0o644)).unwrap();
     expect(&deploy(&site), 0, &[]);
@@ -74,7 +64,7 @@ fn a_hook_that_is_not_executable_is_made_so() {
 
 #[test]
 fn a_hook_with_an_interpreter_that_is_not_there() {
-    let (site, _server) = ready();
+    let (site, _server) = Site::serving();
     fs::write(
         site.path("bundle/hooks/AfterInstall"),
         "#!/no/such/interpreter\n",
@@ -86,7 +76,7 @@ fn a_hook_with_an_interpreter_that_is_not_there() {
 
 #[test]
 fn a_hook_that_hangs_is_ended_at_its_timeout_with_everything_below_it() {
-    let (site, _server) = ready();
+    let (site, _server) = Site::serving();
     let pid = site.path("pid").display().to_string();
     site.hook("AfterInstall", &format!("setsid sh -c 'echo $$ > {pid}; exec sleep 1000' &\ntrap '' TERM\nwhile :; do sleep 1; done"));
     let appspec = fs::read_to_string(site.path("bundle/appspec.yml")).unwrap();
@@ -106,7 +96,7 @@ fn a_hook_that_hangs_is_ended_at_its_timeout_with_everything_below_it() {
 
 #[test]
 fn a_hook_that_is_killed_names_the_signal() {
-    let (site, _server) = ready();
+    let (site, _server) = Site::serving();
     site.hook("AfterInstall", "kill -9 $$");
     expect(&deploy(&site), 1, &["AfterInstall", "signal 9"]);
     assert_eq!(reason(&site), "HookFailed");
@@ -114,7 +104,7 @@ fn a_hook_that_is_killed_names_the_signal() {
 
 #[test]
 fn a_daemon_that_keeps_the_output_open_does_not_hold_the_rollout() {
-    let (site, _server) = ready();
+    let (site, _server) = Site::serving();
     let pid = site.path("pid").display().to_string();
     site.hook("ApplicationStart", &format!("sleep 30 & echo $! > {pid}"));
     let started = std::time::Instant::now();
@@ -133,7 +123,7 @@ fn a_daemon_that_keeps_the_output_open_does_not_hold_the_rollout() {
 
 #[test]
 fn a_hook_that_prints_100_megabytes_that_are_not_text_is_kept_up_to_its_limit() {
-    let (site, _server) = ready();
+    let (site, _server) = Site::serving();
     site.hook("AfterInstall", "printf '\\377\\376\\000first\\n'; head -c 104857600 /dev/zero | tr '\\000' x; echo; exit 7");
     let bundle = site.path("bundle").display().to_string();
     let output = site.run(&["deploy", &bundle, "--name", "app", "--progress=quiet"]);
@@ -157,7 +147,7 @@ fn a_hook_that_prints_100_megabytes_that_are_not_text_is_kept_up_to_its_limit() 
 
 #[test]
 fn a_destination_that_leads_elsewhere() {
-    let (site, _server) = ready();
+    let (site, _server) = Site::serving();
     fs::create_dir(site.path("elsewhere")).unwrap();
     symlink(site.path("elsewhere"), site.path("installed")).unwrap();
     expect(&deploy(&site), 1, &["Install", "installed"]);
@@ -167,7 +157,7 @@ fn a_destination_that_leads_elsewhere() {
 
 #[test]
 fn two_applications_that_claim_one_file() {
-    let (site, _server) = ready();
+    let (site, _server) = Site::serving();
     expect(&deploy(&site), 0, &[]);
     let bundle = site.path("bundle").display().to_string();
     let output = site.run(&["deploy", &bundle, "--name", "other", "--progress=plain"]);
@@ -180,7 +170,7 @@ fn two_applications_that_claim_one_file() {
 
 #[test]
 fn a_damaged_cache_is_repaired_and_without_a_whole_bundle_anywhere_the_old_version_goes_on() {
-    let (site, _server) = ready();
+    let (site, _server) = Site::serving();
     expect(&deploy(&site), 0, &[]);
     site.bundle("2");
     expect(&deploy(&site), 0, &[]);
@@ -234,7 +224,7 @@ fn a_damaged_cache_is_repaired_and_without_a_whole_bundle_anywhere_the_old_versi
 
 #[test]
 fn a_directory_without_an_appspec_needs_to_be_told_what_goes_where() {
-    let (site, _server) = ready();
+    let (site, _server) = Site::serving();
     fs::remove_file(site.path("bundle/appspec.yml")).unwrap();
     expect(&deploy(&site), 2, &["appspec.yml", "--file"]);
     let bundle = site.path("bundle").display().to_string();
@@ -259,7 +249,7 @@ fn a_directory_without_an_appspec_needs_to_be_told_what_goes_where() {
 
 #[test]
 fn a_data_dir_that_is_in_use_a_port_that_is_taken_and_a_data_dir_of_another_version() {
-    let (site, _server) = ready();
+    let (site, _server) = Site::serving();
     let data = site.data().display().to_string();
     let output = site.run(&["serve", "--listen", "127.0.0.1:0"]);
     expect(&output, 8, &[&data]);
@@ -294,7 +284,7 @@ fn a_data_dir_that_is_in_use_a_port_that_is_taken_and_a_data_dir_of_another_vers
 
 #[test]
 fn a_wrong_token_and_a_damaged_kubeconfig() {
-    let (site, _server) = ready();
+    let (site, _server) = Site::serving();
     let kubeconfig = site.data().join("admin.kubeconfig");
     let text = fs::read_to_string(&kubeconfig).unwrap();
     let path = site.path("kubeconfig");
@@ -319,7 +309,7 @@ fn a_wrong_token_and_a_damaged_kubeconfig() {
 
 #[test]
 fn objects_with_an_unknown_field_a_stale_version_or_too_many_bytes() {
-    let (site, _server) = ready();
+    let (site, _server) = Site::serving();
     let file = site.path("object.yaml").display().to_string();
     let create = |text: &str| {
         fs::write(&file, text).unwrap();
@@ -350,7 +340,7 @@ fn a_disk_that_is_full() {
         crate::site::missing("the right to mount a small file system");
         return;
     }
-    let (site, _server) = ready();
+    let (site, _server) = Site::serving();
     let small = site.path("installed");
     fs::create_dir(&small).unwrap();
     let mounted = std::process::Command::new("mount")

@@ -7,18 +7,8 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use crate::site::Process;
 use crate::site::Site;
 use crate::site::needs;
-
-/// A running backend and a bundle whose hooks only write the record.
-fn site() -> (Site, Process) {
-    let site = Site::new();
-    site.bundle("1");
-    let mut server = site.serve(&[], &[]);
-    assert!(server.is_alive(), "{}", site.log());
-    (site, server)
-}
 
 fn deploy(site: &Site, more: &[&str]) -> Output {
     let bundle = site.path("bundle").display().to_string();
@@ -69,7 +59,7 @@ fn phase(site: &Site, rollout: &str) -> String {
 
 #[test]
 fn every_mode_ends_with_the_same_code_and_keeps_its_streams() {
-    let (site, _server) = site();
+    let (site, _server) = Site::serving();
     for (hook, expect) in [("exit 0", 0), ("echo the cause; exit 7", 1)] {
         site.hook("ValidateService", hook);
         for mode in ["plain", "json", "quiet"] {
@@ -118,7 +108,7 @@ fn assert_ndjson(out: &str, exit: i32) {
 
 #[test]
 fn what_was_kept_and_what_is_remembered_end_with_the_code_they_ended_with() {
-    let (site, _server) = site();
+    let (site, _server) = Site::serving();
     site.hook("ApplicationStart", "echo up; sleep 0.1");
     for (hook, expect) in [("exit 0", 0), ("echo the cause; exit 7", 1)] {
         site.hook("ValidateService", hook);
@@ -255,7 +245,7 @@ fn a_window_that_changes_its_size_shows_one_frame_and_gets_its_terminal_back() {
     if !needs("tmux") {
         return;
     }
-    let (site, _server) = site();
+    let (site, _server) = Site::serving();
     hold(&site);
     let terminal = Terminal::open(&site, 80, 24);
     let data = site.data().display().to_string();
@@ -307,7 +297,7 @@ fn a_window_that_changes_its_size_shows_one_frame_and_gets_its_terminal_back() {
 
 #[test]
 fn what_cannot_be_shown_is_a_usage_error_before_anything_happens() {
-    let (site, _server) = site();
+    let (site, _server) = Site::serving();
     for flags in [
         &["--progress=tty"][..],
         &["--progress=json", "-o", "json"],
@@ -328,7 +318,7 @@ fn what_cannot_be_shown_is_a_usage_error_before_anything_happens() {
 
 #[test]
 fn what_is_past_is_told_in_short_with_its_own_code_and_an_archive_is_as_good_as_a_directory() {
-    let (site, _server) = site();
+    let (site, _server) = Site::serving();
     let archive = site.path("My App.tgz");
     let mut tar = Command::new("tar");
     tar.arg("-czf")
@@ -355,7 +345,7 @@ fn what_is_past_is_told_in_short_with_its_own_code_and_an_archive_is_as_good_as_
 
 #[test]
 fn a_timeout_ends_the_watching_and_not_the_work() {
-    let (site, _server) = site();
+    let (site, _server) = Site::serving();
     hold(&site);
     let (code, _, err) = parts(&deploy(&site, &["--timeout", "2s"]));
     assert_eq!(code, Some(4), "{err}");
@@ -368,7 +358,7 @@ fn a_timeout_ends_the_watching_and_not_the_work() {
 
 #[test]
 fn an_interruption_says_how_to_go_on_and_leaves_the_work_alone() {
-    let (site, _server) = site();
+    let (site, _server) = Site::serving();
     hold(&site);
     let bundle = site.path("bundle").display().to_string();
     for (signal, expect) in [("-INT", 130), ("-TERM", 143)] {
@@ -412,7 +402,7 @@ fn an_interruption_says_how_to_go_on_and_leaves_the_work_alone() {
 
 #[test]
 fn a_server_that_comes_back_elsewhere_is_found_again() {
-    let (site, server) = site();
+    let (site, server) = Site::serving();
     hold(&site);
     let bundle = site.path("bundle").display().to_string();
     let child = Command::new(env!("CARGO_BIN_EXE_upshift"))
@@ -441,7 +431,7 @@ fn a_server_that_comes_back_elsewhere_is_found_again() {
 
 #[test]
 fn hooks_output_is_kept_byte_for_byte_and_shown_safely() {
-    let (site, _server) = site();
+    let (site, _server) = Site::serving();
     site.hook(
         "AfterInstall",
         "printf 'one\\n\\033[31mred\\033[0m \\377\\nlast'",
@@ -461,7 +451,7 @@ fn hooks_output_is_kept_byte_for_byte_and_shown_safely() {
 
 #[test]
 fn what_cannot_be_done_says_why_in_one_line_and_writes_nothing() {
-    let (site, _server) = site();
+    let (site, _server) = Site::serving();
     let no_appspec = site.path("page");
     fs::create_dir(&no_appspec).expect("a folder can be made");
     fs::write(no_appspec.join("index.html"), "hello").expect("a file can be written");
@@ -547,7 +537,7 @@ fn what_cannot_be_done_says_why_in_one_line_and_writes_nothing() {
 
 #[test]
 fn pause_resume_cancel_and_history_follow_the_rollout() {
-    let (site, _server) = site();
+    let (site, _server) = Site::serving();
     hold(&site);
     let (code, out, err) = parts(&deploy(&site, &["--follow=false", "--reason", "first try"]));
     assert_eq!(
@@ -630,7 +620,7 @@ fn the_applications_of_the_tests_are_good_bundles() {
 
 #[test]
 fn the_recorder_and_form_mode_run_on_a_node() {
-    let (site, _server) = site();
+    let (site, _server) = Site::serving();
     let apps = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/apps");
     let place = site.path("place").display().to_string();
     copy(

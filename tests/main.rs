@@ -25,6 +25,8 @@ mod host_faults;
 mod hosts;
 mod new_app;
 mod nodes;
+#[path = "../src/base/noise.rs"]
+mod noise;
 
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod git_server;

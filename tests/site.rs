@@ -96,6 +96,15 @@ impl Site {
         }
     }
 
+    /// A site with a running backend and a bundle of version 1, whose hooks only write the record; nothing is deployed.
+    pub(crate) fn serving() -> (Site, Process) {
+        let site = Site::new();
+        site.bundle("1");
+        let mut server = site.serve(&[], &[]);
+        assert!(server.is_alive(), "{}", site.log());
+        (site, server)
+    }
+
     /// A site whose programs run as an ordinary user, in a network of their own; none when root cannot do that here.
     pub(crate) fn ordinary() -> Option<Site> {
         let mut site = Site::new();
