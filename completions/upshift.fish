@@ -161,7 +161,7 @@ complete -c upshift -n "__fish_upshift_using_subcommand new-app" -s i -l image-s
 complete -c upshift -n "__fish_upshift_using_subcommand new-app" -l code -d 'A source that is part of the application (can be repeated)' -r
 complete -c upshift -n "__fish_upshift_using_subcommand new-app" -l name -d 'The name of everything that is made, instead of the source\'s or the image\'s' -r
 complete -c upshift -n "__fish_upshift_using_subcommand new-app" -l strategy -d 'How it is built: source; docker and pipeline are not there yet' -r
-complete -c upshift -n "__fish_upshift_using_subcommand new-app" -l context-dir -d 'The folder of the source that is built' -r
+complete -c upshift -n "__fish_upshift_using_subcommand new-app" -l context-dir -d 'The folder of the source that is taken' -r
 complete -c upshift -n "__fish_upshift_using_subcommand new-app" -s e -l env -d 'A variable of the application (can be repeated)' -r
 complete -c upshift -n "__fish_upshift_using_subcommand new-app" -l env-file -d 'A file with a variable on each line; `-` is standard input' -r
 complete -c upshift -n "__fish_upshift_using_subcommand new-app" -l build-env -d 'A variable of the build (can be repeated)' -r
@@ -232,7 +232,7 @@ complete -c upshift -n "__fish_upshift_using_subcommand new-build" -s i -l image
 complete -c upshift -n "__fish_upshift_using_subcommand new-build" -l code -d 'A source that is part of the application (can be repeated)' -r
 complete -c upshift -n "__fish_upshift_using_subcommand new-build" -l name -d 'The name of everything that is made, instead of the source\'s or the image\'s' -r
 complete -c upshift -n "__fish_upshift_using_subcommand new-build" -l strategy -d 'How it is built: source; docker and pipeline are not there yet' -r
-complete -c upshift -n "__fish_upshift_using_subcommand new-build" -l context-dir -d 'The folder of the source that is built' -r
+complete -c upshift -n "__fish_upshift_using_subcommand new-build" -l context-dir -d 'The folder of the source that is taken' -r
 complete -c upshift -n "__fish_upshift_using_subcommand new-build" -s e -l env -d 'A variable of the application (can be repeated)' -r
 complete -c upshift -n "__fish_upshift_using_subcommand new-build" -l env-file -d 'A file with a variable on each line; `-` is standard input' -r
 complete -c upshift -n "__fish_upshift_using_subcommand new-build" -l build-env -d 'A variable of the build (can be repeated)' -r

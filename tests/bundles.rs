@@ -132,11 +132,29 @@ fn submodules_come_along_and_a_folder_of_a_repository_can_be_the_bundle() {
     expect(&check("../.."), 2, &["has no folder"]);
     let mut server = site.serve(&[], &[]);
     assert!(server.is_alive());
-    let output = site.run(&["deploy", &url, "--context-dir=shop", "--progress=plain"]);
-    expect(&output, 0, &[]);
-    let file = "deploy-1/library/code";
-    assert!(site.tree("data").keys().any(|name| name.ends_with(file)));
-    assert_eq!(site.objects("applications")[0]["metadata"]["name"], "mono");
+    // `new-app` onto hosts takes the same folder, and no other.
+    let new_app = |folder: &str| {
+        let words = ["new-app", "--hosts=all", &url, "--context-dir", folder];
+        site.run(&[&words[..], &["--wait", "--progress=plain"]].concat())
+    };
+    for folder in ["nowhere", "out", "../..", "shop/../../.."] {
+        expect(&new_app(folder), 2, &["has no folder"]);
+    }
+    let directory = site.path("mono").display().to_string();
+    let output = site.run(&["new-app", "--hosts=all", &directory, "--context-dir=shop"]);
+    expect(&output, 2, &["--context-dir goes with a git repository"]);
+    let output = site.run(&["new-app", "--hosts=all", "--name=x", "--context-dir=shop"]);
+    expect(&output, 2, &["a folder of the source, and none is named"]);
+    expect(&new_app("shop"), 0, &[]);
+    let deploy = site.run(&["deploy", &url, "--context-dir=shop", "--progress=plain"]);
+    expect(&deploy, 0, &[]);
+    for file in ["deploy-1/library/code", "deploy-2/library/code"] {
+        let is_there = site.tree("data").keys().any(|name| name.ends_with(file));
+        assert!(is_there, "{file}");
+    }
+    let applications = site.objects("applications");
+    assert_eq!(applications.len(), 1);
+    assert_eq!(applications[0]["metadata"]["name"], "mono");
 }
 
 /// The site's bundle as an archive, and its digest.

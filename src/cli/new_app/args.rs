@@ -98,7 +98,7 @@ pub struct Common {
     /// How it is built: source; docker and pipeline are not there yet
     #[arg(long, value_name = "STRATEGY", value_parser = strategy)]
     pub strategy: Option<String>,
-    /// The folder of the source that is built
+    /// The folder of the source that is taken
     #[arg(
         long,
         value_name = "PATH",

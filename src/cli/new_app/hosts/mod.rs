@@ -86,7 +86,6 @@ fn check(args: &AppArgs) -> Result<(), Failure> {
         (!common.image_stream.is_empty(), "--image-stream"),
         (!common.code.is_empty(), "--code"),
         (common.strategy.is_some(), "--strategy"),
-        (!common.context_dir.is_empty(), "--context-dir"),
         (!common.env.is_empty(), "--env"),
         (!common.env_file.is_empty(), "--env-file"),
         (!common.build_env.is_empty(), "--build-env"),
@@ -134,7 +133,13 @@ async fn described(
         )));
     }
     let flags = &args.hosts;
+    let folder = Some(&common.context_dir).filter(|folder| !folder.is_empty());
     let Some(source) = common.words.first() else {
+        if folder.is_some() {
+            return Err(Failure::usage(
+                "--context-dir is a folder of the source, and none is named",
+            ));
+        }
         let name = name.ok_or_else(|| {
             Failure::usage("say what the application is called: --name NAME, or give its source")
         })?;
@@ -144,6 +149,7 @@ async fn described(
     let described = flags.application(name.unwrap_or("x"))?;
     let mut deploying = deploy::Args::bundle(source);
     deploying.name.clone_from(&common.name);
+    deploying.context_dir = folder.cloned();
     deploying.appspec.clone_from(&flags.appspec);
     deploying.files.clone_from(&flags.files);
     deploying.stop.clone_from(&flags.stop);
