@@ -175,12 +175,14 @@ impl<'a> Fetch<'a> {
         }
     }
 
+    /// A bundle without a table; an empty one has no piece that could be waited for.
     fn as_one(&self, length: u64) -> Vec<Piece> {
-        vec![Piece {
+        let whole = Piece {
             offset: 0,
             length,
             digest: self.digest.clone(),
-        }]
+        };
+        (length > 0).then_some(whole).into_iter().collect()
     }
 
     /// The bundle's pieces by its own table.
@@ -263,10 +265,10 @@ impl<'a> Fetch<'a> {
             Some(_) => LONGEST_LIMITED,
             None => LONGEST,
         };
-        let last = assembly.pieces.len() - 1;
-        let is_here = |at: usize, piece: &Piece| match last {
-            0 => self.local.whole.is_some(),
-            _ => at == last || self.local.has(&piece.digest),
+        let count = assembly.pieces.len();
+        let is_here = |at: usize, piece: &Piece| match count {
+            1 => self.local.whole.is_some(),
+            _ => at + 1 == count || self.local.has(&piece.digest),
         };
         next_run(&assembly.pieces, assembly.next, is_here).map(|run| match run {
             Run::Fetch(to) => Run::Fetch(to.min(assembly.at() + longest)),

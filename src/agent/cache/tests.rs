@@ -379,6 +379,19 @@ async fn a_blob_that_is_no_archive_is_refused_and_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn nothing_is_no_bundle_and_is_not_waited_for() {
+    let mut fixture = Fixture::new();
+    let deployment = fixture.deployment(1);
+    let other = fixture.ensure_with(&deployment, Some(b"")).await;
+    assert_eq!(other.unwrap_err().reason(), "BundleDamaged");
+    fixture.blob.clear();
+    let deployment = fixture.deployment(2);
+    let empty = fixture.ensure_with(&deployment, Some(b"")).await;
+    assert_eq!(empty.unwrap_err().reason(), "BundleDamaged");
+    assert_eq!(fixture.names(), Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn another_bundle_under_the_same_number_takes_the_place() {
     let mut fixture = Fixture::new();
     let root = fixture.ensure(&fixture.deployment(1)).await;
