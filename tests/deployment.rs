@@ -223,6 +223,44 @@ fn a_failed_rollout_is_retried_from_the_start_under_a_new_attempt() {
 }
 
 #[test]
+fn a_refused_retry_says_why_and_leaves_what_failed_as_it_was() {
+    let (site, _server) = deployed();
+    site.bundle("2");
+    site.hook("AfterInstall", "exit 7");
+    let output = site.run(&[
+        "deploy",
+        &bundle(&site),
+        "--name",
+        "app",
+        "--progress=plain",
+    ]);
+    assert_eq!(output.status.code(), Some(1));
+    let before = site.objects("rollouts")[1]["status"].clone();
+    let nowhere = r#"{"spec": {"hosts": {"selector": {"tier": "none"}}}}"#;
+    site.ok(&["patch", "app/app", "--type=merge", "-p", nowhere]);
+    let output = site.run(&["rollout", "retry", "app/app", "--progress=plain"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    let told = "error: app-2 was not retried and is still Failed: no node matches tier=none";
+    assert!(said.lines().any(|line| line == told), "{said}");
+    let mut after = site.objects("rollouts")[1]["status"].clone();
+    let refused = after.as_object_mut().unwrap().remove("refused");
+    assert_eq!(refused.unwrap()["reason"], "NoHosts");
+    assert_eq!(after, before);
+    let output = site.run(&["rollout", "status", "app/app", "--watch=false"]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        said.contains("HookFailed") || said.contains("exit code 7"),
+        "{said}"
+    );
+    assert!(
+        said.ends_with("; not retried: no node matches tier=none\n"),
+        "{said}"
+    );
+}
+
+#[test]
 fn a_second_deployment_while_one_runs_is_refused_with_exit_8() {
     let (site, _server) = deployed();
     site.bundle("2");

@@ -394,6 +394,42 @@ pub struct RolloutStatus {
     pub started_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Timestamp>,
+    /// A later attempt that was refused: everything else tells what was reached before it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<Refused>,
+}
+
+/// Why an attempt of a rollout did not begin.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Refused {
+    pub attempt: u32,
+    pub reason: String,
+    pub message: String,
+}
+
+impl Rollout {
+    /// The last attempt that came to something: it ended, or it was refused.
+    pub fn answered(&self) -> u32 {
+        let refused = self.status.refused.as_ref();
+        refused.map_or(self.status.attempt, |refused| {
+            refused.attempt.max(self.status.attempt)
+        })
+    }
+
+    /// Why the attempt that is asked for did not begin, when an earlier one did.
+    pub fn refusal(&self) -> Option<&Refused> {
+        let refused = self.status.refused.as_ref();
+        refused.filter(|refused| refused.attempt >= self.spec.attempt)
+    }
+
+    /// The attempt that there is something to tell of: the one that is asked for, unless it was refused.
+    pub fn told_attempt(&self) -> u32 {
+        match self.refusal() {
+            Some(_) => self.status.attempt,
+            None => self.spec.attempt,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

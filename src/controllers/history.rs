@@ -186,7 +186,7 @@ fn old_rollouts<'a>(
             && revisions.contains(&rollout.spec.revision)
             && sources.insert(rollout.spec.revision.as_str());
         let ended = rollout.status.phase.is_final()
-            && rollout.spec.attempt <= rollout.status.attempt
+            && rollout.spec.attempt <= rollout.answered()
             && !has_live_operation(rollout, world);
         // A retry of a rollback asks the rollout that it undoes for its pace.
         let is_undone = undone.contains(&rollout.spec.number);

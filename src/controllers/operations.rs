@@ -158,7 +158,7 @@ fn is_overtaken(
                 .rollouts
                 .find(&Key::new(namespace.clone(), name.to_owned()));
             let ended = rollout.is_none_or(|rollout| {
-                rollout.status.phase.is_final() && rollout.spec.attempt <= rollout.status.attempt
+                rollout.status.phase.is_final() && rollout.spec.attempt <= rollout.answered()
             });
             // A gear that is just made may not be seen yet; only one that is going overtakes.
             ended || gear.is_some_and(|gear| gear.metadata.is_deleting())

@@ -38,6 +38,10 @@ pub fn write(rollout: &Rollout, related: &Related, page: &mut Page) {
     page.field("Phase", word(&status.phase));
     page.field_if("Reason", &status.reason);
     page.field_if("Message", &status.message);
+    if let Some(refused) = rollout.refusal() {
+        let words = format!("{}: {}", refused.reason, refused.message);
+        page.field("Not retried", words);
+    }
     operation::times(
         status.started_at.as_ref(),
         status.finished_at.as_ref(),

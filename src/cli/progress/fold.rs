@@ -170,7 +170,7 @@ impl State {
             self.once[place].status = status.clone();
         }
         let silent = silent_nodes(&rollout.status.message);
-        let is_same = before.spec.attempt == rollout.spec.attempt
+        let is_same = before.told_attempt() == rollout.told_attempt()
             && before.spec.desired == rollout.spec.desired
             && before.spec.action == rollout.spec.action
             && self.silent == silent;

@@ -198,6 +198,12 @@ impl<'a> Following<'a> {
             }
             self.complete(&mut events).await;
             self.show(&events)?;
+            // Who asked for the attempt is told; who comes later sees what was reached before.
+            let refused = outcome::refused(&self.state.rollout);
+            if let Some(refused) = refused.filter(|_| !self.is_history) {
+                self.screen.close(&[]);
+                return Err(refused);
+            }
             if let Some(stop) = self.stop() {
                 return self.end(&stop);
             }

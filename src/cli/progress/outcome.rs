@@ -3,6 +3,8 @@
 use crate::api::upshift::Rollout;
 use crate::api::upshift::RolloutPhase;
 use crate::cli::Exit;
+use crate::cli::Failure;
+use crate::cli::failure::Kind;
 
 /// How a followed command ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,16 +28,11 @@ impl Outcome {
         if !is_over(rollout) {
             return None;
         }
-        let exit = match (rollout.status.phase, rollout.status.reason.as_str()) {
-            (RolloutPhase::Succeeded, _) => Exit::Done,
-            (RolloutPhase::PartlyFailed, _) => Exit::Partly,
-            (RolloutPhase::RolledBack, _) => Exit::RolledBack,
-            (_, "Locked" | "Conflict" | "ServiceTaken") => Exit::Locked,
-            (_, "NoHosts" | "NothingToRollBackTo" | "NotOnIdleColor" | "ApplicationMissing") => {
-                Exit::NotFound
-            }
-            (_, "NotSupported" | "NoWorkflow") => Exit::Usage,
-            _ => Exit::Failed,
+        let exit = match rollout.status.phase {
+            RolloutPhase::Succeeded => Exit::Done,
+            RolloutPhase::PartlyFailed => Exit::Partly,
+            RolloutPhase::RolledBack => Exit::RolledBack,
+            _ => failed(&rollout.status.reason),
         };
         let reason = match rollout.status.reason.as_str() {
             "" => format!("{:?}", rollout.status.phase),
@@ -45,16 +42,46 @@ impl Outcome {
     }
 }
 
+/// The exit code of an attempt that failed or did not begin.
+fn failed(reason: &str) -> Exit {
+    match reason {
+        "Locked" | "Conflict" | "ServiceTaken" => Exit::Locked,
+        "NoHosts" | "NothingToRollBackTo" | "NotOnIdleColor" | "ApplicationMissing" => {
+            Exit::NotFound
+        }
+        "NotSupported" | "NoWorkflow" => Exit::Usage,
+        _ => Exit::Failed,
+    }
+}
+
+/// What whoever asked for an attempt that was refused is told.
+pub fn refused(rollout: &Rollout) -> Option<Failure> {
+    let refused = rollout.refusal()?;
+    let kind = match failed(&refused.reason) {
+        Exit::Locked => Kind::Locked,
+        Exit::NotFound => Kind::NotFound,
+        Exit::Usage => Kind::Usage,
+        _ => Kind::Ours,
+    };
+    let message = format!(
+        "{} was not retried and is still {:?}: {}",
+        rollout.metadata.name, rollout.status.phase, refused.message
+    );
+    Some(Failure::new(kind, message))
+}
+
 /// Whether a rollout's last wanted attempt has come to its end.
 pub fn is_over(rollout: &Rollout) -> bool {
     let status = &rollout.status;
     // A refusal before the first attempt began carries no attempt.
-    status.phase.is_final() && (status.attempt == 0 || status.attempt >= rollout.spec.attempt)
+    let is_answered = status.attempt == 0 || rollout.answered() >= rollout.spec.attempt;
+    status.phase.is_final() && is_answered
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::upshift::Refused;
 
     #[test]
     fn every_phase_has_its_code_and_only_success_is_zero() {
@@ -107,5 +134,27 @@ mod tests {
         assert_eq!(Outcome::of(&rollout), None);
         rollout.status.attempt = 2;
         assert!(Outcome::of(&rollout).is_some());
+    }
+
+    #[test]
+    fn a_refused_retry_is_told_to_who_asked_and_changes_no_outcome() {
+        let mut rollout = Rollout::default();
+        "shop-1".clone_into(&mut rollout.metadata.name);
+        rollout.status.phase = RolloutPhase::Succeeded;
+        (rollout.spec.attempt, rollout.status.attempt) = (2, 1);
+        rollout.status.refused = Some(Refused {
+            attempt: 2,
+            reason: "Locked".to_owned(),
+            message: "rollout shop-2 holds the application".to_owned(),
+        });
+        assert_eq!(Outcome::of(&rollout).unwrap().exit, Exit::Done);
+        let failure = refused(&rollout).unwrap();
+        assert_eq!(failure.exit(), Exit::Locked);
+        assert_eq!(
+            failure.message,
+            "shop-1 was not retried and is still Succeeded: rollout shop-2 holds the application"
+        );
+        rollout.spec.attempt = 3;
+        assert!(refused(&rollout).is_none() && Outcome::of(&rollout).is_none());
     }
 }

@@ -110,7 +110,7 @@ impl Recording {
         let end = status
             .finished_at
             .map_or(Duration::ZERO, |time| time.since(began));
-        (about.attempt, about.wanted) = (status.attempt, rollout.spec.attempt);
+        (about.attempt, about.wanted) = (status.attempt, rollout.told_attempt());
         let what = What::Rollout {
             phase: status.phase,
             about: Box::new(about),

@@ -301,7 +301,7 @@ impl State {
             revision: spec.revision.clone(),
             previous: status.previous_revision.clone(),
             attempt: status.attempt,
-            wanted: spec.attempt,
+            wanted: self.rollout.told_attempt(),
             color: status.color.clone(),
             usual: self.usual,
         }
@@ -451,7 +451,7 @@ impl Gear {
 impl Run {
     /// Whether this belongs to the attempt that is under way, or was the last.
     pub fn is_current(&self, rollout: &Rollout) -> bool {
-        self.attempt == 0 || self.attempt >= rollout.spec.attempt
+        self.attempt == 0 || self.attempt >= rollout.told_attempt()
     }
 
     /// Whether this brings a gear back to the revision before, in a deployment that failed.

@@ -130,8 +130,12 @@ fn standing(rollout: &Rollout) -> String {
         "" => String::new(),
         message => format!(" ({message})"),
     };
+    let refused = rollout.refusal();
+    let refused = refused.map_or_else(String::new, |refused| {
+        format!("; not retried: {}", refused.message)
+    });
     format!(
-        "rollout.upshift.dev/{} {:?}: {} of {} gears done, {} failed{message}",
+        "rollout.upshift.dev/{} {:?}: {} of {} gears done, {} failed{message}{refused}",
         rollout.metadata.name, status.phase, gears.done, gears.total, gears.failed
     )
 }

@@ -9,6 +9,8 @@
 //! * A running rollout holds a finalizer, so that deleting it aborts what runs before it is gone.
 //! * That a rollout is failing is written down (`status.reason`) before anything follows from it: a node that returns in
 //!   the middle of going back does not turn it around.
+//! * What was reached stays told: an attempt that is refused writes down why (`status.refused`) and nothing else, so that
+//!   a refused retry makes no failure of a success that others build on (rollbacks, caches, history).
 //! * The end is written first, then the application is released: who sees the end and starts the next rollout at once
 //!   waits a moment instead of being refused.
 
@@ -31,6 +33,7 @@ use crate::api::upshift::Desired;
 use crate::api::upshift::FINALIZER;
 use crate::api::upshift::GearCounts;
 use crate::api::upshift::LABEL_GEARS_OF;
+use crate::api::upshift::Refused;
 use crate::api::upshift::Rollout;
 use crate::api::upshift::RolloutPhase;
 use crate::api::upshift::RolloutStatus;
@@ -132,7 +135,7 @@ impl Controller for Rollouts {
 
 fn is_live(rollout: &Rollout) -> bool {
     !rollout.status.phase.is_final()
-        || attempt(rollout) > rollout.status.attempt
+        || attempt(rollout) > rollout.answered()
         || rollout
             .metadata
             .finalizers
@@ -206,7 +209,7 @@ pub(super) fn attempt(rollout: &Rollout) -> u32 {
 }
 
 fn wants_retry(rollout: &Rollout, application: Option<&Application>) -> bool {
-    attempt(rollout) > rollout.status.attempt
+    attempt(rollout) > rollout.answered()
         && !rollout.metadata.is_deleting()
         && application.is_some_and(|application| !application.metadata.is_deleting())
 }
@@ -395,8 +398,21 @@ pub(super) fn conclude(rollout: &Rollout, end: &End<'_>, now: Timestamp) -> Deci
     write_status(rollout, &status).noting(note)
 }
 
-/// The end of an attempt that has touched nothing.
+/// The end of an attempt that has touched nothing. What an earlier one reached stays as it is.
 fn refuse(rollout: &Rollout, reason: &str, message: &str, now: Timestamp) -> Decision {
+    if rollout.status.phase.is_final() && rollout.status.started_at.is_some() {
+        let refused = Refused {
+            attempt: attempt(rollout),
+            reason: reason.to_owned(),
+            message: message.to_owned(),
+        };
+        let status = RolloutStatus {
+            refused: Some(refused),
+            ..rollout.status.clone()
+        };
+        let note = Note::warning(rollout, reason, format!("not retried: {message}"));
+        return write_status(rollout, &status).noting(note);
+    }
     let phase = if reason == "Aborted" {
         RolloutPhase::Aborted
     } else {

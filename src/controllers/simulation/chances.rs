@@ -101,7 +101,7 @@ impl Fate {
             2 => json!({"promoted": true}),
             3 => json!({"desired": "Run"}),
             _ if rollout.status.phase.is_final() => {
-                json!({"desired": "Run", "attempt": rollout.status.attempt + 1})
+                json!({"desired": "Run", "attempt": rollout.answered() + 1})
             }
             _ => return,
         };

@@ -537,7 +537,7 @@ impl Fate {
         };
         let is_over = rollout.status.phase.is_final();
         let spec = match self.chance.below(4) {
-            _ if is_over => json!({"desired": "Run", "attempt": rollout.status.attempt + 1}),
+            _ if is_over => json!({"desired": "Run", "attempt": rollout.answered() + 1}),
             0 => json!({"desired": "Pause"}),
             1 => json!({"desired": "Abort"}),
             _ => json!({"desired": "Run"}),

@@ -174,6 +174,57 @@ fn a_retry_repeats_only_what_is_not_done() {
 }
 
 #[test]
+fn a_refused_retry_leaves_what_was_reached() {
+    let refused = |cluster: &Cluster| {
+        let rollout: Rollout = cluster.get(&named("shop-1")).unwrap();
+        let status = rollout.status;
+        let refused = status.refused.map(|one| (one.attempt, one.reason));
+        (status.phase, status.attempt, refused)
+    };
+    let again = |cluster: &mut Cluster, attempt: u32| {
+        let spec = json!({ "attempt": attempt });
+        cluster.user_spec(&kinds::ROLLOUT, &named("shop-1"), spec);
+        cluster.run();
+    };
+    let desire = |cluster: &mut Cluster, rollout: &str, desired: &str| {
+        let spec = json!({ "desired": desired });
+        cluster.user_spec(&kinds::ROLLOUT, &named(rollout), spec);
+        cluster.run();
+    };
+    let picture = survives(&["a", "b"], &json!({}), |cluster| {
+        cluster.deploy(1);
+        cluster.run();
+        cluster.deploy(2);
+        cluster.run_until(|cluster| phase(cluster, "shop-2") == RolloutPhase::Running);
+        desire(cluster, "shop-2", "Pause");
+        again(cluster, 2);
+        let locked = Some((2, "Locked".to_owned()));
+        assert_eq!(refused(cluster), (RolloutPhase::Succeeded, 1, locked));
+        desire(cluster, "shop-2", "Run");
+        assert_eq!(phase(cluster, "shop-2"), RolloutPhase::Succeeded);
+        cluster.user_spec(
+            &kinds::ROLLOUT,
+            &named("shop-1"),
+            json!({"desired": "Abort"}),
+        );
+        again(cluster, 3);
+        let aborted = Some((3, "Aborted".to_owned()));
+        assert_eq!(refused(cluster), (RolloutPhase::Succeeded, 1, aborted));
+        desire(cluster, "shop-1", "Run");
+        again(cluster, 4);
+        assert_eq!(refused(cluster), (RolloutPhase::Succeeded, 4, None));
+    });
+    contains(
+        &picture,
+        &[
+            "application shop held by \"\", current \"shop-1\"",
+            "rollout shop-1 Succeeded \"\" \"2 of 2 gears done\" 2/0/2",
+            "rollout shop-2 Succeeded",
+        ],
+    );
+}
+
+#[test]
 fn tolerated_failures_end_partly() {
     let picture = survives(&["a", "b", "c"], &json!({"maxFailures": 1}), |cluster| {
         cluster.fail("shop-a", "shop-1", "Install");
