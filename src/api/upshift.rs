@@ -668,6 +668,14 @@ pub struct OperationStatus {
     pub finished_at: Option<Timestamp>,
 }
 
+impl OperationStatus {
+    /// The step that was reached last; none before the first one has begun.
+    pub fn reached(&self) -> Option<&StepStatus> {
+        let mut steps = self.steps.iter().rev();
+        steps.find(|step| step.phase != StepPhase::Waiting)
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OperationPhase {
     /// Not accepted by the agent yet.

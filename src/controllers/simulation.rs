@@ -106,6 +106,8 @@ pub(crate) struct Cluster {
     how: Disturbance,
     /// Which step fails, by gear and revision.
     failing: BTreeMap<(String, String), &'static str>,
+    /// In which step hangs what is done on a gear; with an empty name its agent accepts nothing.
+    hanging: BTreeMap<String, &'static str>,
     /// What is on disk, by gear.
     pub(crate) disk: BTreeMap<String, String>,
     /// Hooks and installs that ran, by operation and step.
@@ -170,6 +172,7 @@ impl Cluster {
             chance: Chance(how.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1),
             how,
             failing: BTreeMap::new(),
+            hanging: BTreeMap::new(),
             disk: BTreeMap::new(),
             trace: Vec::new(),
             crashed: 0,
@@ -230,6 +233,10 @@ impl Cluster {
     pub(crate) fn fail(&mut self, gear: &str, revision: &str, step: &'static str) {
         self.failing
             .insert((gear.to_owned(), revision.to_owned()), step);
+    }
+
+    fn hang(&mut self, gear: &str, step: &'static str) {
+        self.hanging.insert(gear.to_owned(), step);
     }
 
     fn make(&mut self, kind: &'static Kind, mut object: Value) {
@@ -643,6 +650,15 @@ impl Cluster {
 
     fn agent_step(&mut self, operation: &mut Operation) {
         let status = &mut operation.status;
+        let hangs_in = self.hanging.get(&operation.spec.gear);
+        let hangs = hangs_in.is_some_and(|step| {
+            let mut begun = status.steps.iter().rev();
+            let last = begun.find(|step| step.phase != StepPhase::Waiting);
+            last.map_or("", |last| &last.name) == *step
+        });
+        if hangs && operation.spec.desired == Desired::Run {
+            return;
+        }
         if status.steps.is_empty() {
             status.steps = operation
                 .spec
@@ -692,6 +708,10 @@ impl Cluster {
             step.message = "exit code 1".to_owned();
             operation.status.phase = OperationPhase::Failed;
             operation.status.reason = "HookFailed".to_owned();
+            return;
+        }
+        if self.hanging.get(&gear) == Some(&&*step.name) {
+            step.phase = StepPhase::Running;
             return;
         }
         step.phase = StepPhase::Done;

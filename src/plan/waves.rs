@@ -17,8 +17,9 @@ pub enum Standing {
     /// An Operation is under way.
     Running,
     Done,
+    /// Its Operation failed, or its node fell silent in the middle and was given up.
     Failed,
-    /// Its node is silent; it is passed over now and catches up when it returns.
+    /// Its node is silent and nothing was begun there; it is passed over now and catches up when it returns.
     Unreachable,
 }
 

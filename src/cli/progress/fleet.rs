@@ -15,6 +15,7 @@ use crate::cli::progress::look::wrap;
 use crate::cli::progress::state::Gear;
 use crate::cli::progress::state::State;
 use crate::cli::progress::state::Step;
+use crate::cli::progress::summary;
 use crate::cli::progress::tally::Standing;
 use crate::cli::progress::tty;
 use crate::cli::progress::tty::Row;
@@ -243,10 +244,11 @@ impl Drawing {
         let words = match (gear.standing(), gear.runs.last()) {
             (Standing::Failed | Standing::Aborted, Some(run)) => {
                 let status = &run.operation.status;
-                let (name, reason, message) = match failed_step(gear) {
+                let (name, reason, message) = match (failed_step(gear), gear.lost_in()) {
                     // The operation's own message names the step again.
-                    Some(step) => (&*step.name, &step.status.reason, &step.status.message),
-                    None => ("", &status.reason, &status.message),
+                    (Some(step), _) => (&*step.name, &*step.status.reason, &*step.status.message),
+                    (None, Some(step)) => (step, "", summary::LOST),
+                    (None, None) => ("", &*status.reason, &*status.message),
                 };
                 format!("{} {reason} {message}", self.pad(name, STEP))
             }

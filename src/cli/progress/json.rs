@@ -192,6 +192,7 @@ fn gear(gear: &Gear) -> Value {
         json!({
             "phase": gear.phase(),
             "unreachable": (gear.standing() == Standing::Unreachable).then_some(true),
+            "lost": gear.lost_in().map(|_| true),
             "reason": status.map(|status| &status.reason),
             "msg": status.map(|status| &status.message),
             "dur_ms": run.and_then(Run::took).map(milliseconds),

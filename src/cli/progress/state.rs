@@ -386,6 +386,13 @@ impl Gear {
             .map_or(Standing::Waiting, |entry| entry.standing)
     }
 
+    /// The step in which its node fell silent, when that made it fail.
+    pub fn lost_in(&self) -> Option<&str> {
+        let is_lost = self.standing() == Standing::Failed && self.phase() != OperationPhase::Failed;
+        let run = self.runs.last().filter(|_| is_lost)?;
+        Some(&run.operation.status.reached()?.name)
+    }
+
     /// The same, from what was shown of it.
     pub(super) fn entry(
         &self,
@@ -402,6 +409,7 @@ impl Gear {
             OperationPhase::Failed => Standing::Failed,
             OperationPhase::Aborted if !given_up => Standing::Aborted,
             OperationPhase::Pending if run.is_some_and(|run| run.is_stale) => Standing::Waiting,
+            _ if given_up && run.is_some_and(|run| run.is_lost(rollout)) => Standing::Failed,
             _ if given_up || silent.contains(&self.place.node) => Standing::Unreachable,
             OperationPhase::Running => Standing::InFlight,
             OperationPhase::Paused => Standing::Paused,
@@ -452,6 +460,11 @@ impl Run {
     /// Whether this belongs to the attempt that is under way, or was the last.
     pub fn is_current(&self, rollout: &Rollout) -> bool {
         self.attempt == 0 || self.attempt >= rollout.told_attempt()
+    }
+
+    /// Whether it counts as failed when it is given up: it had begun. On the way back it follows later.
+    fn is_lost(&self, rollout: &Rollout) -> bool {
+        self.operation.status.reached().is_some() && !self.is_return(rollout)
     }
 
     /// Whether this brings a gear back to the revision before, in a deployment that failed.

@@ -45,6 +45,8 @@ const MANY_GEARS: usize = 20;
 const COLLAPSED: usize = 40;
 /// Why a gear has no part in it.
 const SILENT: &str = "its node is silent; it catches up";
+/// Why a gear failed without an end of its own.
+pub(super) const LOST: &str = "its node fell silent";
 
 /// How much to say, and where.
 #[derive(Clone, Copy, Debug)]
@@ -206,7 +208,8 @@ fn table(state: &State, columns: Option<u16>) -> String {
     gears.sort_by_cached_key(|gear| names::order(&gear.place.gear));
     for gear in gears {
         let took = gear.runs.last().and_then(Run::took);
-        let took = took.filter(|_| gear.standing() != Standing::Unreachable);
+        let is_told = gear.standing() != Standing::Unreachable && gear.lost_in().is_none();
+        let took = took.filter(|_| is_told);
         match gear.standing() {
             Standing::Done if is_collapsed => {
                 if is_back(gear, state) {
@@ -318,6 +321,7 @@ fn is_back(gear: &Gear, state: &State) -> bool {
 fn result_word(gear: &Gear, state: &State) -> String {
     match (gear.standing(), is_back(gear, state)) {
         (Standing::Unreachable, _) => "Unreachable".to_owned(),
+        (Standing::Failed, _) => "Failed".to_owned(),
         (Standing::Done, true) => "RolledBack".to_owned(),
         _ => format!("{:?}", gear.phase()),
     }
@@ -327,6 +331,9 @@ fn result_word(gear: &Gear, state: &State) -> String {
 fn gear_reason(gear: &Gear) -> String {
     if gear.standing() == Standing::Unreachable {
         return SILENT.to_owned();
+    }
+    if let Some(step) = gear.lost_in() {
+        return format!("{step}: {LOST}");
     }
     let told = gear
         .runs

@@ -356,16 +356,17 @@ fn the_summary_lists_what_went_wrong_and_collapses_the_rest() {
         step: "ApplicationStart".to_owned(),
     };
     let _ = feed(&mut state, 80_000, end);
-    for host in [33, 34, 35] {
-        let mut given_up = operation(&format!("web-{host}"), 4, StepPhase::Running);
+    let (lost, not_begun) = ((4, StepPhase::Running), (0, StepPhase::Waiting));
+    for (host, (done, phase)) in [(33, lost), (34, not_begun), (35, not_begun)] {
+        let mut given_up = operation(&format!("web-{host}"), done, phase);
         given_up.spec.desired = Desired::Abort;
         given_up.status.phase = OperationPhase::Aborted;
         let _ = feed(&mut state, 81_000, boxed(given_up));
     }
     let mut over = rollout(RolloutPhase::PartlyFailed, 50);
     over.status.gears.done = 44;
-    over.status.gears.failed = 2;
-    over.status.gears.unreachable = 4;
+    over.status.gears.failed = 3;
+    over.status.gears.unreachable = 3;
     let _ = feed(&mut state, 82_000, Change::Rollout(Box::new(over)));
     let silent = Place {
         gear: "shop-db".to_owned(),
@@ -392,12 +393,12 @@ fn the_summary_lists_what_went_wrong_and_collapses_the_rest() {
     shop-db       db                                 Unreachable            its node is silent; it catches up
     shop-web-9    web-9                              Failed        2.3s     ValidateService: HookFailed
     shop-web-32   web-32                             Failed        2.1s     Install: HookFailed
-    shop-web-33   web-33                             Unreachable            its node is silent; it catches up
+    shop-web-33   web-33                             Failed                 AfterInstall: its node fell silent
     shop-web-34   web-34                             Unreachable            its node is silent; it catches up
     shop-web-35   web-35                             Unreachable            its node is silent; it catches up
     (44 gears)    web-1..web-8, web-10..web-31, ..   Succeeded     ~240ms
-    44 done, 2 failed, 4 unreachable of 50 gears
-    shop-2: partly failed after 1m22s: shop-2 is on 44 of 50 gears, 2 failed
+    44 done, 3 failed, 3 unreachable of 50 gears
+    shop-2: partly failed after 1m22s: shop-2 is on 44 of 50 gears, 3 failed
     next: upshift logs rollout/shop-2 --hook ValidateService --gear shop-web-9 · upshift rollout retry app/shop · upshift rollback app/shop
     ");
 }

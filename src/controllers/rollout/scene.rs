@@ -26,6 +26,7 @@ use crate::controllers::change::Change;
 use crate::controllers::deployment;
 use crate::controllers::deployment::Brief;
 use crate::controllers::rollout::attempt;
+use crate::controllers::rollout::desired;
 use crate::controllers::world::World;
 use crate::plan::PlanInput;
 use crate::plan::canary;
@@ -122,7 +123,9 @@ impl<'a> Scene<'a> {
             revision: &rollout.spec.revision,
             workflow,
             application,
+            world,
             serves: !color.is_empty() && application.status.active_color == *color,
+            is_cancelled: desired(rollout, application) == Desired::Abort,
         };
         let standings = targets.iter().map(|target| target.standing(&goal));
         let standings = standings.collect();
@@ -290,8 +293,24 @@ struct Goal<'a> {
     revision: &'a str,
     workflow: Workflow,
     application: &'a Application,
+    world: &'a World,
     /// Whether its colour serves already: what is in rotation there is done, whoever brought it.
     serves: bool,
+    /// Whether it was told to stop: what was not done then has not failed.
+    is_cancelled: bool,
+}
+
+impl Goal<'_> {
+    /// How a gear stands whose operation was given up. One that was lost in the middle has failed, whether its agent
+    /// could still say so or not; one that had not begun is as it was, and one whose node was removed is nobody's loss.
+    fn given_up(&self, operation: &Operation) -> Standing {
+        let is_removed = self.world.node(&operation.spec.node).is_none();
+        if self.is_cancelled || is_removed || operation.status.reached().is_none() {
+            Standing::Unreachable
+        } else {
+            Standing::Failed
+        }
+    }
 }
 
 impl Target<'_> {
@@ -301,8 +320,8 @@ impl Target<'_> {
             return match operation.status.phase {
                 OperationPhase::Succeeded => Standing::Done,
                 OperationPhase::Failed => Standing::Failed,
-                OperationPhase::Aborted => Standing::Unreachable,
-                _ if !self.is_live(operation) => Standing::Unreachable,
+                OperationPhase::Aborted => goal.given_up(operation),
+                _ if !self.is_live(operation) => goal.given_up(operation),
                 _ => Standing::Running,
             };
         }

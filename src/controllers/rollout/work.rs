@@ -331,11 +331,9 @@ pub(super) fn finish(scene: &Scene<'_>) -> Decision {
             text::count(counts.total as usize, "gear")
         ),
     };
-    if counts.unreachable > 0 {
-        message = format!(
-            "{message}; {} on silent nodes will catch up",
-            counts.unreachable
-        );
+    let later = counts.unreachable as usize + lost(scene);
+    if later > 0 {
+        message = format!("{message}; {later} on silent nodes will catch up");
     }
     if scene.workflow == Workflow::BlueGreen && scene.rollout.spec.action == Action::Deploy {
         message = format!("{message}, traffic is on {color}");
@@ -488,11 +486,22 @@ fn first_failed<'a>(scene: &Scene<'a>) -> Option<&'a Operation> {
         .and_then(|(target, _)| target.forward)
 }
 
+/// How many gears were lost in the middle: they failed here, and their nodes take up the revision when they return.
+fn lost(scene: &Scene<'_>) -> usize {
+    let standings = scene.targets.iter().zip(&scene.standings);
+    let failed = standings.filter(|(_, standing)| **standing == Standing::Failed);
+    failed
+        .filter_map(|(target, _)| target.forward)
+        .filter(|operation| operation.status.phase != OperationPhase::Failed)
+        .count()
+}
+
 /// The reason and the words of the first failure.
 fn failure(scene: &Scene<'_>) -> (String, String) {
     match first_failed(scene) {
         Some(operation) => {
             let reason = match operation.status.reason.as_str() {
+                _ if operation.status.phase != OperationPhase::Failed => "NodeSilent",
                 "" => "OperationFailed",
                 reason => reason,
             };
@@ -508,6 +517,11 @@ fn failure(scene: &Scene<'_>) -> (String, String) {
 /// `gear shop-a failed in ApplicationStart (HookFailed): exit code 1`.
 pub(super) fn describe(operation: &Operation) -> String {
     let status = &operation.status;
+    if status.phase != OperationPhase::Failed {
+        let place = status.reached().map_or("", |step| step.name.as_str());
+        let (gear, node) = (&operation.spec.gear, &operation.spec.node);
+        return format!("gear {gear} was lost in {place}: node {node} fell silent");
+    }
     let step = status
         .steps
         .iter()

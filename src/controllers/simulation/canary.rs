@@ -71,9 +71,8 @@ fn its_failure_is_not_among_those_that_are_tolerated() {
 fn a_silent_one_is_followed_by_another() {
     let settings = json!({"gearTimeout": "60s", "canary": {}});
     let mut cluster = Cluster::new(CALM, &["a", "b", "c"], settings);
-    cluster.deploy(1);
-    cluster.run_until(|cluster| cluster.trace.len() >= 2);
     cluster.set_ready("a", false);
+    cluster.deploy(1);
     cluster.run();
     assert_eq!(
         phase(&cluster, "shop-1"),
@@ -81,7 +80,23 @@ fn a_silent_one_is_followed_by_another() {
         "{}",
         cluster.picture()
     );
-    assert_eq!(begun(&cluster), ["shop-1-shop-a-1", "shop-1-shop-b-1"]);
+    assert_eq!(begun(&cluster), ["shop-1-shop-b-1"]);
+}
+
+#[test]
+fn one_that_is_lost_in_the_middle_is_followed_by_none() {
+    let settings = json!({"gearTimeout": "60s", "maxFailures": 2, "canary": {}});
+    let mut cluster = Cluster::new(CALM, &["a", "b", "c"], settings);
+    cluster.hang("shop-a", "Install");
+    cluster.deploy(1);
+    cluster.run();
+    cluster.set_ready("a", false);
+    cluster.run();
+    contains(
+        &cluster.picture(),
+        &["rollout shop-1 Failed \"NodeSilent\""],
+    );
+    assert_eq!(begun(&cluster), ["shop-1-shop-a-1"]);
 }
 
 #[test]

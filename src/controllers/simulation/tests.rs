@@ -306,26 +306,60 @@ fn a_node_that_no_longer_matches_is_cleaned() {
     assert!(!picture.contains("gear shop-b"), "{picture}");
 }
 
-#[test]
-fn a_silent_node_in_the_middle_is_given_up_after_the_gear_s_time() {
-    let picture = survives(&["a", "b"], &json!({"gearTimeout": "60s"}), |cluster| {
+/// Deploys on two nodes of which the first falls silent in a step, and returns after the end.
+fn lost(settings: &Value, step: &'static str) -> String {
+    survives(&["a", "b"], settings, |cluster| {
+        cluster.hang("shop-a", step);
         cluster.deploy(1);
-        cluster.run_until(|cluster| {
-            cluster
-                .trace
-                .iter()
-                .any(|line| line.starts_with("shop-1-shop-a-1"))
-        });
+        cluster.run();
         cluster.set_ready("a", false);
         cluster.run();
-        assert_eq!(phase(cluster, "shop-1"), RolloutPhase::Succeeded);
+        assert!(phase(cluster, "shop-1").is_final());
+        cluster.hanging.clear();
         cluster.set_ready("a", true);
         cluster.run();
-    });
+    })
+}
+
+#[test]
+fn a_silent_node_in_the_middle_is_given_up_after_the_gear_s_time() {
+    let settings = json!({"gearTimeout": "60s", "maxFailures": 1});
+    for step in ["DownloadBundle", "ApplicationStart"] {
+        let told = format!(
+            "rollout shop-1 PartlyFailed \"NodeSilent\" \"1 of 2 gears done; 1 on silent nodes will catch up; \
+             gear shop-a was lost in {step}: node a fell silent\" 1/1/2"
+        );
+        contains(
+            &lost(&settings, step),
+            &[
+                &told,
+                "operation shop-1-shop-a-1 Aborted",
+                "gear shop-a wants \"shop-1\" has \"shop-1\"",
+            ],
+        );
+    }
+}
+
+#[test]
+fn a_node_that_is_lost_in_the_middle_counts_against_what_may_fail() {
+    let picture = lost(&json!({"gearTimeout": "60s"}), "BeforeInstall");
     contains(
         &picture,
         &[
+            "rollout shop-1 Failed \"NodeSilent\" \"gear shop-a was lost in BeforeInstall: node a fell silent\" 0/1/2",
             "operation shop-1-shop-a-1 Aborted",
+        ],
+    );
+    assert!(!picture.contains("shop-1-shop-b"), "{picture}");
+}
+
+#[test]
+fn a_node_that_falls_silent_before_it_began_is_passed_over() {
+    let picture = lost(&json!({"gearTimeout": "60s"}), "");
+    contains(
+        &picture,
+        &[
+            "rollout shop-1 Succeeded \"\" \"1 of 2 gears done; 1 on silent nodes will catch up\" 1/0/2",
             "gear shop-a wants \"shop-1\" has \"shop-1\"",
         ],
     );
