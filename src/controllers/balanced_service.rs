@@ -18,15 +18,18 @@ use crate::api::network::ServiceSpec;
 use crate::api::pod::controller;
 use crate::api::upshift::Application;
 use crate::api::upshift::LABEL_GEARS_OF;
+use crate::api::upshift::Settings;
 use crate::base::clock::Timestamp;
 use crate::controllers::change::Change;
 use crate::controllers::change::Decision;
 use crate::controllers::change::Note;
 use crate::controllers::deployment;
+use crate::controllers::gear_endpoints;
 use crate::controllers::queue::Controller;
 use crate::controllers::queue::Touched;
 use crate::controllers::queue::Watch;
 use crate::controllers::world::World;
+use crate::plan::workflow;
 
 /// The condition that says why an application has no Service.
 const CONDITION: &str = "LoadBalanced";
@@ -68,6 +71,13 @@ pub(crate) fn service_of(application: &Application) -> Option<Key> {
     let balancer = application.spec.rollout.load_balancer.as_ref()?;
     let name = balancer.service_of(&application.metadata.name);
     Some(Key::new(application.metadata.namespace.clone(), name))
+}
+
+/// The settings by which an application's gears are worked on. A Service may lead to them still when the load balancer was
+/// taken off the application: while it does, each gear leaves it for its turn.
+pub(crate) fn in_force(settings: &Settings, application: &Application, world: &World) -> Settings {
+    let owner = application.metadata.key();
+    workflow::in_force(settings, || gear_endpoints::led_by(&owner, world))
 }
 
 /// Why a Service cannot be the application's.

@@ -121,6 +121,7 @@ impl Controller for EndpointSlices {
         let mut leaving = world.sightings.all_leaving();
         let waits = leaving.any(|pod| pod.namespace == key.namespace);
         let form = Form {
+            inherited: Vec::new(),
             largest: LARGEST,
             placeholder: Box::new(|| placeholder(service, world)),
             // Empty slices go when no pod waits for its way out.

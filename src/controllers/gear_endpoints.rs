@@ -9,11 +9,15 @@
 //! * When no node of all the gears that are meant is heard, silence does not count: this server is alone then, not the
 //!   whole fleet dead.
 //! * Blue/green puts up to 1000 endpoints into a slice, so that a switch is one write, and one table swap in a router.
+//! * A Service outlives the setting that made it. While it is there it leads to the gears, and who serves it knows what it
+//!   has to: that stays on the slices when the load balancer is taken off the application.
+//! * What a deleted Service left is taken over by the one that is made in its place, so that no two colours are led to.
 //! * An empty slice stays: its version is what routers must have seen before a gear may stop (`rotation/`). One on ports
 //!   that no gear has any more goes when no operation is under way.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::api::core::Node;
 use crate::api::core::ObjectReference;
@@ -24,15 +28,16 @@ use crate::api::network::Endpoint;
 use crate::api::network::EndpointConditions;
 use crate::api::network::EndpointPort;
 use crate::api::network::EndpointSlice;
+use crate::api::network::LABEL_SERVICE;
 use crate::api::network::Service;
 use crate::api::network::ServicePort;
+use crate::api::pod::controller;
 use crate::api::upshift::ANNOTATION_BACKEND;
 use crate::api::upshift::ANNOTATION_DRAIN;
 use crate::api::upshift::ANNOTATION_KEY;
 use crate::api::upshift::ANNOTATION_MAP;
 use crate::api::upshift::Application;
 use crate::api::upshift::Gear;
-use crate::api::upshift::HaProxy;
 use crate::api::upshift::LABEL_COLOR;
 use crate::api::upshift::LABEL_GEARS_OF;
 use crate::api::upshift::LABEL_ROUTER;
@@ -54,6 +59,15 @@ use crate::plan::workflow;
 const LARGEST: usize = 100;
 /// The same when a colour is switched as a whole: the most that a slice may have.
 const LARGEST_COLOR: usize = 1000;
+
+/// What is said to an agent beside a HAProxy: first the label that it watches by, then annotations.
+const FOR_HAPROXY: [&str; 5] = [
+    LABEL_ROUTER,
+    ANNOTATION_BACKEND,
+    ANNOTATION_MAP,
+    ANNOTATION_KEY,
+    ANNOTATION_DRAIN,
+];
 
 /// Decides for one Service.
 #[derive(Debug, Default)]
@@ -189,7 +203,8 @@ impl Controller for GearEndpoints {
                 slice.ports == ports(service, port(application))
                     || operations().any(|operation| !operation.status.phase.is_final())
             }),
-            marks: marks(service, application),
+            inherited: inherited(service, world),
+            marks: marks(service, application, world),
         };
         let mut decision = Decision::nothing();
         slices::place(service, world, &rotation, &form, &mut decision);
@@ -215,24 +230,61 @@ fn port(application: &Application) -> u16 {
     application.spec.port.unwrap_or(deployment::DEFAULT_PORT)
 }
 
-/// What stands on the slices for those who watch by it.
-fn marks(service: &Service, application: &Application) -> Marks {
-    let balancer = application.spec.rollout.load_balancer.as_ref();
-    let balancer = balancer.filter(|balancer| {
-        balancer.service_of(&application.metadata.name) == service.metadata.name
-    });
-    let haproxy = balancer.and_then(|balancer| balancer.haproxy.as_ref());
-    let of_haproxy = |part: fn(&HaProxy) -> &String| {
-        let text = haproxy.map(part);
-        text.filter(|text| !text.is_empty()).cloned()
+/// What a Service of the same name left that is gone.
+fn inherited<'w>(service: &'w Service, world: &'w World) -> Vec<&'w Arc<EndpointSlice>> {
+    let leading = slices::leading(service, world);
+    leading
+        .filter(|slice| {
+            slice.metadata.labels.contains_key(LABEL_GEARS_OF)
+                && controller(&slice.metadata) != Some(&service.metadata.uid)
+                && !slice.metadata.is_deleting()
+        })
+        .collect()
+}
+
+/// What an agent beside a HAProxy has to know, by the name of the label or annotation.
+fn of_haproxy(
+    service: &Service,
+    application: &Application,
+    world: &World,
+) -> BTreeMap<&'static str, String> {
+    let Some(balancer) = &application.spec.rollout.load_balancer else {
+        let mut leading = slices::leading(service, world);
+        let known = leading.find(|slice| slice.metadata.labels.contains_key(LABEL_ROUTER));
+        let said = |name: &str| {
+            let metadata = &known?.metadata;
+            let text = metadata.labels.get(name);
+            text.or_else(|| metadata.annotations.get(name)).cloned()
+        };
+        let names = FOR_HAPROXY.into_iter();
+        return names.filter_map(|name| Some((name, said(name)?))).collect();
     };
+    let is_its = balancer.service_of(&application.metadata.name) == service.metadata.name;
+    let Some(haproxy) = balancer.haproxy.as_ref().filter(|_| is_its) else {
+        return BTreeMap::new();
+    };
+    // Without a name of its own the backend is called as the Service.
+    let backend = match haproxy.backend.as_str() {
+        "" => &service.metadata.name,
+        _ => &haproxy.backend,
+    };
+    let texts = [
+        (LABEL_ROUTER, haproxy.router.clone()),
+        (ANNOTATION_BACKEND, backend.clone()),
+        (ANNOTATION_MAP, haproxy.map.clone()),
+        (ANNOTATION_KEY, haproxy.key.clone()),
+        (ANNOTATION_DRAIN, balancer.drain_seconds.to_string()),
+    ];
+    let texts = texts.into_iter().filter(|(_, text)| !text.is_empty());
+    texts.collect()
+}
+
+/// What stands on the slices for those who watch by it.
+fn marks(service: &Service, application: &Application, world: &World) -> Marks {
     let active = &application.status.active_color;
     let color = is_blue_green(application) && !active.is_empty();
-    // Without a name of its own the backend is called as the Service.
-    let backend = of_haproxy(|haproxy| &haproxy.backend);
-    let backend = backend.or_else(|| haproxy.map(|_| service.metadata.name.clone()));
-    let drain = balancer.filter(|balancer| balancer.haproxy.is_some());
-    let drain = drain.map(|balancer| balancer.drain_seconds.to_string());
+    let of_haproxy = of_haproxy(service, application, world);
+    let [router, notes @ ..] = FOR_HAPROXY.map(|name| (name, of_haproxy.get(name).cloned()));
     Marks {
         labels: BTreeMap::from([
             (
@@ -240,14 +292,9 @@ fn marks(service: &Service, application: &Application) -> Marks {
                 service.metadata.labels.get(LABEL_GEARS_OF).cloned(),
             ),
             (LABEL_COLOR, color.then(|| active.clone())),
-            (LABEL_ROUTER, of_haproxy(|haproxy| &haproxy.router)),
+            router,
         ]),
-        annotations: BTreeMap::from([
-            (ANNOTATION_BACKEND, backend),
-            (ANNOTATION_MAP, of_haproxy(|haproxy| &haproxy.map)),
-            (ANNOTATION_KEY, of_haproxy(|haproxy| &haproxy.key)),
-            (ANNOTATION_DRAIN, drain),
-        ]),
+        annotations: BTreeMap::from(notes),
     }
 }
 
@@ -330,12 +377,25 @@ fn endpoint(gear: &Gear, address: &str) -> Endpoint {
     }
 }
 
-/// The slices of every Service of an application.
+/// Every slice that leads to an application's gears, also when its Service is gone.
 pub(crate) fn slices<'w>(application: &Key, world: &'w World) -> Vec<&'w EndpointSlice> {
-    services(application, world)
-        .flat_map(|service| slices::of(service, world))
+    let slices = world.endpoint_slices.in_namespace(&application.namespace);
+    let name = Some(&application.name);
+    slices
+        .filter(|slice| slice.metadata.labels.get(LABEL_GEARS_OF) == name)
         .map(|slice| &**slice)
         .collect()
+}
+
+/// The name of the Service that leads to an application's gears, or did a moment ago, whatever its settings say.
+pub(crate) fn led_by<'w>(application: &Key, world: &'w World) -> Option<&'w str> {
+    let service = services(application, world).next();
+    let service = service.map(|service| service.metadata.name.as_str());
+    service.or_else(|| {
+        let slices = slices(application, world);
+        let mut names = slices.iter().map(|slice| &slice.metadata.labels);
+        names.find_map(|labels| Some(labels.get(LABEL_SERVICE)?.as_str()))
+    })
 }
 
 #[cfg(test)]
@@ -554,6 +614,61 @@ mod tests {
         assert_eq!(slice.metadata.labels[LABEL_ROUTER], "lb");
         assert_eq!(slice.metadata.annotations[ANNOTATION_MAP], "m");
         assert_eq!(slice.metadata.annotations[ANNOTATION_BACKEND], "shop");
+    }
+
+    #[test]
+    fn a_service_that_is_made_again_takes_over_what_its_namesake_left() {
+        let mut world = world(0);
+        let colors = |active: &str| {
+            json!({
+                "spec": {"hosts": {"blueGreen": {"blue": {}, "green": {}}}},
+                "status": {"activeColor": active},
+            })
+        };
+        for (name, color) in [("1", "blue"), ("2", "green")] {
+            node(&mut world, name, true);
+            gear(&mut world, name, json!({"spec": {"color": color}}));
+        }
+        application(&mut world, colors("blue"));
+        check(&mut world, &["8080: 1"]);
+        put::<Service>(
+            &mut world,
+            json!({
+                "metadata": {"name": "shop", "namespace": "demo", "uid": "again", "labels": {LABEL_GEARS_OF: "shop"}},
+                "spec": {"ports": [{"port": 8080, "targetPort": 8080}]},
+            }),
+        );
+        application(&mut world, colors("green"));
+        assert_eq!(settle(&mut world), (vec!["8080: 2".to_owned()], 1));
+        check(&mut world, &["8080: 2"]);
+        let slice = world.endpoint_slices.all().next().unwrap();
+        assert_eq!(slice.metadata.labels[LABEL_COLOR], "green");
+        assert_eq!(slice.metadata.owner_references[0].uid, "again");
+    }
+
+    #[test]
+    fn what_a_haproxy_has_to_know_stays_while_the_service_does() {
+        let mut world = world(1);
+        let haproxy = json!({"router": "lb", "backend": "web"});
+        let balancer = json!({"drainSeconds": 90, "haproxy": haproxy});
+        application(
+            &mut world,
+            json!({"spec": {"rollout": {"loadBalancer": balancer}}}),
+        );
+        check(&mut world, &["8080: 1"]);
+        application(
+            &mut world,
+            json!({"spec": {"rollout": {"loadBalancer": null}}}),
+        );
+        // On a slice that is made later, too.
+        let moved = json!({"status": {"endpoints": ["10.0.0.1:9090"]}});
+        gear(&mut world, "1", moved);
+        settle(&mut world);
+        for slice in world.endpoint_slices.all() {
+            assert_eq!(slice.metadata.labels[LABEL_ROUTER], "lb");
+            assert_eq!(slice.metadata.annotations[ANNOTATION_BACKEND], "web");
+            assert_eq!(slice.metadata.annotations[ANNOTATION_DRAIN], "90");
+        }
     }
 
     #[test]

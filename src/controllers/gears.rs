@@ -16,11 +16,13 @@ use crate::api::upshift::Action;
 use crate::api::upshift::Application;
 use crate::api::upshift::FINALIZER;
 use crate::api::upshift::Gear;
+use crate::api::upshift::LABEL_GEARS_OF;
 use crate::api::upshift::Operation;
 use crate::api::upshift::OperationPhase;
 use crate::api::upshift::Revision;
 use crate::api::upshift::Rotation;
 use crate::base::clock::Timestamp;
+use crate::controllers::balanced_service;
 use crate::controllers::change::Change;
 use crate::controllers::change::Decision;
 use crate::controllers::change::Note;
@@ -61,7 +63,26 @@ static WATCHES: &[Watch] = &[
         kind: &kinds::NODE,
         keys: on_node,
     },
+    Watch {
+        kind: &kinds::SERVICE,
+        keys: led_no_more,
+    },
+    Watch {
+        kind: &kinds::ENDPOINT_SLICE,
+        keys: led_no_more,
+    },
 ];
+
+/// The gears that what is gone now led to.
+fn led_no_more(world: &World, touched: &Touched<'_>) -> Vec<Key> {
+    let is_there = world.metadata(touched.kind, touched.key).is_some();
+    let name = touched.metadata.labels.get(LABEL_GEARS_OF);
+    name.filter(|_| !is_there).map_or_else(Vec::new, |name| {
+        let owner = Key::new(&*touched.key.namespace, &**name);
+        let gears = world.gears.of_application(&owner);
+        gears.map(|gear| gear.metadata.key()).collect()
+    })
+}
 
 fn of_application(world: &World, touched: &Touched<'_>) -> Vec<Key> {
     touched.application.as_ref().map_or_else(Vec::new, |owner| {
@@ -199,7 +220,9 @@ fn catch_up(scene: &Scene<'_>) -> Decision {
     if application.metadata.is_deleting() || !application.status.rollout.is_empty() {
         return Decision::nothing();
     }
-    let Some(workflow) = workflow::workflow(application, &application.spec.rollout) else {
+    let settings = &application.spec.rollout;
+    let settings = balanced_service::in_force(settings, application, scene.world);
+    let Some(workflow) = workflow::workflow(application, &settings) else {
         return Decision::nothing();
     };
     // The colour that does not serve holds what one can go back to.
@@ -381,7 +404,6 @@ fn tear_down(scene: &Scene<'_>) -> Decision {
         None => prefix,
         Some((count, _)) => format!("{prefix}-{}", count + 1),
     };
-    // A Service outlives the setting that made it.
     let owner = application.metadata.key();
     let is_balanced = application.spec.rollout.load_balancer.is_some()
         || !gear_endpoints::slices(&owner, scene.world).is_empty();

@@ -11,6 +11,7 @@ use crate::api::upshift::Application;
 use crate::api::upshift::Gear;
 use crate::api::upshift::Rotation;
 use crate::base::clock::Timestamp;
+use crate::controllers::balanced_service;
 use crate::controllers::change::Change;
 use crate::controllers::change::Decision;
 use crate::controllers::change::Note;
@@ -128,8 +129,8 @@ fn add(application: &Application, world: &World, places: &[Place<'_>], decision:
     if current.is_empty() || !application.status.rollout.is_empty() {
         return;
     }
-    let settings = &application.spec.rollout;
-    let workflow = workflow::workflow(application, settings);
+    let settings = balanced_service::in_force(&application.spec.rollout, application, world);
+    let workflow = workflow::workflow(application, &settings);
     // What joins a fleet that serves gets requests when it has caught up.
     let rotation = match workflow {
         Some(Workflow::Rolling) | None => Rotation::In,

@@ -19,6 +19,7 @@ use crate::api::network::EndpointPort;
 use crate::api::network::EndpointSlice;
 use crate::api::network::LABEL_SERVICE;
 use crate::api::network::Service;
+use crate::api::pod::controller;
 use crate::controllers::change::Change;
 use crate::controllers::change::Decision;
 use crate::controllers::change::Pace;
@@ -43,6 +44,8 @@ pub(crate) struct Form<'a> {
     pub(crate) placeholder: Box<dyn Fn() -> Option<Vec<EndpointPort>> + 'a>,
     /// Whether an empty slice stays though there are others.
     pub(crate) keeps_empty: Box<dyn Fn(&EndpointSlice) -> bool + 'a>,
+    /// What a Service of the same name left that is gone. It is taken over: beside it new slices would lead to both.
+    pub(crate) inherited: Vec<&'a Arc<EndpointSlice>>,
     pub(crate) marks: Marks,
 }
 
@@ -111,6 +114,7 @@ pub(crate) fn place(
 ) {
     let mut left = rotation.clone();
     let mut slices: Vec<Slice<'_>> = of(service, world)
+        .chain(form.inherited.iter().copied())
         .map(|known| Slice {
             known,
             wanted: stay(known, &mut left),
@@ -137,7 +141,7 @@ pub(crate) fn place(
     }
     let mut losses = Vec::new();
     for slice in &slices {
-        let Some(merge) = difference(slice, form) else {
+        let Some(merge) = difference(slice, service, form) else {
             continue;
         };
         let change = Change::patch(&**slice.known, merge);
@@ -165,6 +169,18 @@ pub(crate) fn place(
     }
 }
 
+/// Every slice by which routers lead to a Service of that name, whoever wrote it.
+pub(crate) fn leading<'w>(
+    service: &'w Service,
+    world: &'w World,
+) -> impl Iterator<Item = &'w Arc<EndpointSlice>> {
+    let Metadata {
+        namespace, name, ..
+    } = &service.metadata;
+    let slices = world.endpoint_slices.in_namespace(namespace);
+    slices.filter(move |slice| slice.metadata.labels.get(LABEL_SERVICE) == Some(name))
+}
+
 /// The slices of a Service that are written here and stay.
 pub(crate) fn of<'w>(
     service: &Service,
@@ -189,15 +205,19 @@ fn stay(slice: &EndpointSlice, left: &mut InRotation) -> Vec<Endpoint> {
     behind.filter_map(|one| wanted.remove(&one.uid)).collect()
 }
 
-fn difference(slice: &Slice<'_>, form: &Form<'_>) -> Option<Value> {
+fn difference(slice: &Slice<'_>, service: &Service, form: &Form<'_>) -> Option<Value> {
     let marks = form.marks.missing(&slice.known.metadata);
     let is_other = slice.wanted != slice.known.endpoints;
-    if marks.is_none() && !is_other {
+    let is_inherited = controller(&slice.known.metadata) != Some(&service.metadata.uid);
+    if marks.is_none() && !is_other && !is_inherited {
         return None;
     }
     let mut merge = json!({});
     if let Some(marks) = marks {
         merge["metadata"] = marks;
+    }
+    if is_inherited {
+        merge["metadata"]["ownerReferences"] = json!([service.as_owner()]);
     }
     if is_other {
         merge["endpoints"] = json!(slice.wanted);

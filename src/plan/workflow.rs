@@ -14,6 +14,7 @@ use crate::api::core::selects;
 use crate::api::upshift::Action;
 use crate::api::upshift::Application;
 use crate::api::upshift::Gear;
+use crate::api::upshift::LoadBalancer;
 use crate::api::upshift::Rotation;
 use crate::api::upshift::Settings;
 use crate::api::upshift::Step;
@@ -131,6 +132,20 @@ pub fn workflow(application: &Application, settings: &Settings) -> Option<Workfl
         (None, Some(_)) => Workflow::RollingBehindLoadBalancer,
         (None, None) => Workflow::Rolling,
     })
+}
+
+/// The settings that a deployment goes by: those that were given, and the Service that leads to the gears all the same when
+/// they name none.
+pub fn in_force<'s>(settings: &Settings, led_by: impl FnOnce() -> Option<&'s str>) -> Settings {
+    let mut settings = settings.clone();
+    settings.load_balancer = settings.load_balancer.or_else(|| {
+        let service = led_by()?.to_owned();
+        Some(LoadBalancer {
+            service,
+            ..LoadBalancer::default()
+        })
+    });
+    settings
 }
 
 /// The nodes that an application is meant to have a gear on, cordoned ones included.

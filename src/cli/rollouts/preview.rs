@@ -5,10 +5,12 @@ use serde_json::Value;
 use crate::api::core::Node;
 use crate::api::duration::Amount;
 use crate::api::duration::Span;
+use crate::api::network::Service;
 use crate::api::upshift::Action;
 use crate::api::upshift::Application;
 use crate::api::upshift::Gear;
 use crate::api::upshift::LABEL_APPLICATION;
+use crate::api::upshift::LABEL_GEARS_OF;
 use crate::api::upshift::OnFailure;
 use crate::api::upshift::Settings;
 use crate::api::upshift::Step;
@@ -36,6 +38,7 @@ use crate::plan::workflow::Workflow;
 const MANY: usize = 20;
 
 /// What would happen, to whom.
+#[derive(Clone, Copy)]
 pub struct Preview<'a> {
     pub application: &'a Application,
     pub action: Action,
@@ -48,6 +51,8 @@ pub struct Preview<'a> {
 pub struct Fleet {
     nodes: Vec<Node>,
     gears: Vec<Gear>,
+    /// That lead to them.
+    services: Vec<Service>,
 }
 
 impl Fleet {
@@ -58,7 +63,10 @@ impl Fleet {
             label_selector: format!("{LABEL_APPLICATION}={}", metadata.name),
             ..ListOptions::default()
         };
+        let leading = format!("{LABEL_GEARS_OF}={}", metadata.name);
+        let leading = ListOptions::labelled(leading);
         Ok(Fleet {
+            services: client.list(&metadata.namespace, &leading).await?.items,
             nodes: client.list("", &ListOptions::default()).await?.items,
             gears: client.list(&metadata.namespace, &options).await?.items,
         })
@@ -72,14 +80,25 @@ impl Fleet {
         });
         Fleet {
             nodes: serde_json::from_value(node).into_iter().collect(),
-            gears: Vec::new(),
+            ..Fleet::default()
         }
+    }
+
+    fn led_by(&self) -> Option<&str> {
+        let mut services = self.services.iter();
+        let service = services.find(|service| service.spec.selector.is_empty())?;
+        Some(&service.metadata.name)
     }
 }
 
 impl Preview<'_> {
     /// Prints the plan, or says why there is none.
     pub fn print(&self, context: &Context, fleet: &Fleet, format: &Format) -> Result<(), Failure> {
+        let settings = &workflow::in_force(self.settings, || fleet.led_by());
+        Preview { settings, ..*self }.show(context, fleet, format)
+    }
+
+    fn show(&self, context: &Context, fleet: &Fleet, format: &Format) -> Result<(), Failure> {
         let plan = self.plan(context, fleet)?;
         if let Format::Yaml = format {
             // A plan is a document of ours: nothing of oc's to match.

@@ -65,7 +65,7 @@ pub(super) fn objection(
             message: format!("there is no revision {:?}", spec.revision),
         };
     }
-    let settings = scene::settings(rollout, world);
+    let settings = scene::settings(rollout, application, world);
     if let Some(objection) =
         taken_service(application, world).or_else(|| not_on_idle_color(rollout, application, world))
     {

@@ -22,6 +22,7 @@ use crate::api::upshift::Settings;
 use crate::api::upshift::StepPhase;
 use crate::api::upshift::StepStatus;
 use crate::base::clock::Timestamp;
+use crate::controllers::balanced_service;
 use crate::controllers::change::Change;
 use crate::controllers::deployment;
 use crate::controllers::deployment::Brief;
@@ -69,7 +70,7 @@ pub(super) struct Target<'a> {
 }
 
 /// The settings that a rollout runs with: a rollback has the concurrency of the rollout it undoes (seed 001).
-pub(super) fn settings(rollout: &Rollout, world: &World) -> Settings {
+pub(super) fn settings(rollout: &Rollout, application: &Application, world: &World) -> Settings {
     let mut settings = rollout.spec.settings.clone();
     let undone = rollout.spec.undoes.and_then(|number| {
         let application = crate::api::meta::Key::new(
@@ -84,7 +85,7 @@ pub(super) fn settings(rollout: &Rollout, world: &World) -> Settings {
     if let (Action::Rollback, Some(undone)) = (rollout.spec.action, undone) {
         settings.concurrency = undone.spec.settings.concurrency;
     }
-    settings
+    balanced_service::in_force(&settings, application, world)
 }
 
 /// What the plan of a rollout is made from.
@@ -115,7 +116,7 @@ impl<'a> Scene<'a> {
         world: &'a World,
         now: Timestamp,
     ) -> Option<Scene<'a>> {
-        let settings = settings(rollout, world);
+        let settings = settings(rollout, application, world);
         let workflow = performed(rollout, application, &settings)?;
         let targets = targets(rollout, application, workflow, world);
         let color = &rollout.status.color;

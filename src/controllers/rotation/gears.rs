@@ -173,7 +173,11 @@ fn balancer(
         world.rollouts.find(&key)
     });
     let of_rollout = rollout.and_then(|one| one.spec.settings.load_balancer.clone());
-    let own = || application.and_then(|one| one.spec.rollout.load_balancer.clone());
+    let own = || {
+        let application = application?;
+        let settings = &application.spec.rollout;
+        balanced_service::in_force(settings, application, world).load_balancer
+    };
     of_rollout.or_else(own).unwrap_or_default()
 }
 
@@ -455,7 +459,9 @@ pub(crate) fn switched(
     let Some(service) = world.services.find(service) else {
         return Standing::In(format!("service {name} is not there"));
     };
-    let slices: Vec<&EndpointSlice> = slices::of(service, world).map(|one| &**one).collect();
+    // What a Service of that name left that is gone leads on, too.
+    let slices = slices::leading(service, world);
+    let slices: Vec<&EndpointSlice> = slices.map(|one| &**one).collect();
     if slices.is_empty() {
         return Standing::In(format!("service {name} has no slice"));
     }

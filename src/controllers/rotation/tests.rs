@@ -14,6 +14,7 @@ use super::*;
 use crate::api::core::Node;
 use crate::api::kinds;
 use crate::api::meta::Key;
+use crate::api::network::LABEL_SERVICE;
 use crate::api::network::Service;
 use crate::api::upshift::ANNOTATION_BLOCKED_BY;
 use crate::api::upshift::Application;
@@ -92,6 +93,9 @@ impl Story {
         let target = json!({"uid": "g", "namespace": "demo", "name": "shop-a"});
         let endpoint = json!({"addresses": ["10.0.0.1"], "targetRef": target});
         let owner = json!({"apiVersion": "v1", "kind": "Service", "name": "shop", "uid": "s", "controller": true});
+        let mut labels = labels;
+        labels[LABEL_GEARS_OF] = "shop".into();
+        labels[LABEL_SERVICE] = "shop".into();
         self.put::<EndpointSlice>(json!({
             "metadata": {"name": "shop-1", "namespace": "demo", "labels": labels, "ownerReferences": [owner]},
             "ports": [{"port": 8080}],
@@ -497,6 +501,11 @@ fn a_switch_is_over_when_slices_and_routers_lead_to_the_colour() {
     check(&story, 30, "");
     story.router(switched, json!({}));
     check(&story, 0, "");
+    // What a Service of that name left that is gone leads there still.
+    story.put::<EndpointSlice>(json!({
+        "metadata": {"name": "shop-0", "namespace": "demo", "labels": {LABEL_SERVICE: "shop", LABEL_COLOR: "blue"}},
+    }));
+    check(&story, 99, "service shop still leads to blue");
 }
 
 #[test]

@@ -60,6 +60,32 @@ fn deploy(cluster: &mut Cluster, number: u64) {
 }
 
 #[test]
+fn a_service_that_is_deleted_in_the_middle_of_a_switch_comes_back_with_one_colour() {
+    let picture = survives(&FOUR, &settings(json!({})), |cluster| {
+        paint(cluster);
+        deploy(cluster, 1);
+        for (number, color) in [(2, "green"), (3, "blue")] {
+            cluster.deploy(number);
+            cluster.run_until(|cluster| {
+                let application: Application = cluster.get(&named("shop")).unwrap();
+                application.status.active_color == color
+            });
+            cluster.user_delete(&kinds::SERVICE, &named("shop"));
+            cluster.run();
+        }
+    });
+    contains(
+        &picture,
+        &[
+            "current \"shop-3\", blue serves",
+            "rollout shop-2 Succeeded",
+            "rollout shop-3 Succeeded",
+            "requests go to shop-a shop-b\n",
+        ],
+    );
+}
+
+#[test]
 fn deployments_take_turns_and_a_rollback_only_switches() {
     let picture = survives(&FOUR, &settings(json!({})), |cluster| {
         paint(cluster);

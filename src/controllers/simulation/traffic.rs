@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use super::tests::contains;
+use super::tests::phase;
 use super::*;
 use crate::api::network::EndpointSlice;
 use crate::api::upshift::Actor;
@@ -468,6 +469,49 @@ fn slices_and_services_that_somebody_deletes_never_stop_what_gets_requests() {
             &["rollout shop-2 Succeeded", "requests go to shop-a shop-b\n"],
         );
     }
+}
+
+#[test]
+fn a_load_balancer_that_was_taken_off_is_left_while_its_service_stays() {
+    let picture = survives(&THREE, &settings(json!({})), |cluster| {
+        cluster.connect();
+        cluster.deploy(1);
+        cluster.run();
+        cluster.expect_at_least(1);
+        let off = json!({"rollout": {"loadBalancer": null}});
+        cluster.user_spec(&kinds::APPLICATION, &named("shop"), off);
+        cluster.fail("shop-a", "shop-2", "DownloadBundle");
+        cluster.deploy(2);
+        cluster.run();
+        assert_eq!(phase(cluster, "shop-2"), RolloutPhase::Failed);
+        // A retry, a host that was away and one that leaves go the same way.
+        cluster.failing.clear();
+        cluster.user_spec(&kinds::ROLLOUT, &named("shop-2"), json!({"attempt": 2}));
+        cluster.run();
+        assert_eq!(phase(cluster, "shop-2"), RolloutPhase::Succeeded);
+        cluster.set_ready("b", false);
+        cluster.deploy(3);
+        cluster.run();
+        cluster.set_ready("b", true);
+        cluster.run();
+        assert_eq!(cluster.led_to(), "requests go to shop-a shop-b shop-c");
+        // Nobody is led to any more: nobody has to leave.
+        cluster.expect_at_least(0);
+        cluster.user_delete(&kinds::SERVICE, &named("shop"));
+        cluster.run();
+        cluster.deploy(4);
+        cluster.run();
+    });
+    contains(
+        &picture,
+        &[
+            "rollout shop-3 Succeeded",
+            "operation shop-b-catchup-3-1 Succeeded",
+            "rollout shop-4 Succeeded",
+            "gear shop-a wants \"shop-4\" has \"shop-4\"\n",
+            "requests go to \n",
+        ],
+    );
 }
 
 #[test]
