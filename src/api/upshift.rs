@@ -489,6 +489,24 @@ pub struct GearSpec {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub revision: String,
     pub rotation: Rotation,
+    /// Bringing it up to date outside a rollout fails; gone once it does not. Taken away, it begins anew at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub catch_up: Option<CatchUp>,
+}
+
+/// What came of bringing a gear up to date, while that fails.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CatchUp {
+    /// The Operation that failed last.
+    pub operation: String,
+    /// How many failed in a row.
+    pub failures: u32,
+    /// What failed.
+    pub message: String,
+    /// When it is tried again; none: not before a rollout is retried or begun.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<Timestamp>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -35,6 +35,11 @@ impl Timestamp {
         Duration::try_from(self.0.duration_since(earlier.0)).unwrap_or(Duration::ZERO)
     }
 
+    /// The moment so much later, in whole seconds.
+    pub fn after(self, time: Duration) -> Timestamp {
+        Timestamp::from_second(self.as_second().saturating_add_unsigned(time.as_secs()))
+    }
+
     /// This moment as mails and kubectl write it: `Fri, 20 Nov 2026 20:44:04 +0000`.
     pub fn mail(self) -> String {
         self.0.strftime("%a, %d %b %Y %H:%M:%S +0000").to_string()

@@ -191,6 +191,38 @@ pub(crate) fn revision<'a>(
         .map(|revision| &**revision)
 }
 
+/// `gear shop-a failed in ApplicationStart (HookFailed): exit code 1`.
+pub(crate) fn describe(operation: &Operation) -> String {
+    let status = &operation.status;
+    if status.phase != OperationPhase::Failed {
+        let place = status.reached().map_or("", |step| step.name.as_str());
+        let (gear, node) = (&operation.spec.gear, &operation.spec.node);
+        return format!("gear {gear} was lost in {place}: node {node} fell silent");
+    }
+    let step = status
+        .steps
+        .iter()
+        .find(|step| step.phase == StepPhase::Failed);
+    let place = step.map_or_else(String::new, |step| format!(" in {}", step.name));
+    let message = match (status.message.as_str(), step) {
+        ("", Some(step)) => step.message.as_str(),
+        (message, _) => message,
+    };
+    // The agent's message may name the step, too.
+    let message = step
+        .and_then(|step| message.strip_prefix(&step.name)?.strip_prefix(": "))
+        .unwrap_or(message);
+    let mut text = format!("gear {} failed{place}", operation.spec.gear);
+    if !status.reason.is_empty() {
+        text = format!("{text} ({})", status.reason);
+    }
+    if message.is_empty() {
+        text
+    } else {
+        format!("{text}: {message}")
+    }
+}
+
 /// The rotation that an operation leaves its gear in, now that it is over: a gear whose application was not stopped is
 /// where it was, one that was about to enter is in, and one that failed while it was out stays out.
 pub(crate) fn settled(operation: &Operation) -> Rotation {

@@ -3,6 +3,13 @@
 //! What a gear should be outside a rollout is its application's current revision: a host that was away, or is new, gets
 //! it by an operation of its own. A gear that a rollout left at a failure stays as it is until somebody decides. At most
 //! one operation of a gear is under way, whoever made it.
+//!
+//! # Decided
+//!
+//! * A catch-up that fails is tried again after a pause that doubles, so that a host heals without anybody when its cause
+//!   goes; after [`MOST_FAILURES`] in a row, which is some forty minutes, it is left alone: a hook that always fails is
+//!   not run for ever. What failed and when it is tried again stands in the gear (`spec.catchUp`), where the count
+//!   survives a restart. A retry of the rollout, or the next one, begins anew.
 
 use std::time::Duration;
 
@@ -14,6 +21,7 @@ use crate::api::meta::Typed;
 use crate::api::upshift::ANNOTATION_BLOCKED_BY;
 use crate::api::upshift::Action;
 use crate::api::upshift::Application;
+use crate::api::upshift::CatchUp;
 use crate::api::upshift::FINALIZER;
 use crate::api::upshift::Gear;
 use crate::api::upshift::LABEL_GEARS_OF;
@@ -38,6 +46,10 @@ use crate::plan::workflow::Workflow;
 
 /// The first pause after a failed catch-up or teardown; it doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_secs(10);
+/// How many catch-ups fail in a row before it is somebody's to decide.
+const MOST_FAILURES: u32 = 10;
+/// How far the time of the next try that was told may be from the true one, which counts from this process's start.
+const NEAR: Duration = Duration::from_secs(10);
 /// How long after the end of an operation its gear's status may lag.
 const REPORTING: Duration = Duration::from_secs(3);
 const LONGEST_PAUSE: Duration = Duration::from_secs(600);
@@ -229,7 +241,7 @@ fn catch_up(scene: &Scene<'_>) -> Decision {
     let is_idle =
         workflow == Workflow::BlueGreen && scene.gear.spec.color != application.status.active_color;
     if is_idle {
-        return Decision::nothing();
+        return forget(scene.gear);
     }
     if scene.gear.spec.revision.is_empty() && !current.is_empty() {
         let wanted = json!({"spec": {"revision": current}});
@@ -242,12 +254,14 @@ fn catch_up(scene: &Scene<'_>) -> Decision {
         });
         return Decision::one(Change::patch(scene.gear, back));
     }
-    let behind = scene.gear.spec.revision == *current && scene.gear.status.revision != *current;
-    if !behind || scene.is_busy() || !scene.world.is_reachable(&scene.gear.spec.node) {
+    if scene.is_busy() {
         return Decision::nothing();
     }
-    if left_at_a_failure(scene) {
-        return Decision::nothing();
+    let tries = Tries::of(scene, application, current);
+    let holds_other = scene.gear.status.revision != *current;
+    let is_wanted = scene.gear.spec.revision == *current;
+    if !is_wanted || !(holds_other || tries.failed().is_some()) {
+        return forget(scene.gear);
     }
     // What an operation has just done may be reported for the gear a moment after its own end.
     let fresh = scene
@@ -260,7 +274,95 @@ fn catch_up(scene: &Scene<'_>) -> Decision {
             ..Decision::default()
         };
     }
-    begin_catch_up(scene, application, workflow, current)
+    let is_behind = holds_other || tries.has_failed(scene.gear);
+    if !is_behind || left_at_a_failure(scene) {
+        return forget(scene.gear);
+    }
+    if !scene.world.is_reachable(&scene.gear.spec.node) {
+        return Decision::nothing();
+    }
+    begin_catch_up(scene, application, workflow, &tries)
+}
+
+/// The catch-ups with one revision that there were on a gear; of several in a row only the last is kept.
+struct Tries<'a> {
+    revision: Option<&'a Revision>,
+    /// What their names begin with.
+    prefix: String,
+    last: Option<(u32, &'a Operation)>,
+}
+
+impl<'a> Tries<'a> {
+    fn of(scene: &Scene<'a>, application: &Application, current: &str) -> Tries<'a> {
+        let revision = deployment::revision(scene.world, application, current);
+        let number = revision.map_or(0, |revision| revision.spec.number);
+        let prefix = format!("{}-catchup-{number}", scene.gear.metadata.name);
+        Tries {
+            revision,
+            last: scene.numbered(&prefix).last().copied(),
+            prefix,
+        }
+    }
+
+    /// The last one, if it failed.
+    fn failed(&self) -> Option<&'a Operation> {
+        let (_, last) = self.last?;
+        (last.status.phase == OperationPhase::Failed).then_some(last)
+    }
+
+    /// Whether a failed one was the last that was done on the gear: the files may be in place, but it does not run.
+    fn has_failed(&self, gear: &Gear) -> bool {
+        let failed = self.failed();
+        failed.is_some_and(|last| gear.status.operation == last.metadata.name)
+    }
+
+    /// How many failed in a row, this one included.
+    fn failures(&self, last: &Operation, gear: &Gear) -> u32 {
+        let known = gear.spec.catch_up.as_ref();
+        let of_revision = format!("{}-", self.prefix);
+        let known = known.filter(|known| known.operation.starts_with(&of_revision));
+        match known {
+            Some(known) if known.operation == last.metadata.name => known.failures,
+            Some(known) => known.failures.saturating_add(1),
+            None => 1,
+        }
+    }
+}
+
+/// It is up to date, or somebody else's business: nothing is left to tell.
+fn forget(gear: &Gear) -> Decision {
+    if gear.spec.catch_up.is_none() {
+        return Decision::nothing();
+    }
+    Decision::one(Change::patch(gear, json!({"spec": {"catchUp": null}})))
+}
+
+/// Tells what failed and when it is tried again; none when that is told already.
+fn tell_failure(scene: &Scene<'_>, told: &CatchUp) -> Option<Decision> {
+    let known = scene.gear.spec.catch_up.as_ref();
+    let is_told = known.is_some_and(|known| {
+        let is_near = match (known.next, told.next) {
+            (Some(one), Some(other)) => one.since(other).max(other.since(one)) <= NEAR,
+            (one, other) => one == other,
+        };
+        (&known.operation, known.failures) == (&told.operation, told.failures) && is_near
+    });
+    if is_told {
+        return None;
+    }
+    let later = match told.next {
+        Some(_) => "it is tried again".to_owned(),
+        None => format!(
+            "after {} failures it is not tried again before the rollout is retried, or the next one",
+            told.failures
+        ),
+    };
+    let message = format!("{}; {later}", told.message);
+    let mut whole = json!(told);
+    // What is left out of a merge patch stays.
+    whole["next"] = json!(told.next);
+    let patch = Change::patch(scene.gear, json!({"spec": {"catchUp": whole}}));
+    Some(Decision::one(patch).noting(Note::warning(scene.gear, "CatchUpFailed", message)))
 }
 
 /// Whether a gear is out of rotation and nobody is left who would put it in: its application has no load balancer any
@@ -302,19 +404,34 @@ fn begin_catch_up(
     scene: &Scene<'_>,
     application: &Application,
     workflow: Workflow,
-    current: &str,
+    tries: &Tries<'_>,
 ) -> Decision {
-    let revision = deployment::revision(scene.world, application, current);
-    if revision.is_none() && !current.is_empty() {
+    let revision = tries.revision;
+    if revision.is_none() && !application.status.current_revision.is_empty() {
         return Decision::nothing();
     }
-    let number = revision.map_or(0, |revision| revision.spec.number);
-    let prefix = format!("{}-catchup-{number}", scene.gear.metadata.name);
-    let tries = scene.numbered(&prefix);
-    if let Some((count, last)) = tries.last()
+    if let Some((_, last)) = tries.last
         && last.status.phase != OperationPhase::Succeeded
     {
-        let left = scene.pause_left(*count, last);
+        let failed = tries.failed();
+        let failures = failed.map_or(1, |last| tries.failures(last, scene.gear));
+        let is_over = failures >= MOST_FAILURES;
+        let left = scene.pause_left(failures, last);
+        if failed.is_some() {
+            let told = CatchUp {
+                operation: last.metadata.name.clone(),
+                failures,
+                message: deployment::describe(last),
+                next: (!is_over).then(|| scene.now.after(left)),
+            };
+            let due = left.is_zero() && !is_over;
+            if let Some(decision) = tell_failure(scene, &told).filter(|_| !due) {
+                return decision;
+            }
+        }
+        if is_over {
+            return Decision::nothing();
+        }
         if !left.is_zero() {
             return Decision {
                 again: Some(left),
@@ -322,9 +439,10 @@ fn begin_catch_up(
             };
         }
     }
-    let next = tries.last().map_or(1, |(count, _)| count + 1);
+    let next = tries.last.map_or(1, |(count, _)| count + 1);
     let errand = catch_up_errand(scene, application, workflow, revision);
-    let operation = scene.operation(application, format!("{prefix}-{next}"), &errand);
+    let name = format!("{}-{next}", tries.prefix);
+    let operation = scene.operation(application, name, &errand);
     let message = match revision {
         Some(revision) => format!("catches up with {}", revision.metadata.name),
         None => "removes what a failed first deployment left".to_owned(),

@@ -235,6 +235,14 @@ impl Cluster {
             .insert((gear.to_owned(), revision.to_owned()), step);
     }
 
+    /// Somebody lets every gear that was left alone try again.
+    fn catch_up_anew(&mut self) {
+        for gear in self.all::<Gear>() {
+            let anew = json!({"catchUp": null});
+            self.user_spec(&kinds::GEAR, &gear.metadata.key(), anew);
+        }
+    }
+
     fn hang(&mut self, gear: &str, step: &'static str) {
         self.hanging.insert(gear.to_owned(), step);
     }

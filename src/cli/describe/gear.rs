@@ -1,5 +1,6 @@
 //! A Gear: where it is, what is wanted there and what is in place, and what was done for it.
 
+use crate::api::upshift::CatchUp;
 use crate::api::upshift::Gear;
 use crate::base::clock::Timestamp;
 use crate::base::text;
@@ -23,6 +24,9 @@ pub fn write(gear: &Gear, related: &Related, now: Timestamp, page: &mut Page) {
     page.field("Previous revision", &status.previous_revision);
     page.field("Endpoints", status.endpoints.join("\n"));
     page.field("Last operation", &status.operation);
+    if let Some(catch_up) = &spec.catch_up {
+        page.field("Cannot catch up", catch_up_words(catch_up, now));
+    }
     let mut operations: Vec<_> = related.operations.iter().collect();
     operations.sort_by_key(|one| std::cmp::Reverse(one.metadata.creation_timestamp));
     let under_way = operations.iter().find(|one| !one.status.phase.is_final());
@@ -49,4 +53,17 @@ pub fn write(gear: &Gear, related: &Related, now: Timestamp, page: &mut Page) {
     page.section("Operations", |page| {
         page.table(&["NAME", "OWNER", "PHASE", "REASON", "AGE"], rows);
     });
+}
+
+/// What failed, how often, and what comes next.
+fn catch_up_words(catch_up: &CatchUp, now: Timestamp) -> String {
+    let failures = text::count(catch_up.failures as usize, "failure");
+    let next = catch_up.next.map_or_else(
+        || "left alone until 'rollout retry' or the next deployment".to_owned(),
+        |next| match next.since(now) {
+            left if left.is_zero() => "tried again now".to_owned(),
+            left => format!("tried again in {}", text::elapsed(left)),
+        },
+    );
+    format!("{}\n{failures}, {next}", catch_up.message)
 }

@@ -11,7 +11,10 @@ mod steer;
 use crate::api::meta::Key;
 use crate::api::meta::Typed;
 use crate::api::upshift::Application;
+use crate::api::upshift::Gear;
+use crate::api::upshift::LABEL_APPLICATION;
 use crate::api::upshift::Rollout;
+use crate::api::upshift::RolloutPhase;
 use crate::cli::Context;
 use crate::cli::Exit;
 use crate::cli::Failure;
@@ -27,6 +30,7 @@ use crate::cli::rollouts::output;
 use crate::cli::rollouts::target;
 use crate::cli::rollouts::target::Target;
 use crate::client::Client;
+use crate::client::ListOptions;
 
 /// Follow and steer the rollouts of an application or a deployment config
 #[derive(Clone, Debug, clap::Args)]
@@ -145,6 +149,8 @@ pub(crate) struct Found {
     pub application: Application,
     pub rollout: Rollout,
     pub known: Known,
+    /// Whether a host that missed the rollout, which succeeded elsewhere, fails to follow it.
+    pub has_stragglers: bool,
 }
 
 pub(crate) async fn find(
@@ -176,9 +182,20 @@ pub(crate) async fn find(
                 .ok_or_else(|| Failure::not_found(format!("no rollouts found for {name:?}")))?
         }
     };
+    let succeeded = rollout.status.phase == RolloutPhase::Succeeded;
+    let has_stragglers = succeeded && cannot_catch_up(client, &application).await?;
     Ok(Found {
         application,
         rollout,
         known,
+        has_stragglers,
     })
+}
+
+async fn cannot_catch_up(client: &Client, application: &Application) -> Result<bool, Failure> {
+    let metadata = &application.metadata;
+    let options = ListOptions::labelled(format!("{LABEL_APPLICATION}={}", metadata.name));
+    let gears = client.list::<Gear>(&metadata.namespace, &options).await?;
+    let mut gears = gears.items.iter();
+    Ok(gears.any(|gear| gear.spec.catch_up.is_some()))
 }

@@ -140,7 +140,7 @@ fn next_attempt(found: &Found, program: &str) -> Result<Value, Failure> {
         return Err(known::in_progress(running, program));
     }
     let (spec, status) = (&found.rollout.spec, &found.rollout.status);
-    if status.phase == RolloutPhase::Succeeded {
+    if status.phase == RolloutPhase::Succeeded && !found.has_stragglers {
         let (name, number) = (&spec.application, spec.number);
         return Err(Failure::ours(format!(
             "rollout #{number} is complete; only failed deployments can be retried."

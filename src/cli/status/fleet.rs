@@ -159,12 +159,17 @@ fn behind(sight: &Sight, application: &Application, gears: &Gears, program: &str
         format!("{} has {has} instead of {wanted}", gear.spec.node)
     };
     let named: Vec<String> = behind.iter().take(NAMED).map(words).collect();
+    let mut troubles = behind.iter().filter_map(|gear| gear.spec.catch_up.as_ref());
+    let why = troubles.next().map_or_else(String::new, |trouble| {
+        let failures = text::count(trouble.failures as usize, "failure");
+        format!("; {} ({failures})", trouble.message)
+    });
     let more = more(behind.len());
     let verb = if behind.len() == 1 { "is" } else { "are" };
     Some((
         Severity::Warning,
         format!(
-            "{} of {app} {verb} behind: {}{more}.",
+            "{} of {app} {verb} behind: {}{more}{why}.",
             text::count(behind.len(), "gear"),
             named.join(", ")
         ),

@@ -106,7 +106,8 @@ impl<'a> Gears<'a> {
     pub fn behind(&self) -> Vec<&'a Gear> {
         let all = self.all.iter().copied();
         all.filter(|gear| {
-            !gear.spec.revision.is_empty() && gear.status.revision != gear.spec.revision
+            let is_other = gear.status.revision != gear.spec.revision;
+            !gear.spec.revision.is_empty() && (is_other || gear.spec.catch_up.is_some())
         })
         .filter(|gear| !self.is_silent(gear))
         .collect()

@@ -16,7 +16,6 @@ use crate::controllers::deployment;
 use crate::controllers::rollout::scene::Heading;
 use crate::controllers::rollout::scene::Scene;
 use crate::controllers::rollout::scene::Target;
-use crate::controllers::rollout::work::describe;
 use crate::controllers::rollout::work::end;
 use crate::controllers::rollout::work::merge;
 use crate::plan::waves;
@@ -125,7 +124,10 @@ fn finish(scene: &Scene<'_>, going: &[&Target<'_>], standings: &[Standing]) -> D
     let why = &status.message;
     let previous = &status.previous_revision;
     if let Some(operation) = stuck {
-        let message = format!("{why}; going back failed, too: {}", describe(operation));
+        let message = format!(
+            "{why}; going back failed, too: {}",
+            deployment::describe(operation)
+        );
         return end(scene, RolloutPhase::Failed, "RollbackFailed", &message);
     }
     if previous.is_empty() {

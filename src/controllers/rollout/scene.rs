@@ -339,7 +339,9 @@ impl Target<'_> {
             .latest
             .is_some_and(|operation| operation.status.phase == OperationPhase::Succeeded);
         let serves = goal.serves && gear.spec.rotation == Rotation::In;
-        if gear.status.revision == goal.revision && (has_succeeded || serves) {
+        // What could not catch up since has its files at most.
+        let is_there = gear.status.revision == goal.revision && gear.spec.catch_up.is_none();
+        if is_there && (has_succeeded || serves) {
             Standing::Done
         } else if workflow::is_blocked(goal.workflow, goal.application, gear) {
             Standing::Blocked

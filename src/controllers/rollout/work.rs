@@ -195,7 +195,7 @@ fn forward(scene: &Scene<'_>) -> Course {
                 text::count(total, "gear")
             );
             if let Some(first) = first_failed(scene) {
-                message = format!("{}; {message}", describe(first));
+                message = format!("{}; {message}", deployment::describe(first));
             }
             let steps = scene.rollout.status.steps.clone();
             fail(scene, "TooFewHealthy", &message, steps).into()
@@ -282,9 +282,13 @@ fn start(scene: &Scene<'_>, target: &Target<'_>) -> Decision {
     let mut changes = Vec::new();
     match target.gear {
         None => changes.push(make(scene, target, revision)),
-        Some(gear) if gear.spec.revision != *revision || gear.spec.color != target.color => {
+        Some(gear)
+            if gear.spec.revision != *revision
+                || gear.spec.color != target.color
+                || gear.spec.catch_up.is_some() =>
+        {
             let color = Some(target.color).filter(|color| !color.is_empty());
-            let mut spec = json!({"revision": revision, "color": color});
+            let mut spec = json!({"revision": revision, "color": color, "catchUp": null});
             // What it holds from the time with colours gets no requests for a moment.
             if workflow::is_left_color(scene.application, gear) {
                 spec["rotation"] = json!(Rotation::Out);
@@ -505,44 +509,12 @@ fn failure(scene: &Scene<'_>) -> (String, String) {
                 "" => "OperationFailed",
                 reason => reason,
             };
-            (reason.to_owned(), describe(operation))
+            (reason.to_owned(), deployment::describe(operation))
         }
         None => (
             "OperationFailed".to_owned(),
             "a gear failed and is gone".to_owned(),
         ),
-    }
-}
-
-/// `gear shop-a failed in ApplicationStart (HookFailed): exit code 1`.
-pub(super) fn describe(operation: &Operation) -> String {
-    let status = &operation.status;
-    if status.phase != OperationPhase::Failed {
-        let place = status.reached().map_or("", |step| step.name.as_str());
-        let (gear, node) = (&operation.spec.gear, &operation.spec.node);
-        return format!("gear {gear} was lost in {place}: node {node} fell silent");
-    }
-    let step = status
-        .steps
-        .iter()
-        .find(|step| step.phase == StepPhase::Failed);
-    let place = step.map_or_else(String::new, |step| format!(" in {}", step.name));
-    let message = match (status.message.as_str(), step) {
-        ("", Some(step)) => step.message.as_str(),
-        (message, _) => message,
-    };
-    // The agent's message may name the step, too.
-    let message = step
-        .and_then(|step| message.strip_prefix(&step.name)?.strip_prefix(": "))
-        .unwrap_or(message);
-    let mut text = format!("gear {} failed{place}", operation.spec.gear);
-    if !status.reason.is_empty() {
-        text = format!("{text} ({})", status.reason);
-    }
-    if message.is_empty() {
-        text
-    } else {
-        format!("{text}: {message}")
     }
 }
 

@@ -139,8 +139,8 @@ impl Fate {
             });
             self.happen();
         }
-        // A hook that fails for ever is tried for ever.
         self.cluster.failing.clear();
+        self.cluster.catch_up_anew();
         for node in self.gone.clone() {
             self.join(node);
         }

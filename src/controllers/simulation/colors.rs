@@ -608,6 +608,7 @@ impl Fate {
             self.happen();
         }
         self.cluster.failing.clear();
+        self.cluster.catch_up_anew();
         for node in FOUR {
             self.cluster.set_ready(node, true);
         }

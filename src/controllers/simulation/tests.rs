@@ -279,6 +279,84 @@ fn a_silent_node_is_passed_over_and_catches_up() {
 }
 
 #[test]
+fn a_catch_up_that_always_fails_is_left_alone_until_somebody_asks() {
+    let trouble = |cluster: &Cluster| {
+        let gear: Gear = cluster.get(&named("shop-b")).unwrap();
+        gear.spec.catch_up
+    };
+    for step in ["BeforeInstall", "ApplicationStart"] {
+        let picture = survives(&["a", "b"], &json!({}), |cluster| {
+            cluster.deploy(1);
+            cluster.run();
+            cluster.set_ready("b", false);
+            cluster.deploy(2);
+            cluster.run();
+            cluster.fail("shop-b", "shop-2", step);
+            cluster.set_ready("b", true);
+            cluster.run_until(|cluster| trouble(cluster).is_some());
+            let first = trouble(cluster).unwrap();
+            assert_eq!((first.failures, first.next.is_some()), (1, true));
+            cluster.run();
+            let last = trouble(cluster).unwrap();
+            assert_eq!((last.failures, last.next), (10, None));
+            assert_eq!(last.operation, "shop-b-catchup-2-10");
+            let told = format!("gear shop-b failed in {step} (HookFailed): exit code 1");
+            assert_eq!(last.message, told);
+            cluster.failing.clear();
+            cluster.run();
+            assert_eq!(trouble(cluster), Some(last));
+            cluster.user_spec(&kinds::ROLLOUT, &named("shop-2"), json!({"attempt": 2}));
+            cluster.run();
+            assert_eq!(trouble(cluster), None);
+        });
+        contains(
+            &picture,
+            &[
+                "rollout shop-2 Succeeded \"\" \"2 of 2 gears done\"",
+                "operation shop-2-shop-b-2 Succeeded",
+                "gear shop-b wants \"shop-2\" has \"shop-2\"",
+            ],
+        );
+        assert!(!picture.contains("shop-2-shop-a-2"), "{picture}");
+    }
+}
+
+#[test]
+fn a_catch_up_that_fails_at_first_succeeds_later_or_with_the_next_deployment() {
+    let story = |is_mended: bool| {
+        survives(&["a", "b"], &json!({}), |cluster| {
+            cluster.deploy(1);
+            cluster.run();
+            cluster.set_ready("b", false);
+            cluster.deploy(2);
+            cluster.run();
+            cluster.fail("shop-b", "shop-2", "ApplicationStart");
+            cluster.set_ready("b", true);
+            cluster.run_until(|cluster| {
+                let gear: Gear = cluster.get(&named("shop-b")).unwrap();
+                gear.spec.catch_up.is_some_and(|one| one.failures == 3)
+            });
+            if is_mended {
+                cluster.failing.clear();
+            } else {
+                cluster.deploy(3);
+            }
+            cluster.run();
+            let gear: Gear = cluster.get(&named("shop-b")).unwrap();
+            assert_eq!(gear.spec.catch_up, None);
+        })
+    };
+    contains(
+        &story(true),
+        &[
+            "operation shop-b-catchup-2-4 Succeeded",
+            "gear shop-b wants \"shop-2\" has \"shop-2\"",
+        ],
+    );
+    contains(&story(false), &["operation shop-3-shop-b-1 Succeeded"]);
+}
+
+#[test]
 fn a_new_node_gets_the_current_revision() {
     let picture = survives(&["a"], &json!({}), |cluster| {
         cluster.deploy(1);

@@ -311,6 +311,17 @@ fn without_a_load_balancer_only_what_differs_is_told() {
 
     View details with 'oc describe <resource>/<name>' or list resources with 'oc get all'.
     ");
+    let failing = Story::default()
+        .application(spec, "{currentRevision: shop-2}")
+        .gears(1..=2, "shop-2")
+        .gear(
+            "web-3",
+            ", revision: shop-2, catchUp: {operation: o, failures: 3, message: gear shop-web-3 failed in BeforeInstall}",
+            "{revision: shop-1}",
+        );
+    let told = "1 gear of app/shop is behind: web-3 has #1 instead of #2; gear shop-web-3 failed in BeforeInstall (3 failures).";
+    let page = failing.page(true);
+    assert!(page.contains(told), "{page}");
     let fresh = Story::default().application(spec, "{}");
     insta::assert_snapshot!(fresh.shown(), @r"
     app/shop
