@@ -231,6 +231,60 @@ fn a_new_token_or_a_removal_shuts_out_who_had_the_old_one() {
 }
 
 #[test]
+fn a_program_that_reads_no_input_ends_with_its_caller_and_lets_it_go() {
+    let gate = Gate::open();
+    let file = gate.invite("web-1", &[]);
+    let _agent = gate.start("a", &["--join", &file]);
+    gate.wait_for_node("web-1");
+    gate.site.wait("its tunnel", || {
+        gate.site
+            .run(&["exec", "node/web-1", "--", "true"])
+            .status
+            .success()
+    });
+    let mark = gate.path("running");
+    let script = format!("echo $$ > {mark}; exec sleep 600");
+    // More than what all the buffers on the way hold.
+    let much = gate.path("much");
+    fs::File::create(&much).unwrap().set_len(1 << 30).unwrap();
+    let begin = || {
+        let _ = fs::remove_file(&mark);
+        let client = gate
+            .site
+            .client(&["exec", "node/web-1", "-i", "--", "sh", "-c", &script])
+            .stdin(fs::File::open(&much).unwrap())
+            .spawn()
+            .unwrap();
+        let mut before = String::new();
+        gate.site.wait("its input to stand still", || {
+            let now = fs::read_to_string(format!("/proc/{}/fdinfo/0", client.id())).unwrap();
+            let stands = now == before && !now.contains("pos:\t0\n");
+            before = now;
+            stands && fs::read_to_string(&mark).is_ok_and(|pid| pid.ends_with('\n'))
+        });
+        let pid = fs::read_to_string(&mark).unwrap().trim().to_owned();
+        (client, format!("/proc/{pid}/stat"))
+    };
+    let runs = |stat: &str| fs::read_to_string(stat).is_ok_and(|stat| !stat.contains(") Z "));
+
+    let (mut client, program) = begin();
+    client.kill().unwrap();
+    client.wait().unwrap();
+    gate.site.wait("the program's end", || !runs(&program));
+
+    let (mut client, program) = begin();
+    let number = nix::unistd::Pid::from_raw(i32::try_from(client.id()).unwrap());
+    let mut ended = None;
+    gate.site.wait("Ctrl-C, again and again, to end us", || {
+        nix::sys::signal::kill(number, nix::sys::signal::Signal::SIGINT).unwrap();
+        ended = client.try_wait().unwrap();
+        ended.is_some()
+    });
+    assert_eq!(ended.and_then(|status| status.code()), Some(130));
+    gate.site.wait("the program's end", || !runs(&program));
+}
+
+#[test]
 #[expect(clippy::too_many_lines, reason = "one fleet tells one long story")]
 fn a_program_runs_on_a_node_with_its_streams_and_its_exit_code() {
     let gate = Gate::open();

@@ -6,6 +6,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use http::HeaderValue;
+use http::Method;
 use http::StatusCode;
 use http::header;
 use http_body_util::BodyDataStream;
@@ -23,6 +24,7 @@ use crate::apiserver::logs;
 use crate::apiserver::response::Response;
 use crate::apiserver::tunnel;
 use crate::apiserver::verbs::Call;
+use crate::client::exec::NUMBER;
 use crate::client::https::TUNNEL_PROTOCOL;
 
 const CHUNK: usize = 32 * 1024;
@@ -41,10 +43,7 @@ pub(super) async fn serve(
     let path = format!("/exec?{query}");
     let (input, receiver) = mpsc::channel(4);
     let body = Body::from_stream(ReceiverStream::new(receiver));
-    let asked = call
-        .api
-        .tunnels()
-        .send(node, http::Method::POST, &path, body);
+    let asked = call.api.tunnels().send(node, Method::POST, &path, body);
     let answer = match asked.await {
         Ok(answer) if answer.status() == StatusCode::OK => answer,
         Ok(answer) => return Err(logs::refusal_of(answer).await),
@@ -52,8 +51,22 @@ pub(super) async fn serve(
     };
     tracing::info!(%node, user = call.identity.user(), "a program is run on a node");
     let upgrade = hyper::upgrade::on(&mut request);
-    let api = call.api.clone();
-    tokio::spawn(async move { copy(&api, upgrade, input, answer.into_body()).await });
+    let number = answer.headers().get(NUMBER);
+    let number = number.and_then(|number| number.to_str().ok()?.parse::<u64>().ok());
+    let (api, node) = (call.api.clone(), node.clone());
+    tokio::spawn(async move {
+        copy(&api, upgrade, input, answer.into_body()).await;
+        if let Some(number) = number {
+            // Input that the program does not read also holds up its end.
+            let path = format!("/exec/{number}");
+            let told = api
+                .tunnels()
+                .send(&node, Method::DELETE, &path, Body::empty());
+            if let Err(error) = told.await {
+                tracing::debug!(%node, %error, "the node does not hear that a caller is gone");
+            }
+        }
+    });
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let headers = response.headers_mut();

@@ -150,10 +150,16 @@ async fn attend(
     let interrupting = async {
         tokio::signal::ctrl_c().await?;
         interrupted.set(true);
-        let _ = sender.send((Channel::Signal, vec![INTERRUPT])).await;
-        // The second time the program need not agree: it ends with the connection.
-        tokio::signal::ctrl_c().await?;
-        std::io::Result::Ok(())
+        let told = async {
+            let _ = sender.send((Channel::Signal, vec![INTERRUPT])).await;
+            std::future::pending::<()>().await;
+        };
+        // The second time the program need not agree: it ends with the connection. It need not even have been told: behind
+        // input that it does not read, nothing gets through.
+        tokio::select! {
+            again = tokio::signal::ctrl_c() => again,
+            () = told => unreachable!("it waits for ever"),
+        }
     };
     tokio::select! {
         over = reading => over,

@@ -18,6 +18,10 @@ use tokio::io::AsyncWriteExt;
 /// The longest content of a frame.
 pub const LONGEST: usize = 64 * 1024;
 
+/// The header in which a node says which number a program has: `DELETE /exec/NUMBER` tells it that the caller is gone,
+/// beside streams on which that may not get through.
+pub const NUMBER: &str = "upshift-exec-number";
+
 /// What a frame carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Channel {

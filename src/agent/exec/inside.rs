@@ -41,6 +41,9 @@ use crate::client::exec::LONGEST;
 use crate::client::exec::read_here;
 use crate::client::exec::write_here;
 
+/// How often the caller is sent a frame without content: where its input waits for a program that reads none, only
+/// writing to it finds out that it is gone. It does so for everybody on the way.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 /// Between TERM and KILL for a program whose caller is gone.
 const GRACE: Duration = Duration::from_secs(2);
 /// How long the output may stay open after the program's end: somebody else may hold it.
@@ -99,6 +102,15 @@ fn run() -> io::Result<()> {
         listen(from, input, pid);
         if !over.load(Ordering::SeqCst) {
             end_all(pid);
+        }
+    });
+    let (caller, over) = (out.clone(), is_over.clone());
+    thread::spawn(move || {
+        while !over.load(Ordering::SeqCst) {
+            if write_here(&mut *held(&caller), Channel::Output, &[]).is_err() {
+                end_all(pid);
+            }
+            thread::sleep(SIGN_OF_LIFE);
         }
     });
     let status = child.wait()?;

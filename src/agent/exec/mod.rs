@@ -6,17 +6,21 @@
 mod inside;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::collections::HashMap;
 use std::process::Stdio;
 use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::Path;
 use axum::extract::Query;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use axum::response::Response;
 use futures_util::StreamExt;
+use http::StatusCode;
 use http_body_util::BodyDataStream;
 use serde::Deserialize;
 use serde::Serialize;
@@ -25,6 +29,7 @@ use tokio::process::Child;
 use tokio::process::ChildStdin;
 use tokio::process::Command;
 use tokio_util::io::ReaderStream;
+use tokio_util::sync::CancellationToken;
 
 use crate::agent::hooks::SEARCH_PATH;
 use crate::agent::logs::refusal;
@@ -35,6 +40,7 @@ use crate::api::kinds;
 use crate::api::status::Status;
 use crate::client::exec::Channel;
 use crate::client::exec::LONGEST;
+use crate::client::exec::NUMBER;
 use crate::client::exec::frame;
 
 pub use inside::main;
@@ -56,19 +62,61 @@ struct Spec {
     input: bool,
 }
 
+/// The programs that run, each with what tells that its caller is gone.
+#[derive(Default)]
+struct Running {
+    next: u64,
+    left: HashMap<u64, CancellationToken>,
+}
+
+/// What the answers share.
+#[derive(Clone)]
+struct Exec {
+    shared: Arc<Shared>,
+    running: Arc<Mutex<Running>>,
+}
+
+impl Exec {
+    fn held(&self) -> MutexGuard<'_, Running> {
+        let held = self.running.lock();
+        held.expect("nothing panics while it holds the numbers")
+    }
+
+    fn begin(&self) -> (u64, CancellationToken) {
+        let mut running = self.held();
+        running.next += 1;
+        let (number, left) = (running.next, CancellationToken::new());
+        running.left.insert(number, left.clone());
+        (number, left)
+    }
+}
+
 /// What the agent answers on its tunnel.
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/exec", axum::routing::post(answer))
-        .with_state(shared)
+        .route("/exec/{number}", axum::routing::delete(leave))
+        .with_state(Exec {
+            shared,
+            running: Arc::default(),
+        })
+}
+
+/// The caller of a program is gone; of one that is over, too.
+async fn leave(State(exec): State<Exec>, Path(number): Path<u64>) -> StatusCode {
+    if let Some(left) = exec.held().left.get(&number) {
+        left.cancel();
+    }
+    StatusCode::NO_CONTENT
 }
 
 async fn answer(
-    State(shared): State<Arc<Shared>>,
+    State(exec): State<Exec>,
     Query(pairs): Query<Vec<(String, String)>>,
     body: Body,
 ) -> Response {
-    let spec = match spec(&shared, pairs) {
+    let shared = &exec.shared;
+    let spec = match spec(shared, pairs) {
         Ok(spec) => spec,
         Err(status) => return refusal(&status),
     };
@@ -87,11 +135,18 @@ async fn answer(
         program = spec.argv[0],
         "an administrator runs a program here"
     );
-    shared.scope.spawn(feed(child, input, words, body));
-    Body::from_stream(ReaderStream::new(output)).into_response()
+    let (number, left) = exec.begin();
+    let output = ReaderStream::new(output).take_until(left.clone().cancelled_owned());
+    let running = exec.clone();
+    shared.scope.spawn(async move {
+        feed(child, input, words, body, &left).await;
+        running.held().left.remove(&number);
+    });
+    let number = [(NUMBER, number.to_string())];
+    (number, Body::from_stream(output)).into_response()
 }
 
-fn start(program: &Path) -> std::io::Result<Child> {
+fn start(program: &std::path::Path) -> std::io::Result<Child> {
     Command::new(program)
         .arg0("upshift-exec")
         .arg(SUBCOMMAND)
@@ -104,7 +159,13 @@ fn start(program: &Path) -> std::io::Result<Child> {
 }
 
 /// Hands the process what it is to run, then what the caller says, until one of the two is gone.
-async fn feed(mut child: Child, mut input: ChildStdin, words: Vec<u8>, body: Body) {
+async fn feed(
+    mut child: Child,
+    mut input: ChildStdin,
+    words: Vec<u8>,
+    body: Body,
+    left: &CancellationToken,
+) {
     let caller = async {
         input.write_all(&frame(Channel::Spec, &words)).await?;
         let mut body = BodyDataStream::new(body);
@@ -115,7 +176,7 @@ async fn feed(mut child: Child, mut input: ChildStdin, words: Vec<u8>, body: Bod
         drop(input);
         std::io::Result::Ok(())
     };
-    let _ = tokio::join!(caller, child.wait());
+    let _ = tokio::join!(left.run_until_cancelled(caller), child.wait());
 }
 
 fn spec(shared: &Shared, pairs: Vec<(String, String)>) -> Result<Spec, Status> {
