@@ -113,12 +113,18 @@ impl Soak {
         }
     }
 
-    fn rollouts(&self, which: Which) -> Vec<Value> {
+    /// The number of the newest rollout; how many are kept says nothing.
+    fn newest(&self, which: Which) -> u64 {
         let all = self.stand.fleet.site.objects("rollouts");
         let own = all
-            .into_iter()
+            .iter()
             .filter(|one| one["spec"]["application"] == which.0);
-        own.collect()
+        own.filter_map(|one| {
+            let name = one["metadata"]["name"].as_str()?;
+            name.rsplit_once('-')?.1.parse().ok()
+        })
+        .max()
+        .unwrap_or(0)
     }
 
     /// Runs a command while things die; its end and what it said.
@@ -153,7 +159,7 @@ impl Soak {
     /// One rollout of some kind, and whether everything about its end is true.
     fn round(&mut self) {
         let which = if self.draw(2) == 0 { ROLLING } else { COLORS };
-        let before = self.rollouts(which).len();
+        let before = self.newest(which);
         let (kind, on_failure) = (self.draw(4), self.draw(2));
         let version = format!("v{}", self.versions + 1);
         let mut arguments = vec![
@@ -178,12 +184,12 @@ impl Soak {
         let (status, said) = self.run(&arguments);
         self.revive(true);
         let code = status.code();
-        let after = self.rollouts(which);
+        let after = self.newest(which);
         let context = format!(
             "UPSHIFT_SEED={}, {arguments:?} ended with {code:?}\n{said}",
             self.seed
         );
-        if after.len() == before {
+        if after == before {
             // Nothing came of it: the server was away, or there is nothing to go back to.
             assert!(matches!(code, Some(3 | 7 | 8)), "{context}");
             *self
@@ -192,7 +198,7 @@ impl Soak {
                 .or_default() += 1;
             return;
         }
-        assert_eq!(after.len(), before + 1, "{context}");
+        assert_eq!(after, before + 1, "{context}");
         let name = format!("{}-{}", which.0, before + 1);
         let rollout = self.ended(&name, &context);
         if rollout["spec"]["action"] == "Deploy" {
