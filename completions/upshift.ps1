@@ -67,7 +67,7 @@ Register-ArgumentCompleter -Native -CommandName 'upshift' -ScriptBlock {
             [CompletionResult]::new('scale', 'scale', [CompletionResultType]::ParameterValue, 'Set a new size for a deployment, replica set, or replication controller')
             [CompletionResult]::new('delete', 'delete', [CompletionResultType]::ParameterValue, 'Delete resources by file names, names, or label selectors')
             [CompletionResult]::new('logs', 'logs', [CompletionResultType]::ParameterValue, 'Print the logs for a resource')
-            [CompletionResult]::new('exec', 'exec', [CompletionResultType]::ParameterValue, 'Execute a command on a node')
+            [CompletionResult]::new('exec', 'exec', [CompletionResultType]::ParameterValue, 'Execute a command in a container of a pod, or on a node')
             [CompletionResult]::new('wait', 'wait', [CompletionResultType]::ParameterValue, 'Wait for a specific condition on one or many resources')
             [CompletionResult]::new('patch', 'patch', [CompletionResultType]::ParameterValue, 'Update fields of a resource')
             [CompletionResult]::new('cordon', 'cordon', [CompletionResultType]::ParameterValue, 'Mark nodes as unschedulable: no new gear or pod goes there')
@@ -1252,6 +1252,8 @@ Register-ArgumentCompleter -Native -CommandName 'upshift' -ScriptBlock {
             break
         }
         'upshift;exec' {
+            [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'The container of the pod; without it, the first one')
+            [CompletionResult]::new('--container', '--container', [CompletionResultType]::ParameterName, 'The container of the pod; without it, the first one')
             [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'The project of this call, instead of the current one')
             [CompletionResult]::new('--namespace', '--namespace', [CompletionResultType]::ParameterName, 'The project of this call, instead of the current one')
             [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'The folder of the embedded server')
@@ -1272,6 +1274,8 @@ Register-ArgumentCompleter -Native -CommandName 'upshift' -ScriptBlock {
             [CompletionResult]::new('--loglevel', '--loglevel', [CompletionResultType]::ParameterName, 'How much to tell about requests, 0 to 10')
             [CompletionResult]::new('-i', '-i', [CompletionResultType]::ParameterName, 'Pass standard input to the command')
             [CompletionResult]::new('--stdin', '--stdin', [CompletionResultType]::ParameterName, 'Pass standard input to the command')
+            [CompletionResult]::new('-t', '-t', [CompletionResultType]::ParameterName, 'With -i: give the command a terminal, this one')
+            [CompletionResult]::new('--tty', '--tty', [CompletionResultType]::ParameterName, 'With -i: give the command a terminal, this one')
             [CompletionResult]::new('--local', '--local', [CompletionResultType]::ParameterName, 'Use the embedded server of this machine, whatever the kubeconfig says')
             [CompletionResult]::new('--insecure-skip-tls-verify', '--insecure-skip-tls-verify', [CompletionResultType]::ParameterName, 'Do not check the server''s certificate; anybody can then read and change what is sent')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
@@ -1910,7 +1914,7 @@ Register-ArgumentCompleter -Native -CommandName 'upshift' -ScriptBlock {
             [CompletionResult]::new('scale', 'scale', [CompletionResultType]::ParameterValue, 'Set a new size for a deployment, replica set, or replication controller')
             [CompletionResult]::new('delete', 'delete', [CompletionResultType]::ParameterValue, 'Delete resources by file names, names, or label selectors')
             [CompletionResult]::new('logs', 'logs', [CompletionResultType]::ParameterValue, 'Print the logs for a resource')
-            [CompletionResult]::new('exec', 'exec', [CompletionResultType]::ParameterValue, 'Execute a command on a node')
+            [CompletionResult]::new('exec', 'exec', [CompletionResultType]::ParameterValue, 'Execute a command in a container of a pod, or on a node')
             [CompletionResult]::new('wait', 'wait', [CompletionResultType]::ParameterValue, 'Wait for a specific condition on one or many resources')
             [CompletionResult]::new('patch', 'patch', [CompletionResultType]::ParameterValue, 'Update fields of a resource')
             [CompletionResult]::new('cordon', 'cordon', [CompletionResultType]::ParameterValue, 'Mark nodes as unschedulable: no new gear or pod goes there')

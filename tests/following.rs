@@ -184,12 +184,12 @@ fn on_terminal(site: &Site, words: &[&str]) -> (Option<i32>, String) {
 }
 
 /// A terminal that a test types into and looks at.
-struct Terminal {
+pub(crate) struct Terminal {
     socket: String,
 }
 
 impl Terminal {
-    fn open(site: &Site, columns: usize, rows: usize) -> Terminal {
+    pub(crate) fn open(site: &Site, columns: usize, rows: usize) -> Terminal {
         let terminal = Terminal {
             socket: site.path("tmux").display().to_string(),
         };
@@ -212,23 +212,23 @@ impl Terminal {
         terminal
     }
 
-    fn tmux(&self, words: &[&str]) -> String {
+    pub(crate) fn tmux(&self, words: &[&str]) -> String {
         let mut command = Command::new("tmux");
         command.args(["-S", &self.socket]).args(words);
         let output = command.env_remove("TMUX").env("LC_ALL", "C.UTF-8").output();
         parts(&output.expect("tmux can be started")).1
     }
 
-    fn type_in(&self, line: &str) {
+    pub(crate) fn type_in(&self, line: &str) {
         self.tmux(&["send-keys", "-l", line]);
         self.tmux(&["send-keys", "Enter"]);
     }
 
-    fn screen(&self) -> String {
+    pub(crate) fn screen(&self) -> String {
         self.tmux(&["capture-pane", "-p"])
     }
 
-    fn resize(&self, columns: usize, rows: usize) {
+    pub(crate) fn resize(&self, columns: usize, rows: usize) {
         let (columns, rows) = (columns.to_string(), rows.to_string());
         self.tmux(&["resize-window", "-x", &columns, "-y", &rows]);
     }

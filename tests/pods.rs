@@ -6,6 +6,9 @@ use std::io::Read;
 use std::io::Write;
 use std::net::TcpStream;
 use std::os::unix::fs::MetadataExt;
+use std::process::Command;
+use std::process::Output;
+use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -26,8 +29,10 @@ use upshift::content::image::Image;
 use upshift::content::image::LayerWriter;
 use upshift::content::image::Settings;
 
+use crate::following::Terminal;
 use crate::site::Process;
 use crate::site::Site;
+use crate::site::missing;
 use crate::site::needs;
 
 /// A web server that answers with its own process id.
@@ -471,4 +476,215 @@ fn a_data_dir_that_pods_cannot_reach_is_named_with_what_to_do() {
     place.until("web", "a start", |pod| {
         !container(pod)["state"]["running"].is_null()
     });
+}
+
+/// What was said on stdout and stderr, and the exit code.
+fn parts(output: &Output) -> (String, String, Option<i32>) {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (
+        text(&output.stdout),
+        text(&output.stderr),
+        output.status.code(),
+    )
+}
+
+/// Gives a program some input, and waits for its end.
+fn fed(mut command: Command, input: Vec<u8>) -> Output {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    // One that reads nothing goes before all is written.
+    let writer = std::thread::spawn(move || drop(stdin.write_all(&input)));
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap();
+    output
+}
+
+fn noise() -> Vec<u8> {
+    (0..300_000_u32).flat_map(u32::to_le_bytes).collect()
+}
+
+fn is_alive(pid: &str) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
+}
+
+#[test]
+fn a_program_runs_beside_a_container_as_the_container_s_own() {
+    if !needs("python3") {
+        return;
+    }
+    let place = Place::new();
+    place.pod("web-1", &web(), &json!({}));
+    let own = ask(&place.ready("web-1")).unwrap();
+    let exec = |words: &[&str]| {
+        let output = place.site.run(&[&["exec", "-n", "shop"], words].concat());
+        parts(&output)
+    };
+    let script = "echo $HOSTNAME $PORT; pwd; id -u; readlink /proc/self/ns/net; exit 3";
+    let link = |name: &str| fs::read_link(format!("/proc/{own}/{name}")).unwrap();
+    let uid = fs::metadata(format!("/proc/{own}")).unwrap().uid();
+    let (folder, network) = (link("cwd"), link("ns/net"));
+    let expect = format!(
+        "web-1 8080\n{}\n{uid}\n{}\n",
+        folder.display(),
+        network.display()
+    );
+    let said = "command terminated with exit code 3\n".to_owned();
+    assert_eq!(
+        exec(&["pod/web-1", "-c", "web", "--", "sh", "-c", script]),
+        (expect, said, Some(3))
+    );
+    for (words, code, expect) in [
+        (
+            &["web-1", "-c", "nope", "--", "true"][..],
+            2,
+            "container nope is not valid for pod web-1",
+        ),
+        (&["web-9", "--", "true"], 3, "pods \"web-9\" not found"),
+        (
+            &["web-1", "--", "no-such"],
+            127,
+            "error: exec: \"no-such\": executable file not found in $PATH",
+        ),
+        (&["web-1", "ls"], 2, "Use exec [POD] -- [COMMAND] instead"),
+        (&["node/x", "-c", "web", "--", "true"], 2, "a node has none"),
+        (
+            &["web-1", "-i", "-t", "--", "true"],
+            0,
+            "Unable to use a TTY - input is not a terminal",
+        ),
+    ] {
+        let (out, err, status) = exec(words);
+        assert_eq!((out.as_str(), status), ("", Some(code)), "{words:?}: {err}");
+        assert!(err.contains(expect), "{words:?}: {err}");
+    }
+    let cat = place
+        .site
+        .client(&["exec", "-n", "shop", "web-1", "-i", "--", "cat"]);
+    let output = fed(cat, noise());
+    assert!(output.status.success() && output.stdout == noise());
+
+    // It ends with the container.
+    let script = "trap '' TERM; echo $$; sleep 600";
+    let mut client = place
+        .site
+        .client(&["exec", "-n", "shop", "web-1", "--", "sh", "-c", script])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut pid = String::new();
+    let mut said = io::BufReader::new(client.stdout.take().unwrap());
+    io::BufRead::read_line(&mut said, &mut pid).unwrap();
+    assert!(is_alive(pid.trim()));
+    place.delete("web-1");
+    place.site.wait("its end", || !is_alive(pid.trim()));
+    assert!(!client.wait().unwrap().success());
+
+    let once = json!({"command": ["true"]});
+    place.pod("once", &once, &json!({"restartPolicy": "Never"}));
+    place.until("once", "the end", |pod| {
+        pod["status"]["phase"] == "Succeeded"
+    });
+    let (_, err, code) = exec(&["once", "--", "true"]);
+    let expect = "cannot exec into a container in a completed pod; current phase is Succeeded";
+    assert!(err.contains(expect) && code == Some(2), "{err}");
+}
+
+#[test]
+fn a_program_has_the_caller_s_terminal() {
+    if !needs("tmux") || !needs("python3") {
+        return;
+    }
+    let place = Place::new();
+    place.pod("web-1", &web(), &json!({}));
+    place.ready("web-1");
+    let terminal = Terminal::open(&place.site, 70, 20);
+    let program = env!("CARGO_BIN_EXE_upshift");
+    let data = place.site.data().display().to_string();
+    let at = format!("--local --data-dir {data} -n shop -i -t");
+    let screen = |what: &str, part: &str| {
+        place.site.wait(what, || terminal.screen().contains(part));
+    };
+    let node = format!("node/{}", place.node);
+    for (target, before, after) in [("web-1", (70, 20), (90, 30)), (&node, (90, 30), (70, 20))] {
+        let shown = |(columns, rows): (usize, usize)| format!("{rows} {columns}");
+        terminal.type_in(&format!(
+            "clear; {program} exec {target} {at} -- sh; echo code $?"
+        ));
+        // The shell below is asked for what only it knows.
+        terminal.type_in("echo in $((40+2)) $(tty | cut -c-9) $TERM $(stty size)");
+        let expect = format!("in 42 /dev/pts/ xterm {}", shown(before));
+        screen(target, &expect);
+        terminal.resize(after.0, after.1);
+        place.site.wait("the new size", || {
+            terminal.type_in("stty size");
+            terminal.screen().contains(&format!("\n{}", shown(after)))
+        });
+        // Ctrl-C is the program's, and ends neither the shell nor us.
+        terminal.type_in("echo begun; sleep 600; echo after $?");
+        screen("a program", "\nbegun");
+        terminal.tmux(&["send-keys", "C-c"]);
+        terminal.type_in("echo still $((6*7)); exit 5");
+        screen(target, "still 42");
+        screen("its code", "code 5");
+        // The terminal is as it was: what is typed is shown, and Enter ends a line.
+        terminal.type_in("stty -a | tr ' ' '\\n' | grep -x -e echo -e icanon | xargs echo has");
+        screen("the terminal", "has icanon echo");
+    }
+}
+
+/// Whether there is a kubectl that runs programs over a web socket.
+fn has_web_socket_kubectl() -> bool {
+    if !needs("kubectl") {
+        return false;
+    }
+    let version = Command::new("kubectl")
+        .args(["version", "--client", "-o", "json"])
+        .output();
+    let version: Value = serde_json::from_slice(&version.unwrap().stdout).unwrap_or_default();
+    let minor = version["clientVersion"]["minor"]
+        .as_str()
+        .unwrap_or_default();
+    let is_new = minor
+        .trim_end_matches('+')
+        .parse::<u32>()
+        .is_ok_and(|minor| minor >= 31);
+    if !is_new {
+        missing("kubectl 1.31");
+    }
+    is_new
+}
+
+#[test]
+fn kubectl_runs_a_program_beside_a_container() {
+    if !needs("python3") || !has_web_socket_kubectl() {
+        return;
+    }
+    let place = Place::new();
+    place.pod("web-1", &web(), &json!({}));
+    place.ready("web-1");
+    let kubectl = |words: &[&str]| {
+        let mut command = Command::new("kubectl");
+        command
+            .env("KUBECONFIG", place.site.data().join("admin.kubeconfig"))
+            .env("HOME", place.site.path(""))
+            .args(["exec", "-n", "shop", "web-1"])
+            .args(words);
+        command
+    };
+    let script = "echo out $HOSTNAME; echo err >&2; exit 4";
+    let output = kubectl(&["--", "sh", "-c", script]).output().unwrap();
+    let said = "err\ncommand terminated with exit code 4\n".to_owned();
+    assert_eq!(parts(&output), ("out web-1\n".to_owned(), said, Some(4)));
+    let output = fed(kubectl(&["-i", "--", "cat"]), noise());
+    let (_, err, code) = parts(&output);
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    assert!(output.stdout == noise());
+    let output = kubectl(&["-c", "nope", "--", "true"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
 }

@@ -43,6 +43,7 @@ use std::time::Instant;
 use tokio::sync::watch;
 
 use crate::agent::cache::Cache as BundleCache;
+use crate::agent::exec::Programs;
 use crate::agent::logs::Live;
 use crate::agent::operations::Places;
 use crate::agent::operations::Shared;
@@ -230,8 +231,10 @@ impl Agent {
         }
         scope.spawn_graceful(operations::follow(shared.clone(), operations.clone()));
         let path = format!("/api/v1/nodes/{}/tunnel", options.name);
-        let answers = logs::router(shared.clone())
-            .merge(exec::router(shared))
+        let programs = Programs::new(shared.clone());
+        let answers = logs::router(shared)
+            .merge(exec::router(programs.clone()))
+            .merge(pod::exec::router(mine.clone(), programs))
             .merge(pod::log::router(mine));
         tunnel::serve(options.client, path, answers, scope);
         Ok(Agent {

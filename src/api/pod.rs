@@ -16,6 +16,8 @@ use crate::api::meta::Metadata;
 use crate::api::meta::Typed;
 use crate::base::clock::Timestamp;
 
+/// Annotation of a pod: the container that is meant when none is named.
+pub const ANNOTATION_DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
 /// Annotation of a Pod: its address has left rotation and no request is in flight, so that its node may end it.
 /// Written by the rotation controller, waited for by the node (DESIGN section 4.1, Rotation).
 pub const ANNOTATION_DRAINED: &str = "upshift.dev/drained";

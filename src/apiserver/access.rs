@@ -159,8 +159,9 @@ fn admin_may(attempt: &Attempt<'_>) -> bool {
 }
 
 fn controllers_may(attempt: &Attempt<'_>) -> bool {
-    let admins = attempt.kind == &kinds::NODE && ["token", "exec"].contains(&attempt.subresource);
-    !(reports_of_nodes(attempt) || is_a_nodes_own_errand(attempt) || admins)
+    let admins = attempt.kind == &kinds::NODE && attempt.subresource == "token";
+    let runs_programs = attempt.subresource == "exec";
+    !(reports_of_nodes(attempt) || is_a_nodes_own_errand(attempt) || admins || runs_programs)
 }
 
 /// A router reads what leads to endpoints, and says in its Router object how far it is.
@@ -384,6 +385,7 @@ mod tests {
                     "" => true,
                     "status" => kind.has_status,
                     "log" => *kind == &kinds::OPERATION,
+                    "exec" => [&kinds::NODE, &kinds::POD].contains(kind),
                     _ => *kind == &kinds::NODE,
                 };
                 let verbs: Vec<String> = Verb::ALL
@@ -499,6 +501,7 @@ mod tests {
                 "nodes/renew: -",
                 "nodes/exec: -",
                 "nodes/tunnel: -",
+                "pods/exec: -",
                 "gears/status: create delete deletecollection get list watch",
                 "operations/status: create delete deletecollection get list watch",
             ]

@@ -145,6 +145,7 @@ fn kind_of(kind: &Kind, subresource: Subresource) -> &'static str {
         Subresource::Webhooks => "Build",
         Subresource::Clone => "BuildRequest",
         Subresource::Rollback => "DeploymentConfigRollback",
+        Subresource::Exec if kind == &kinds::POD => "PodExecOptions",
         Subresource::Log if kind == &kinds::BUILD => "BuildLog",
         Subresource::Log if kind == &kinds::DEPLOYMENT_CONFIG => "DeploymentLog",
         _ => kind.kind,

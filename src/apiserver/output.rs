@@ -118,7 +118,7 @@ fn path(call: &Call, pod: &Pod) -> Result<String, Status> {
 }
 
 /// The container that is meant: the named one, or the only one.
-fn container_of<'a>(pod: &'a Pod, asked: &'a str) -> Result<&'a str, Status> {
+pub(super) fn container_of<'a>(pod: &'a Pod, asked: &'a str) -> Result<&'a str, Status> {
     let name = &pod.metadata.name;
     let names: Vec<&str> = pod
         .spec

@@ -92,7 +92,7 @@ pub(crate) enum Subresource {
     Renew,
     /// The connection that a node opens for streams.
     Tunnel,
-    /// A program run on a node, with its streams.
+    /// A program run on a node or beside a pod's container, with its streams.
     Exec,
 }
 
@@ -141,8 +141,10 @@ impl Subresource {
             all.push((Subresource::Instantiate, &[Verb::Create]));
             all.push((Subresource::Rollback, &[Verb::Create]));
         }
-        if kind == &kinds::NODE {
+        if [&kinds::NODE, &kinds::POD].contains(&kind) {
             all.push((Subresource::Exec, &[Verb::Get]));
+        }
+        if kind == &kinds::NODE {
             all.push((Subresource::Join, &[Verb::Create]));
             all.push((Subresource::Renew, &[Verb::Create]));
             all.push((Subresource::Token, &[Verb::Create, Verb::Delete]));
@@ -579,6 +581,7 @@ mod tests {
                 "get pods [demo] [a] [log]",
             ),
             (Method::POST, "/api/v1/namespaces/demo/pods/a/log", "405"),
+            (Method::PUT, "/api/v1/namespaces/demo/pods/a/exec", "405"),
             (Method::GET, "/api/v1/namespaces/demo/pods/a/log/b", "404"),
             (Method::GET, "/api/v1/nosuch", "404"),
             (Method::GET, "/", "404"),

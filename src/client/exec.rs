@@ -1,4 +1,4 @@
-//! A program that runs on a node, and its streams: what the two ends say to each other.
+//! A program that runs on a node or beside a pod's container, and its streams: what the two ends say to each other.
 //!
 //! The bytes go from the caller through the API server and the agent to the process beside the program, and back; those
 //! in between only copy. A frame is a channel, a length of four bytes, and that many bytes. Whoever loses the other end
@@ -35,6 +35,20 @@ pub enum Channel {
     Signal,
     /// What is to run, from the agent to the process beside the program.
     Spec,
+    /// The size of the caller's terminal: columns and rows, two bytes each.
+    Resize,
+}
+
+/// The content of a [`Channel::Resize`].
+pub fn size_to_bytes(columns: u16, rows: u16) -> [u8; 4] {
+    let ([a, b], [c, d]) = (columns.to_be_bytes(), rows.to_be_bytes());
+    [a, b, c, d]
+}
+
+/// Columns and rows; none when it is something else.
+pub fn size_of_bytes(content: &[u8]) -> Option<(u16, u16)> {
+    let [a, b, c, d] = *content else { return None };
+    Some((u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])))
 }
 
 /// How a program ended.
@@ -49,13 +63,14 @@ pub struct End {
 }
 
 impl Channel {
-    const ALL: [Channel; 6] = [
+    const ALL: [Channel; 7] = [
         Channel::Input,
         Channel::Output,
         Channel::Error,
         Channel::End,
         Channel::Signal,
         Channel::Spec,
+        Channel::Resize,
     ];
 
     fn number(self) -> u8 {
@@ -66,6 +81,7 @@ impl Channel {
             Channel::End => 3,
             Channel::Signal => 4,
             Channel::Spec => 5,
+            Channel::Resize => 6,
         }
     }
 }
@@ -158,6 +174,13 @@ mod tests {
             Some((Channel::Input, Vec::new()))
         );
         assert_eq!(read_here(&mut from).unwrap(), None);
+    }
+
+    #[test]
+    fn a_size_is_read_as_it_was_written() {
+        let bytes = size_to_bytes(132, 43);
+        assert_eq!(size_of_bytes(&bytes), Some((132, 43)));
+        assert_eq!(size_of_bytes(&bytes[1..]), None);
     }
 
     #[test]

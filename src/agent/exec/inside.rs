@@ -1,7 +1,7 @@
 //! The process beside a program: holds its streams, sends its end, and ends it when nobody listens any more.
 //!
-//! Entered before any runtime. It becomes the program's user before it starts anything; its standard input and output
-//! speak frames.
+//! Entered before any runtime. It enters the pod's network and becomes the program's user before it starts anything; its
+//! standard input and output speak frames. A program gets pipes, or a terminal whose other side is held here.
 
 use std::fs::File;
 use std::io;
@@ -9,10 +9,11 @@ use std::io::ErrorKind;
 use std::io::Read;
 use std::io::Write;
 use std::os::fd::AsFd;
+use std::os::fd::AsRawFd;
+use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Child;
-use std::process::ChildStdin;
 use std::process::Command;
 use std::process::ExitCode;
 use std::process::Stdio;
@@ -24,6 +25,14 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use nix::errno::Errno;
+use nix::fcntl::FcntlArg;
+use nix::fcntl::FdFlag;
+use nix::fcntl::fcntl;
+use nix::pty::Winsize;
+use nix::pty::openpty;
+use nix::sched::CloneFlags;
+use nix::sched::setns;
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::sys::signal::kill;
@@ -39,6 +48,7 @@ use crate::client::exec::Channel;
 use crate::client::exec::End;
 use crate::client::exec::LONGEST;
 use crate::client::exec::read_here;
+use crate::client::exec::size_of_bytes;
 use crate::client::exec::write_here;
 
 /// How often the caller is sent a frame without content: where its input waits for a program that reads none, only
@@ -48,6 +58,9 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 const GRACE: Duration = Duration::from_secs(2);
 /// How long the output may stay open after the program's end: somebody else may hold it.
 const OUTPUT_GRACE: Duration = Duration::from_millis(500);
+
+/// What a person types at the beginning of a line to end the input: Ctrl-D.
+const END_OF_INPUT: u8 = 4;
 
 /// Where frames go; one writer at a time.
 type Out = Arc<Mutex<File>>;
@@ -69,30 +82,28 @@ fn run() -> io::Result<()> {
         return Err(ErrorKind::InvalidData.into());
     };
     let spec: Spec = serde_json::from_slice(&words)?;
+    if spec.is_missing {
+        return send_end(&out, &not_started(&spec, &ErrorKind::NotFound.into()));
+    }
     prctl::set_child_subreaper(true)?;
-    let mut child = match become_user(&spec).and_then(|()| start(&spec)) {
-        Ok(child) => child,
+    let started = enter(&spec)
+        .and_then(|()| become_user(&spec))
+        .and_then(|()| start(&spec));
+    let Running {
+        mut child,
+        input,
+        outputs,
+    } = match started {
+        Ok(running) => running,
         Err(error) => return send_end(&out, &not_started(&spec, &error)),
     };
-    let input = child.stdin.take();
     let pid = Pid::from_raw(i32::try_from(child.id()).unwrap_or(0));
     let (done, drained) = mpsc::channel();
-    let (output, errors) = (child.stdout.take(), child.stderr.take());
-    for (stream, channel) in [
-        (
-            output.map(|one| Box::new(one) as Box<dyn Read + Send>),
-            Channel::Output,
-        ),
-        (
-            errors.map(|one| Box::new(one) as Box<dyn Read + Send>),
-            Channel::Error,
-        ),
-    ] {
+    let count = outputs.len();
+    for (stream, channel) in outputs {
         let (out, done) = (out.clone(), done.clone());
         thread::spawn(move || {
-            if let Some(stream) = stream {
-                let _ = copy(stream, &out, channel);
-            }
+            let _ = copy(stream, &out, channel);
             let _ = done.send(());
         });
     }
@@ -115,7 +126,7 @@ fn run() -> io::Result<()> {
     });
     let status = child.wait()?;
     is_over.store(true, Ordering::SeqCst);
-    for _ in 0..2 {
+    for _ in 0..count {
         if drained.recv_timeout(OUTPUT_GRACE).is_err() {
             break;
         }
@@ -143,27 +154,144 @@ fn become_user(spec: &Spec) -> io::Result<()> {
     Ok(())
 }
 
-fn start(spec: &Spec) -> io::Result<Child> {
+/// Goes where the program is to run: this whole process, which has one thread as yet.
+fn enter(spec: &Spec) -> io::Result<()> {
+    if let Some(network) = &spec.network {
+        setns(File::open(network)?, CloneFlags::CLONE_NEWNET)?;
+    }
+    shim::mount_all(&spec.mounts)?;
+    Ok(())
+}
+
+/// A started program and our ends of its streams.
+struct Running {
+    child: Child,
+    input: Option<Input>,
+    outputs: Vec<(File, Channel)>,
+}
+
+/// Where the caller's input goes.
+enum Input {
+    Pipe(File),
+    /// Our side of the program's terminal.
+    Terminal {
+        side: File,
+        is_read: bool,
+    },
+}
+
+fn start(spec: &Spec) -> io::Result<Running> {
     let folder = if unistd::access(spec.cwd.as_str(), unistd::AccessFlags::X_OK).is_ok() {
         spec.cwd.as_str()
     } else {
         "/"
     };
-    let input = if spec.input {
+    let mut command = Command::new(&spec.argv[0]);
+    command
+        .args(&spec.argv[1..])
+        .env_clear()
+        .envs(&spec.env)
+        .current_dir(folder);
+    match spec.terminal {
+        Some(size) => start_in_terminal(command, size, spec.input),
+        None => start_with_pipes(command, spec.input),
+    }
+}
+
+fn start_with_pipes(mut command: Command, has_input: bool) -> io::Result<Running> {
+    let input = if has_input {
         Stdio::piped()
     } else {
         Stdio::null()
     };
-    Command::new(&spec.argv[0])
-        .args(&spec.argv[1..])
-        .env_clear()
-        .envs(&spec.env)
-        .current_dir(folder)
+    let mut child = command
         .stdin(input)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0)
-        .spawn()
+        .spawn()?;
+    let input = child.stdin.take().map(OwnedFd::from);
+    let output = child.stdout.take().map(OwnedFd::from);
+    let errors = child.stderr.take().map(OwnedFd::from);
+    let outputs = [(output, Channel::Output), (errors, Channel::Error)];
+    Ok(Running {
+        child,
+        input: input.map(|pipe| Input::Pipe(pipe.into())),
+        outputs: outputs
+            .into_iter()
+            .filter_map(|(stream, channel)| Some((stream?.into(), channel)))
+            .collect(),
+    })
+}
+
+/// In a session of its own, whose terminal is the other side of ours.
+fn start_in_terminal(
+    mut command: Command,
+    (columns, rows): (u16, u16),
+    is_read: bool,
+) -> io::Result<Running> {
+    let pair = openpty(&window(columns, rows), None)?;
+    for side in [&pair.master, &pair.slave] {
+        fcntl(side, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
+    }
+    command
+        .stdin(pair.slave.try_clone()?)
+        .stdout(pair.slave.try_clone()?)
+        .stderr(pair.slave);
+    // SAFETY: setsid and ioctl are safe between fork and exec.
+    unsafe {
+        command.pre_exec(|| {
+            unistd::setsid()?;
+            let taken = nix::libc::ioctl(0, nix::libc::TIOCSCTTY, 0);
+            Errno::result(taken)?;
+            Ok(())
+        });
+    }
+    let child = command.spawn()?;
+    let side = File::from(pair.master);
+    Ok(Running {
+        child,
+        outputs: vec![(side.try_clone()?, Channel::Output)],
+        input: Some(Input::Terminal { side, is_read }),
+    })
+}
+
+fn window(columns: u16, rows: u16) -> Winsize {
+    Winsize {
+        ws_row: rows,
+        ws_col: columns,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    }
+}
+
+impl Input {
+    /// Hands on a piece of input; an error when the program reads no more.
+    fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Input::Pipe(pipe) => pipe.write_all(bytes),
+            Input::Terminal { side, is_read } if *is_read => side.write_all(bytes),
+            Input::Terminal { .. } => Ok(()),
+        }
+    }
+
+    /// The caller's input is over; what is left of it is needed for a terminal.
+    fn end(self) -> Option<Input> {
+        let mut terminal = match self {
+            Input::Pipe(_) => return None,
+            Input::Terminal { .. } => self,
+        };
+        let _ = terminal.take(&[END_OF_INPUT]);
+        Some(terminal)
+    }
+
+    fn resize(&self, (columns, rows): (u16, u16)) {
+        if let Input::Terminal { side, .. } = self {
+            let size = window(columns, rows);
+            // SAFETY: the descriptor is open for as long as `side` is, and the size lives through the call.
+            unsafe { nix::libc::ioctl(side.as_raw_fd(), nix::libc::TIOCSWINSZ, &raw const size) };
+        }
+    }
 }
 
 /// The end of a program that never ran, with the codes that shells give.
@@ -196,15 +324,20 @@ fn copy(mut from: impl Read, out: &Out, channel: Channel) -> io::Result<()> {
 }
 
 /// Does what the caller says until it says nothing any more.
-fn listen(mut from: File, mut input: Option<ChildStdin>, group: Pid) {
+fn listen(mut from: File, mut input: Option<Input>, group: Pid) {
     while let Ok(Some((channel, content))) = read_here(&mut from) {
         match (channel, content.as_slice()) {
-            (Channel::Input, []) => input = None,
+            (Channel::Input, []) => input = input.and_then(Input::end),
             (Channel::Input, bytes) => {
-                let written = input.as_mut().map(|input| input.write_all(bytes));
+                let written = input.as_mut().map(|input| input.take(bytes));
                 if let Some(Err(_)) = written {
                     // The program reads no more.
                     input = None;
+                }
+            }
+            (Channel::Resize, bytes) => {
+                if let (Some(input), Some(size)) = (&input, size_of_bytes(bytes)) {
+                    input.resize(size);
                 }
             }
             (Channel::Signal, [number]) => {

@@ -2,15 +2,18 @@
 //!
 //! A program runs as the user that serves the namespace, never through a shell, beside a process of its own ([`inside`])
 //! that holds its streams. The agent copies bytes between that and the tunnel; when either is gone, so is the program.
+//! What runs beside a pod's container (`agent::pod::exec`) runs the same way, with another [`Spec`].
 
 mod inside;
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -34,6 +37,7 @@ use tokio_util::sync::CancellationToken;
 use crate::agent::hooks::SEARCH_PATH;
 use crate::agent::logs::refusal;
 use crate::agent::operations::Shared;
+use crate::agent::shim::Mount;
 use crate::agent::shim::User;
 use crate::agent::users;
 use crate::api::kinds;
@@ -51,16 +55,67 @@ pub const SUBCOMMAND: &str = "__exec";
 /// What runs, and as whom.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct Spec {
-    argv: Vec<String>,
-    cwd: String,
+pub(crate) struct Spec {
+    pub(crate) argv: Vec<String>,
+    pub(crate) cwd: String,
     /// The whole environment; nothing is inherited.
-    env: BTreeMap<String, String>,
+    pub(crate) env: BTreeMap<String, String>,
     /// None: the agent's own user.
-    user: Option<User>,
+    pub(crate) user: Option<User>,
+    /// The file of the network namespace it runs in; none: the agent's own.
+    pub(crate) network: Option<PathBuf>,
+    /// Files that it sees in place of others.
+    pub(crate) mounts: Vec<Mount>,
     /// Whether the caller sends input; without it the program reads nothing.
-    input: bool,
+    pub(crate) input: bool,
+    /// The agent looked for the program where it is to run, and there is none.
+    pub(crate) is_missing: bool,
+    /// It gets a terminal of that many columns and rows; none: pipes.
+    pub(crate) terminal: Option<(u16, u16)>,
 }
+
+/// What a caller asks for, with Kubernetes' parameters.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Asked {
+    pub(crate) namespace: String,
+    pub(crate) container: String,
+    pub(crate) argv: Vec<String>,
+    pub(crate) input: bool,
+    pub(crate) terminal: Option<(u16, u16)>,
+}
+
+/// Of a terminal whose caller has not said it yet.
+const SIZE: (u16, u16) = (80, 24);
+/// What a terminal is called when its caller's name for it is not known.
+const TERMINAL: &str = "xterm";
+
+impl Asked {
+    /// Reads a query; parameters that say nothing here are passed over.
+    pub(crate) fn of(pairs: Vec<(String, String)>) -> Result<Asked, Status> {
+        let (mut asked, mut is_terminal, mut size) = (Asked::default(), false, SIZE);
+        for (key, value) in pairs {
+            let is_set = matches!(value.as_str(), "true" | "1");
+            match key.as_str() {
+                "namespace" => asked.namespace = value,
+                "container" => asked.container = value,
+                "stdin" => asked.input = is_set,
+                "tty" => is_terminal = is_set,
+                "columns" => size.0 = value.parse().unwrap_or(SIZE.0),
+                "rows" => size.1 = value.parse().unwrap_or(SIZE.1),
+                "command" => asked.argv.push(value),
+                _ => {}
+            }
+        }
+        if asked.argv.first().is_none_or(String::is_empty) {
+            return Err(Status::bad_request("no command was given"));
+        }
+        asked.terminal = is_terminal.then_some(size);
+        Ok(asked)
+    }
+}
+
+/// How long a program whose time is over may say last words.
+const LAST_WORDS: Duration = Duration::from_secs(3);
 
 /// The programs that run, each with what tells that its caller is gone.
 #[derive(Default)]
@@ -69,14 +124,50 @@ struct Running {
     left: HashMap<u64, CancellationToken>,
 }
 
-/// What the answers share.
+/// What the answers share, also those about pods.
 #[derive(Clone)]
-struct Exec {
+pub(crate) struct Programs {
     shared: Arc<Shared>,
     running: Arc<Mutex<Running>>,
 }
 
-impl Exec {
+/// What the agent answers on its tunnel.
+pub(crate) fn router(programs: Programs) -> Router {
+    Router::new()
+        .route("/exec", axum::routing::post(answer))
+        .route("/exec/{number}", axum::routing::delete(leave))
+        .with_state(programs)
+}
+
+/// The caller of a program is gone; of one that is over, too.
+async fn leave(State(programs): State<Programs>, Path(number): Path<u64>) -> StatusCode {
+    if let Some(left) = programs.held().left.get(&number) {
+        left.cancel();
+    }
+    StatusCode::NO_CONTENT
+}
+
+async fn answer(
+    State(programs): State<Programs>,
+    Query(pairs): Query<Vec<(String, String)>>,
+    body: Body,
+) -> Response {
+    let spec = Asked::of(pairs).and_then(|asked| spec(&programs.shared, asked));
+    match spec {
+        Ok(spec) => programs.run(spec, body, std::future::pending()),
+        Err(status) => refusal(&status),
+    }
+}
+
+impl Programs {
+    /// None yet.
+    pub(crate) fn new(shared: Arc<Shared>) -> Programs {
+        Programs {
+            shared,
+            running: Arc::default(),
+        }
+    }
+
     fn held(&self) -> MutexGuard<'_, Running> {
         let held = self.running.lock();
         held.expect("nothing panics while it holds the numbers")
@@ -89,61 +180,51 @@ impl Exec {
         running.left.insert(number, left.clone());
         (number, left)
     }
-}
 
-/// What the agent answers on its tunnel.
-pub(crate) fn router(shared: Arc<Shared>) -> Router {
-    Router::new()
-        .route("/exec", axum::routing::post(answer))
-        .route("/exec/{number}", axum::routing::delete(leave))
-        .with_state(Exec {
-            shared,
-            running: Arc::default(),
-        })
-}
-
-/// The caller of a program is gone; of one that is over, too.
-async fn leave(State(exec): State<Exec>, Path(number): Path<u64>) -> StatusCode {
-    if let Some(left) = exec.held().left.get(&number) {
-        left.cancel();
+    /// Starts a program; its frames are the answer, and the caller's are in `body`. It ends when `over` does.
+    pub(crate) fn run(
+        &self,
+        mut spec: Spec,
+        body: Body,
+        over: impl Future<Output = ()> + Send + 'static,
+    ) -> Response {
+        if spec.terminal.is_some() {
+            let term = spec.env.entry("TERM".to_owned());
+            term.or_insert_with(|| TERMINAL.to_owned());
+        }
+        let words = serde_json::to_vec(&spec).expect("a spec is plain data");
+        if words.len() > LONGEST {
+            return refusal(&Status::bad_request("the command line is too long"));
+        }
+        let mut child = match start(&self.shared.program) {
+            Ok(child) => child,
+            Err(error) => return refusal(&Status::internal(format!("cannot start: {error}"))),
+        };
+        let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+            return refusal(&Status::internal("the process has no streams"));
+        };
+        tracing::info!(
+            program = spec.argv[0],
+            "an administrator runs a program here"
+        );
+        let (number, left) = self.begin();
+        let output = ReaderStream::new(output).take_until(left.clone().cancelled_owned());
+        let running = self.clone();
+        self.shared.scope.spawn(async move {
+            let is_over = tokio::select! {
+                () = feed(child, input, words, body, &left) => false,
+                () = over => true,
+            };
+            if is_over {
+                // The end of its input ends it. One that leaves its input unread learns of it by its output.
+                tokio::time::sleep(LAST_WORDS).await;
+                left.cancel();
+            }
+            running.held().left.remove(&number);
+        });
+        let number = [(NUMBER, number.to_string())];
+        (number, Body::from_stream(output)).into_response()
     }
-    StatusCode::NO_CONTENT
-}
-
-async fn answer(
-    State(exec): State<Exec>,
-    Query(pairs): Query<Vec<(String, String)>>,
-    body: Body,
-) -> Response {
-    let shared = &exec.shared;
-    let spec = match spec(shared, pairs) {
-        Ok(spec) => spec,
-        Err(status) => return refusal(&status),
-    };
-    let words = serde_json::to_vec(&spec).expect("a spec is plain data");
-    if words.len() > LONGEST {
-        return refusal(&Status::bad_request("the command line is too long"));
-    }
-    let mut child = match start(&shared.program) {
-        Ok(child) => child,
-        Err(error) => return refusal(&Status::internal(format!("cannot start: {error}"))),
-    };
-    let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
-        return refusal(&Status::internal("the process has no streams"));
-    };
-    tracing::info!(
-        program = spec.argv[0],
-        "an administrator runs a program here"
-    );
-    let (number, left) = exec.begin();
-    let output = ReaderStream::new(output).take_until(left.clone().cancelled_owned());
-    let running = exec.clone();
-    shared.scope.spawn(async move {
-        feed(child, input, words, body, &left).await;
-        running.held().left.remove(&number);
-    });
-    let number = [(NUMBER, number.to_string())];
-    (number, Body::from_stream(output)).into_response()
 }
 
 fn start(program: &std::path::Path) -> std::io::Result<Child> {
@@ -179,21 +260,9 @@ async fn feed(
     let _ = tokio::join!(left.run_until_cancelled(caller), child.wait());
 }
 
-fn spec(shared: &Shared, pairs: Vec<(String, String)>) -> Result<Spec, Status> {
-    let (mut namespace, mut input, mut argv) = (String::new(), false, Vec::new());
-    for (key, value) in pairs {
-        match key.as_str() {
-            "namespace" => namespace = value,
-            "stdin" => input = value == "true",
-            "command" => argv.push(value),
-            _ => {}
-        }
-    }
-    if argv.first().is_none_or(String::is_empty) {
-        return Err(Status::bad_request("no command was given"));
-    }
+fn spec(shared: &Shared, asked: Asked) -> Result<Spec, Status> {
     let refused = |why: String| Status::forbidden(&kinds::NODE, &shared.name, why);
-    let account = users::serving(&shared.own, &shared.allow, &namespace).map_err(refused)?;
+    let account = users::serving(&shared.own, &shared.allow, &asked.namespace).map_err(refused)?;
     let home = account.home.display().to_string();
     let env = [
         ("PATH", SEARCH_PATH),
@@ -203,12 +272,42 @@ fn spec(shared: &Shared, pairs: Vec<(String, String)>) -> Result<Spec, Status> {
         ("UPSHIFT_NODE", &shared.name),
     ];
     Ok(Spec {
-        argv,
+        argv: asked.argv,
         env: env
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .into(),
         cwd: home,
         user: account.become_user,
-        input,
+        input: asked.input,
+        terminal: asked.terminal,
+        ..Spec::default()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_says_what_runs_and_how() {
+        let pairs = |query: &str| {
+            let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+            Asked::of(pairs.map(|(a, b)| (a.to_owned(), b.to_owned())).collect())
+        };
+        let asked = pairs("container=c&stdin=true&stdout=true&command=ls&command=-l").unwrap();
+        assert_eq!(
+            (asked.container.as_str(), asked.argv.join(" ").as_str()),
+            ("c", "ls -l")
+        );
+        assert_eq!((asked.input, asked.terminal), (true, None));
+        let terminal = |query: &str| pairs(query).unwrap().terminal;
+        assert_eq!(terminal("tty=true&command=x"), Some(SIZE));
+        assert_eq!(
+            terminal("tty=1&columns=132&rows=43&command=x"),
+            Some((132, 43))
+        );
+        for wrong in ["stdin=true", "command="] {
+            assert_eq!(pairs(wrong).unwrap_err().message, "no command was given");
+        }
+    }
 }

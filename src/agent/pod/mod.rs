@@ -8,6 +8,7 @@ mod decide;
 mod disk;
 mod environment;
 mod events;
+pub(crate) mod exec;
 mod holders;
 mod hosts;
 mod image;

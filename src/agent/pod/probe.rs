@@ -296,8 +296,7 @@ impl Asking {
         limit: Duration,
     ) -> Result<(), String> {
         let text = |error: std::io::Error| error.to_string();
-        let spec = std::fs::read(self.attempt.join("spec.json")).map_err(text)?;
-        let spec: Spec = serde_json::from_slice(&spec).map_err(|error| error.to_string())?;
+        let spec = Shim::at(&self.attempt).spec().map_err(text)?;
         let Some(name) = command.first() else {
             return Err("no command".to_owned());
         };

@@ -316,7 +316,7 @@ impl Image {
 }
 
 /// Puts files in the place of others, for this process and what it starts alone.
-fn mount_all(mounts: &[Mount]) -> nix::Result<()> {
+pub(crate) fn mount_all(mounts: &[Mount]) -> nix::Result<()> {
     if mounts.is_empty() {
         return Ok(());
     }

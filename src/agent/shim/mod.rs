@@ -35,6 +35,7 @@ use serde::Serialize;
 use crate::base::crash;
 use crate::base::durable;
 
+pub(crate) use inside::mount_all;
 pub use launcher::Launcher;
 pub use launcher::main;
 pub(crate) use processes::descendants;
@@ -173,6 +174,11 @@ impl Shim {
     /// Where the output is.
     pub fn log(&self) -> PathBuf {
         self.folder.join("log")
+    }
+
+    /// What it was started with.
+    pub fn spec(&self) -> io::Result<Spec> {
+        read(&self.folder.join("spec.json"))?.ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     /// How it ended; none while it runs, and when it never ran or its shim was lost.

@@ -15,6 +15,7 @@ use crate::api::build::BuildPhase;
 use crate::api::kinds;
 use crate::api::kinds::Kind;
 use crate::api::meta::Key;
+use crate::api::pod::ANNOTATION_DEFAULT_CONTAINER;
 use crate::api::pod::Pod;
 use crate::api::pod::PodPhase;
 use crate::api::status::Status;
@@ -32,9 +33,6 @@ use crate::client::ListOptions;
 use crate::client::connection::Connection;
 use crate::client::request::Query;
 use crate::client::request::escaped;
-
-/// Annotation of a pod: the container that is meant when none is named.
-const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
 
 /// One stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -232,7 +230,7 @@ impl Finding<'_> {
             .map(|container| container.name.as_str())
             .collect();
         let wanted = self.args.container.as_str();
-        let default = pod.metadata.annotations.get(DEFAULT_CONTAINER);
+        let default = pod.metadata.annotations.get(ANNOTATION_DEFAULT_CONTAINER);
         let default = default.map_or("", String::as_str);
         let chosen = match all.as_slice() {
             all if self.args.all_containers => all.to_vec(),

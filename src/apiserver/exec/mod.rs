@@ -1,0 +1,158 @@
+//! `nodes/NAME/exec` and `pods/NAME/exec`: a program run for an administrator on a node, or beside a pod's container.
+//!
+//! Its streams are copied from one connection to the other, in our own frames from end to end (`client::exec`), or
+//! translated for whoever speaks Kubernetes' protocol ([`channels`]). Whether the node runs it, and as whom, is the
+//! agent's to say.
+
+mod channels;
+
+use axum::body::Body;
+use bytes::Bytes;
+use futures_util::StreamExt;
+use http::HeaderValue;
+use http::Method;
+use http::StatusCode;
+use http::header;
+use http_body_util::BodyDataStream;
+use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use tokio::io::AsyncReadExt;
+use tokio::io::AsyncWriteExt;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+
+use crate::api::kinds;
+use crate::api::pod::Pod;
+use crate::api::status::Status;
+use crate::apiserver::Api;
+use crate::apiserver::logs;
+use crate::apiserver::output;
+use crate::apiserver::response::Response;
+use crate::apiserver::tunnel;
+use crate::apiserver::verbs::Call;
+use crate::client::exec::NUMBER;
+use crate::client::https::TUNNEL_PROTOCOL;
+
+const CHUNK: usize = 32 * 1024;
+
+type Input = mpsc::Sender<Result<Bytes, std::io::Error>>;
+
+/// GET of `nodes/NAME/exec?namespace=N&command=C&command=A…` or `pods/NAME/exec?container=C&command=…`: answers 101 and
+/// talks frames from then on.
+pub(super) async fn serve(call: &Call, request: http::Request<Body>) -> Result<Response, Status> {
+    let (mut parts, body) = request.into_parts();
+    let channels = if channels::is_asked_for(&parts) {
+        Some(channels::handshake(&mut parts).await?)
+    } else {
+        None
+    };
+    let mut request = http::Request::from_parts(parts, body);
+    if channels.is_none() {
+        tunnel::wants_upgrade(&request)?;
+    }
+    let (node, path) = place(call, request.uri().query().unwrap_or_default())?;
+    let (input, receiver) = mpsc::channel(4);
+    let body = Body::from_stream(ReceiverStream::new(receiver));
+    let asked = call.api.tunnels().send(&node, Method::POST, &path, body);
+    let answer = match asked.await {
+        Ok(answer) if answer.status() == StatusCode::OK => answer,
+        Ok(answer) => return Err(logs::refusal_of(answer).await),
+        Err(error) => return Err(Status::unavailable(error)),
+    };
+    let pod = (call.target.kind == &kinds::POD).then_some(&call.target.name);
+    tracing::info!(%node, pod, user = call.identity.user(), "a program is run on a node");
+    let number = answer.headers().get(NUMBER);
+    let number = number.and_then(|number| number.to_str().ok()?.parse::<u64>().ok());
+    let api = call.api.clone();
+    if let Some(channels) = channels {
+        return Ok(channels.on_upgrade(move |socket| async move {
+            channels::copy(&api, socket, input, answer.into_body()).await;
+            leave(&api, &node, number).await;
+        }));
+    }
+    let upgrade = hyper::upgrade::on(&mut request);
+    tokio::spawn(async move {
+        copy(&api, upgrade, input, answer.into_body()).await;
+        leave(&api, &node, number).await;
+    });
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(header::UPGRADE, HeaderValue::from_static(TUNNEL_PROTOCOL));
+    Ok(response)
+}
+
+/// The node that runs it, and what it is asked.
+fn place(call: &Call, query: &str) -> Result<(String, String), Status> {
+    let entry = call.entry()?;
+    if call.target.kind != &kinds::POD {
+        return Ok((call.target.name.clone(), format!("/exec?{query}")));
+    }
+    let pod: Pod = serde_json::from_slice(&entry.json).map_err(Status::internal)?;
+    let (namespace, name, uid) = (
+        &pod.metadata.namespace,
+        &pod.metadata.name,
+        &pod.metadata.uid,
+    );
+    if pod.is_over() {
+        return Err(Status::bad_request(format!(
+            "cannot exec into a container in a completed pod; current phase is {:?}",
+            pod.status.phase
+        )));
+    }
+    let node = &pod.spec.node_name;
+    if node.is_empty() {
+        return Err(Status::bad_request(format!(
+            "pod {name} does not have a host assigned"
+        )));
+    }
+    let container = output::container_of(&pod, call.target.query.other("container"))?;
+    let container = logs::encode(container);
+    // What is said last counts.
+    let path = format!("/pods/{namespace}/{name}/{uid}/exec?{query}&container={container}");
+    Ok((node.clone(), path))
+}
+
+/// Tells a node that a program's caller is gone: input that the program does not read also holds up its end.
+async fn leave(api: &Api, node: &str, number: Option<u64>) {
+    let Some(number) = number else { return };
+    let path = format!("/exec/{number}");
+    let told = api
+        .tunnels()
+        .send(node, Method::DELETE, &path, Body::empty());
+    if let Err(error) = told.await {
+        tracing::debug!(%node, %error, "the node does not hear that a caller is gone");
+    }
+}
+
+/// Copies both ways until one end is gone; the other then sees the end, too.
+async fn copy(api: &Api, upgrade: OnUpgrade, input: Input, output: Incoming) {
+    let Ok(stream) = upgrade.await else { return };
+    let (mut from_caller, mut to_caller) = tokio::io::split(TokioIo::new(stream));
+    let taking = async {
+        let mut buffer = vec![0; CHUNK];
+        while let Ok(count @ 1..) = from_caller.read(&mut buffer).await {
+            let chunk = Bytes::copy_from_slice(&buffer[..count]);
+            if input.send(Ok(chunk)).await.is_err() {
+                // The program is over; its last words are on their way.
+                std::future::pending::<()>().await;
+            }
+        }
+    };
+    let giving = async {
+        let mut output = BodyDataStream::new(output);
+        while let Some(Ok(chunk)) = output.next().await {
+            if to_caller.write_all(&chunk).await.is_err() || to_caller.flush().await.is_err() {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        () = taking => {}
+        () = giving => {}
+        () = api.closing() => {}
+    }
+    let _ = to_caller.shutdown().await;
+}
