@@ -210,10 +210,8 @@ fn never_back(stand: &mut Stand) {
     // Whether its agent could still say that its time is over or not: it was lost in the middle, and one may fail.
     assert_eq!(code, Some(6), "{said}");
     assert!(said.contains("2 done, 1 failed of 3 gears"), "{said}");
-    assert!(
-        said.contains("AfterInstall: its node fell silent"),
-        "{said}"
-    );
+    // Of its last second the agent may not have told: which step it was in is not asked for.
+    assert!(said.contains("its node fell silent"), "{said}");
     fs::write(&go, "").expect("a file can be written");
 
     stand.publish(ROLLING, &json!({"concurrency": 1, "maxFailures": 1}));

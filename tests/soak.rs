@@ -239,7 +239,17 @@ impl Soak {
         }
         let reason = rollout["status"]["reason"].as_str().unwrap_or_default();
         let (expected, words) = match phase {
-            "Succeeded" if rollout["spec"]["action"] == "Rollback" => (0, "rolled back to"),
+            "Succeeded" if rollout["spec"]["action"] == "Rollback" => {
+                let is_colored = rollout["spec"]["application"] == COLORS.0;
+                (
+                    0,
+                    if is_colored {
+                        " again, after "
+                    } else {
+                        "rolled back to"
+                    },
+                )
+            }
             "Succeeded" => (0, "is deployed on"),
             "PartlyFailed" => (6, "partly failed"),
             "RolledBack" => (5, "failed and rolled back"),
