@@ -421,6 +421,7 @@ fn a_server_that_comes_back_elsewhere_is_found_again() {
     let (code, _, err) = parts(&child.wait_with_output().expect("it ends"));
     assert_eq!(code, Some(0), "{err}\nserver: {}", site.log());
     assert!(err.contains("no answer from the server"), "{err}");
+    assert!(!err.contains("https://docs.rs"), "{err}");
     assert!(err.contains("the server answers again"), "{err}");
     assert_eq!(
         err.matches("│ waiting").count() + err.matches("| waiting").count(),
