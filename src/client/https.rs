@@ -395,7 +395,9 @@ fn deepest(error: &(dyn StdError + 'static)) -> String {
     let mut cause = error;
     loop {
         let mut next = cause.source();
-        let below = cause.downcast_ref::<h2::Error>().and_then(h2::Error::get_io);
+        let below = cause
+            .downcast_ref::<h2::Error>()
+            .and_then(h2::Error::get_io);
         if let Some(io) = below.or_else(|| cause.downcast_ref::<io::Error>()) {
             // A server that was killed ends neither its answer nor its TLS; the library explains that with a link.
             if io.kind() == io::ErrorKind::UnexpectedEof {
