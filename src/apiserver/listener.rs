@@ -6,11 +6,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::body::Incoming;
+use hyper::service::service_fn;
 use hyper_util::rt::TokioExecutor;
 use hyper_util::rt::TokioIo;
 use hyper_util::rt::TokioTimer;
 use hyper_util::server::conn::auto;
-use hyper_util::service::TowerToHyperService;
 use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
 use tokio::net::TcpListener;
@@ -99,11 +100,12 @@ pub async fn serve_connection(
     peer: Option<Peer>,
     scope: &Scope,
 ) {
-    let service = router.map_request(move |mut request: http::Request<hyper::body::Incoming>| {
+    let service = service_fn(move |mut request: http::Request<Incoming>| {
         if let Some(peer) = &peer {
             request.extensions_mut().insert(peer.clone());
         }
-        request.map(axum::body::Body::new)
+        // In a box: it goes when the head of the answer is there, and a watch's stream, of which there are thousands, stays.
+        Box::pin(router.clone().oneshot(request.map(axum::body::Body::new)))
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
@@ -114,8 +116,7 @@ pub async fn serve_connection(
         .http2()
         .timer(TokioTimer::new())
         .keep_alive_interval(Duration::from_secs(30));
-    let connection = builder
-        .serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service));
+    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

@@ -190,7 +190,8 @@ pub fn accept(api: &Api, node: &str, request: http::Request<Body>) -> Result<Res
             () = api.closing() => {}
             () = revoked.cancelled() => {}
             () = line.asked.notified() => {
-                let served = serve(&api, &node, TokioIo::new(stream), &line);
+                // In a box: most lines never come here, and there are thousands.
+                let served = Box::pin(serve(&api, &node, TokioIo::new(stream), &line));
                 revoked.run_until_cancelled(served).await;
             }
         }
