@@ -394,11 +394,10 @@ fn disturbed(
             "{context}: {line} never ran"
         );
     }
-    assert_eq!(
-        stage.site.shims(),
-        Vec::<String>::new(),
-        "{context}: shims left over"
-    );
+    // A shim lets go of its lock before its process ends.
+    stage
+        .site
+        .wait("the last shims to go", || stage.site.shims().is_empty());
 }
 
 fn sample(victim: Victim, tale: Tale, size: u64) {

@@ -207,7 +207,7 @@ async fn a_services_own_address_leads_to_its_endpoints() {
     if ip.is_empty() {
         return;
     }
-    let url = format!("http://{ip}:80/");
+    let url = format!("http://{ip}:8000/");
     // Connections of their own: a kept one stays with its endpoint.
     let client = reqwest::Client::builder()
         .pool_max_idle_per_host(0)

@@ -191,12 +191,12 @@ impl World {
         made.await.unwrap()
     }
 
-    /// Makes a service without a selector, port 80 named `http`, with these endpoints.
+    /// Makes a service without a selector, port 8000 (an ordinary user may not listen on 80) named `http`, with these endpoints.
     pub(crate) async fn service(&self, name: &str, backends: &[&Backend]) -> Value {
         let service = json!({
             "kind": "Service", "apiVersion": "v1",
             "metadata": {"name": name, "namespace": NAMESPACE},
-            "spec": {"ports": [{"name": "http", "port": 80, "targetPort": 8080}]},
+            "spec": {"ports": [{"name": "http", "port": 8000, "targetPort": 8080}]},
         });
         let made = self.create(&service).await;
         let mut revision = 0;
