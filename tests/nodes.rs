@@ -164,12 +164,7 @@ fn a_file_lets_one_machine_in_once_and_labels_come_with_it() {
     gate.site.wait("the agent", || {
         gate.site.log().matches("Node web-1 of").count() > 0
     });
-    gate.site.wait("its tunnel", || {
-        gate.site
-            .run(&["exec", "node/web-1", "--", "true"])
-            .status
-            .success()
-    });
+    gate.site.wait_for_tunnel("web-1");
     assert_eq!(labels()["tier"], "new");
     drop(agent);
 }
@@ -206,12 +201,7 @@ fn a_new_token_or_a_removal_shuts_out_who_had_the_old_one() {
     gate.site.wait("the agent to end", || !agent.is_alive());
     // The same machine again, with the new file; then a removal.
     let mut agent = gate.start("a", &["--join", &second]);
-    gate.site.wait("its tunnel", || {
-        gate.site
-            .run(&["exec", "node/web-1", "--", "true"])
-            .status
-            .success()
-    });
+    gate.site.wait_for_tunnel("web-1");
     assert_eq!(
         gate.site.ok(&["node", "remove", "web-1"]),
         "node/web-1 removed\n"
@@ -236,12 +226,7 @@ fn a_program_that_reads_no_input_ends_with_its_caller_and_lets_it_go() {
     let file = gate.invite("web-1", &[]);
     let _agent = gate.start("a", &["--join", &file]);
     gate.wait_for_node("web-1");
-    gate.site.wait("its tunnel", || {
-        gate.site
-            .run(&["exec", "node/web-1", "--", "true"])
-            .status
-            .success()
-    });
+    gate.site.wait_for_tunnel("web-1");
     let mark = gate.path("running");
     let script = format!("echo $$ > {mark}; exec sleep 600");
     // More than what all the buffers on the way hold.
@@ -291,12 +276,7 @@ fn a_program_runs_on_a_node_with_its_streams_and_its_exit_code() {
     let file = gate.invite("web-1", &[]);
     let agent = gate.start("a", &["--join", &file]);
     gate.wait_for_node("web-1");
-    gate.site.wait("its tunnel", || {
-        gate.site
-            .run(&["exec", "node/web-1", "--", "true"])
-            .status
-            .success()
-    });
+    gate.site.wait_for_tunnel("web-1");
     let exec = |arguments: &[&str]| {
         gate.site
             .run(&[&["exec", "node/web-1"], arguments].concat())
@@ -506,12 +486,7 @@ fn an_agent_of_root_serves_a_namespace_with_the_rights_of_a_user() {
         .site
         .start_with_folder(&[&node[..], &["default=nobody"]].concat(), &data, &[]);
     gate.wait_for_node("web-1");
-    gate.site.wait("its tunnel", || {
-        gate.site
-            .run(&["exec", "node/web-1", "--", "true"])
-            .status
-            .success()
-    });
+    gate.site.wait_for_tunnel("web-1");
     let output = gate.site.run(&["exec", "node/web-1", "--", "id", "-u"]);
     assert_eq!(out(&output), format!("{uid}\n"));
 
@@ -727,11 +702,7 @@ fn a_machine_that_is_cut_off_in_a_hook_goes_on_and_catches_up_when_the_cable_is_
         .stderr(log)
         .spawn();
     let _agent = Process(child.unwrap());
-    site.wait("the tunnel", || {
-        site.run(&["exec", "node/web-1", "--", "true"])
-            .status
-            .success()
-    });
+    site.wait_for_tunnel("web-1");
     let application = json!({
         "apiVersion": "upshift.dev/v1", "kind": "Application",
         "metadata": {"name": "shop", "namespace": "default"},

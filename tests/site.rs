@@ -390,6 +390,14 @@ impl Site {
         }
     }
 
+    /// Waits until programs can be run on a node.
+    pub(crate) fn wait_for_tunnel(&self, node: &str) {
+        let node = format!("node/{node}");
+        self.wait("its tunnel", || {
+            self.run(&["exec", &node, "--", "true"]).status.success()
+        });
+    }
+
     /// Processes whose arguments name this site's data dir.
     pub(crate) fn processes(&self) -> Vec<String> {
         let data = self.data().display().to_string();
