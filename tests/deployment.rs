@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Output;
 
 use serde_json::Value;
 
@@ -13,18 +14,28 @@ use crate::site::Site;
 /// A site with a running backend and a first deployment of version 1.
 fn deployed() -> (Site, Process) {
     let (site, server) = Site::serving();
-    site.ok(&[
-        "deploy",
-        &bundle(&site),
-        "--name",
-        "app",
-        "--progress=plain",
-    ]);
+    deploy_ok(&site);
     (site, server)
 }
 
 fn bundle(site: &Site) -> String {
     site.path("bundle").display().to_string()
+}
+
+/// Deploys the bundle as `app` and follows it to its end.
+fn deploy(site: &Site, more: &[&str]) -> Output {
+    let bundle = bundle(site);
+    let own = ["deploy", &bundle, "--name", "app", "--progress=plain"];
+    site.run(&[&own, more].concat())
+}
+
+fn deploy_ok(site: &Site) {
+    let output = deploy(site, &[]);
+    assert!(
+        output.status.success(),
+        "{output:?}\nserver: {}",
+        site.log()
+    );
 }
 
 /// The events that ran since `from`, in order.
@@ -95,13 +106,7 @@ fn a_second_deployment_and_a_rollback_run_what_their_dry_runs_said() {
         "json",
     ]));
     let before = site.record().len();
-    site.ok(&[
-        "deploy",
-        &bundle(&site),
-        "--name",
-        "app",
-        "--progress=plain",
-    ]);
+    deploy_ok(&site);
     assert_eq!(steps(&site, "app-2", false), said);
     assert_eq!(
         (events(&site, before), steps(&site, "app-2", true)),
@@ -148,15 +153,7 @@ fn a_failed_deployment_goes_back_when_asked_to_and_exits_5() {
     site.bundle("2");
     site.hook("ValidateService", "echo the page is wrong; exit 3");
     let before = site.record().len();
-    let output = site.run(&[
-        "deploy",
-        &bundle(&site),
-        "--name",
-        "app",
-        "--on-failure",
-        "Rollback",
-        "--progress=plain",
-    ]);
+    let output = deploy(&site, &["--on-failure", "Rollback"]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(5), "{said}");
     assert!(
@@ -179,15 +176,7 @@ fn a_failed_first_deployment_that_goes_back_leaves_nothing_and_restores_what_it_
     fs::write(site.path("installed/page"), "mine").unwrap();
     site.hook("ApplicationStart", "exit 1");
     let _server = site.serve(&[], &[]);
-    let output = site.run(&[
-        "deploy",
-        &bundle(&site),
-        "--name",
-        "app",
-        "--on-failure",
-        "Rollback",
-        "--progress=plain",
-    ]);
+    let output = deploy(&site, &["--on-failure", "Rollback"]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{said}");
     let tree = site.tree("installed");
@@ -201,13 +190,7 @@ fn a_failed_rollout_is_retried_from_the_start_under_a_new_attempt() {
     site.bundle("2");
     let flag = site.path("flag").display().to_string();
     site.hook("AfterInstall", &format!("test -e {flag}"));
-    let output = site.run(&[
-        "deploy",
-        &bundle(&site),
-        "--name",
-        "app",
-        "--progress=plain",
-    ]);
+    let output = deploy(&site, &[]);
     assert_eq!(output.status.code(), Some(1));
     let before = site.record().len();
     fs::write(&flag, "").unwrap();
@@ -227,13 +210,7 @@ fn a_refused_retry_says_why_and_leaves_what_failed_as_it_was() {
     let (site, _server) = deployed();
     site.bundle("2");
     site.hook("AfterInstall", "exit 7");
-    let output = site.run(&[
-        "deploy",
-        &bundle(&site),
-        "--name",
-        "app",
-        "--progress=plain",
-    ]);
+    let output = deploy(&site, &[]);
     assert_eq!(output.status.code(), Some(1));
     let before = site.objects("rollouts")[1]["status"].clone();
     let nowhere = r#"{"spec": {"hosts": {"selector": {"tier": "none"}}}}"#;
@@ -318,13 +295,7 @@ fn a_hook_of_another_user_reaches_its_script_in_the_cache() {
     );
     fs::write(site.path("bundle/appspec.yml"), appspec).unwrap();
     let _server = site.serve(&[], &[]);
-    site.ok(&[
-        "deploy",
-        &bundle(&site),
-        "--name",
-        "app",
-        "--progress=plain",
-    ]);
+    deploy_ok(&site);
     assert_eq!(fs::read_to_string(open.join("who")).unwrap(), "nobody\n");
 }
 
