@@ -363,7 +363,9 @@ fn a_program_runs_on_a_node_with_its_streams_and_its_exit_code() {
 
     // Ctrl-C is the program's, and ends us.
     fs::remove_file(&mark).unwrap();
-    let script = format!("trap 'echo bye; exit 0' INT; echo $$ > {mark}; sleep 600 & wait");
+    // What a shell starts beside itself hears no Ctrl-C, and what a program leaves behind at its own end stays.
+    let script =
+        format!("trap 'kill $!; echo bye; exit 0' INT; sleep 600 & echo $! > {mark}; wait");
     let client = gate
         .site
         .client(&["exec", "node/web-1", "--", "sh", "-c", &script])
@@ -381,6 +383,7 @@ fn a_program_runs_on_a_node_with_its_streams_and_its_exit_code() {
         (out(&output).as_str(), output.status.code()),
         ("bye\n", Some(130))
     );
+    gate.site.wait("what it started to end", || !runs());
     drop(agent);
     gate.site.wait("the tunnel's end", || {
         said(&gate.site.run(&["exec", "node/web-1", "--", "true"])).0
