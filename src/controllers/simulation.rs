@@ -9,6 +9,7 @@
     reason = "a story reads better with json!(…) than with &json!(…)"
 )]
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -230,6 +231,13 @@ impl Cluster {
         self.make(&kinds::ROLLOUT, object);
     }
 
+    /// Asks a rollout for its next attempt, to the end.
+    fn retry(&mut self, number: u64, attempt: u32) {
+        let rollout = named(&format!("shop-{number}"));
+        self.user_spec(&kinds::ROLLOUT, &rollout, json!({ "attempt": attempt }));
+        self.run();
+    }
+
     pub(crate) fn fail(&mut self, gear: &str, revision: &str, step: &'static str) {
         self.failing
             .insert((gear.to_owned(), revision.to_owned()), step);
@@ -446,6 +454,15 @@ impl Cluster {
 
     pub(crate) fn run(&mut self) {
         self.run_until(|_| false);
+    }
+
+    /// Everybody takes so many turns, fewer when nobody has anything to do before.
+    fn run_turns(&mut self, turns: usize) {
+        let left = Cell::new(turns);
+        self.run_until(|_| {
+            left.set(left.get().saturating_sub(1));
+            left.get() == 0
+        });
     }
 }
 

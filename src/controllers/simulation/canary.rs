@@ -130,8 +130,7 @@ fn a_retry_goes_on_where_the_canary_was_done() {
         cluster.run();
         assert_eq!(phase(cluster, "shop-1"), RolloutPhase::Failed);
         cluster.failing.clear();
-        cluster.user_spec(&kinds::ROLLOUT, &named("shop-1"), json!({"attempt": 2}));
-        cluster.run();
+        cluster.retry(1, 2);
     });
     contains(
         &picture,

@@ -132,11 +132,7 @@ impl Fate {
 
     fn tell(mut self) {
         for _ in 0..14 {
-            let turns = std::cell::Cell::new(self.chance.below(120));
-            self.cluster.run_until(|_| {
-                turns.set(turns.get().saturating_sub(1));
-                turns.get() == 0
-            });
+            self.cluster.run_turns(self.chance.below(120));
             self.happen();
         }
         self.cluster.failing.clear();

@@ -41,12 +41,6 @@ fn uncolored(cluster: &mut Cluster) {
     cluster.deliver_all();
 }
 
-fn retry(cluster: &mut Cluster, number: u64, attempt: u32) {
-    let rollout = named(&format!("shop-{number}"));
-    cluster.user_spec(&kinds::ROLLOUT, &rollout, json!({"attempt": attempt}));
-    cluster.run();
-}
-
 fn back_to(cluster: &mut Cluster, number: u64, revision: &str) {
     cluster.rollout(number, revision, json!({"action": "Rollback"}));
     cluster.run();
@@ -57,6 +51,13 @@ const FOUR: [&str; 4] = ["a", "b", "c", "d"];
 fn deploy(cluster: &mut Cluster, number: u64) {
     cluster.deploy(number);
     cluster.run();
+}
+
+/// The second deployment is in its switch to green, which one router does not follow.
+fn switch_half_way(cluster: &mut Cluster) {
+    cluster.silence("default", true);
+    cluster.deploy(2);
+    cluster.run_until(|cluster| cluster.picture().contains("green serves"));
 }
 
 #[test]
@@ -162,8 +163,7 @@ fn a_silent_router_fails_the_switch_and_it_is_taken_back_and_retried_alone() {
         assert_eq!(rollout.status.reason, "RouterSilent");
         contains(&cluster.picture(), &["current \"shop-1\", blue serves"]);
         cluster.silence("default", false);
-        cluster.user_spec(&kinds::ROLLOUT, &named("shop-2"), json!({"attempt": 2}));
-        cluster.run();
+        cluster.retry(2, 2);
     });
     contains(
         &picture,
@@ -202,9 +202,7 @@ fn an_abort_in_the_middle_of_the_switch_takes_it_back() {
     often(&FOUR, &settings(json!({})), |cluster| {
         paint(cluster);
         deploy(cluster, 1);
-        cluster.silence("default", true);
-        cluster.deploy(2);
-        cluster.run_until(|cluster| cluster.picture().contains("green serves"));
+        switch_half_way(cluster);
         let aborted = json!({"desired": "Abort"});
         cluster.user_spec(&kinds::ROLLOUT, &named("shop-2"), aborted);
         cluster.silence("default", false);
@@ -236,8 +234,7 @@ fn what_failed_in_the_new_colour_gets_no_requests_until_a_retry_mends_it() {
             ],
         );
         cluster.failing.clear();
-        cluster.user_spec(&kinds::ROLLOUT, &named("shop-2"), json!({"attempt": 2}));
-        cluster.run();
+        cluster.retry(2, 2);
     });
     contains(
         &picture,
@@ -304,7 +301,7 @@ fn a_retry_of_what_was_overtaken_never_touches_the_colour_that_serves() {
         deploy(cluster, 2);
         cluster.failing.clear();
         deploy(cluster, 3);
-        retry(cluster, 2, 2);
+        cluster.retry(2, 2);
     });
     contains(
         &picture,
@@ -360,7 +357,7 @@ fn nothing_is_stopped_while_a_router_still_leads_there() {
         for router in ["default", "lb-1"] {
             cluster.silence(router, false);
         }
-        retry(cluster, 3, 2);
+        cluster.retry(3, 2);
     });
     contains(
         &picture,
@@ -446,9 +443,7 @@ fn a_router_that_somebody_deletes_in_the_switch_holds_nobody() {
     let picture = survives(&FOUR, &settings(json!({})), |cluster| {
         paint(cluster);
         deploy(cluster, 1);
-        cluster.silence("default", true);
-        cluster.deploy(2);
-        cluster.run_until(|cluster| cluster.picture().contains("green serves"));
+        switch_half_way(cluster);
         cluster.user_delete(&kinds::ROUTER, &Key::new("", "default"));
         cluster.lose("default");
         cluster.run();
@@ -468,9 +463,7 @@ fn an_application_that_goes_in_the_switch_takes_everything_with_it() {
     let picture = survives(&FOUR, &settings(json!({})), |cluster| {
         paint(cluster);
         deploy(cluster, 1);
-        cluster.silence("default", true);
-        cluster.deploy(2);
-        cluster.run_until(|cluster| cluster.picture().contains("green serves"));
+        switch_half_way(cluster);
         cluster.user_delete(&kinds::APPLICATION, &named("shop"));
         cluster.silence("default", false);
         cluster.run();
@@ -600,11 +593,7 @@ impl Fate {
         // Once it served, nothing that happens here may cost a request.
         self.cluster.expect_at_least(1);
         for _ in 0..12 {
-            let turns = std::cell::Cell::new(self.chance.below(100));
-            self.cluster.run_until(|_| {
-                turns.set(turns.get().saturating_sub(1));
-                turns.get() == 0
-            });
+            self.cluster.run_turns(self.chance.below(100));
             self.happen();
         }
         self.cluster.failing.clear();

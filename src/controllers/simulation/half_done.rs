@@ -9,16 +9,6 @@ use super::*;
 const THREE: [&str; 3] = ["a", "b", "c"];
 
 impl Cluster {
-    fn retry(&mut self, rollout: &str, attempt: u32) {
-        self.failing.clear();
-        self.user_spec(
-            &kinds::ROLLOUT,
-            &named(rollout),
-            json!({ "attempt": attempt }),
-        );
-        self.run();
-    }
-
     fn roll_back(&mut self, number: u64, revision: &str) {
         let spec = json!({"action": "Rollback", "undoes": number - 1});
         self.rollout(number, revision, spec);
@@ -62,7 +52,8 @@ fn a_retry_a_rollback_or_the_next_deployment_makes_them_one_again() {
     };
     let picture = survives(&THREE, &json!({}), |cluster| {
         failed(cluster);
-        cluster.retry("shop-2", 2);
+        cluster.failing.clear();
+        cluster.retry(2, 2);
     });
     contains(&picture, &["current \"shop-2\"", &one("shop-2")]);
     assert!(!picture.contains("shop-2-shop-a-2"), "{picture}");
@@ -85,7 +76,8 @@ fn what_succeeded_partly_is_current_and_its_retry_takes_only_what_failed() {
     let story = |cluster: &mut Cluster| {
         failed(cluster);
         assert_eq!(phase(cluster, "shop-2"), RolloutPhase::PartlyFailed);
-        cluster.retry("shop-2", 2);
+        cluster.failing.clear();
+        cluster.retry(2, 2);
     };
     let picture = survives(&THREE, &settings, story);
     contains(
@@ -107,8 +99,7 @@ fn a_retry_that_goes_back_takes_everybody_back_and_the_current_revision_with_the
         failed(cluster);
         let stricter = json!({"settings": {"maxFailures": 0, "onFailure": "Rollback"}});
         cluster.user_spec(&kinds::ROLLOUT, &named("shop-2"), stricter);
-        cluster.user_spec(&kinds::ROLLOUT, &named("shop-2"), json!({"attempt": 2}));
-        cluster.run();
+        cluster.retry(2, 2);
     });
     contains(
         &picture,

@@ -157,8 +157,7 @@ fn a_retry_repeats_only_what_is_not_done() {
         cluster.deploy(1);
         cluster.run();
         cluster.failing.clear();
-        cluster.user_spec(&kinds::ROLLOUT, &named("shop-1"), json!({"attempt": 2}));
-        cluster.run();
+        cluster.retry(1, 2);
     });
     contains(
         &picture,
@@ -181,11 +180,6 @@ fn a_refused_retry_leaves_what_was_reached() {
         let refused = status.refused.map(|one| (one.attempt, one.reason));
         (status.phase, status.attempt, refused)
     };
-    let again = |cluster: &mut Cluster, attempt: u32| {
-        let spec = json!({ "attempt": attempt });
-        cluster.user_spec(&kinds::ROLLOUT, &named("shop-1"), spec);
-        cluster.run();
-    };
     let desire = |cluster: &mut Cluster, rollout: &str, desired: &str| {
         let spec = json!({ "desired": desired });
         cluster.user_spec(&kinds::ROLLOUT, &named(rollout), spec);
@@ -197,7 +191,7 @@ fn a_refused_retry_leaves_what_was_reached() {
         cluster.deploy(2);
         cluster.run_until(|cluster| phase(cluster, "shop-2") == RolloutPhase::Running);
         desire(cluster, "shop-2", "Pause");
-        again(cluster, 2);
+        cluster.retry(1, 2);
         let locked = Some((2, "Locked".to_owned()));
         assert_eq!(refused(cluster), (RolloutPhase::Succeeded, 1, locked));
         desire(cluster, "shop-2", "Run");
@@ -207,11 +201,11 @@ fn a_refused_retry_leaves_what_was_reached() {
             &named("shop-1"),
             json!({"desired": "Abort"}),
         );
-        again(cluster, 3);
+        cluster.retry(1, 3);
         let aborted = Some((3, "Aborted".to_owned()));
         assert_eq!(refused(cluster), (RolloutPhase::Succeeded, 1, aborted));
         desire(cluster, "shop-1", "Run");
-        again(cluster, 4);
+        cluster.retry(1, 4);
         assert_eq!(refused(cluster), (RolloutPhase::Succeeded, 4, None));
     });
     contains(
@@ -305,8 +299,7 @@ fn a_catch_up_that_always_fails_is_left_alone_until_somebody_asks() {
             cluster.failing.clear();
             cluster.run();
             assert_eq!(trouble(cluster), Some(last));
-            cluster.user_spec(&kinds::ROLLOUT, &named("shop-2"), json!({"attempt": 2}));
-            cluster.run();
+            cluster.retry(2, 2);
             assert_eq!(trouble(cluster), None);
         });
         contains(

@@ -424,9 +424,7 @@ fn a_silent_router_fails_the_first_gear_which_keeps_its_requests() {
     let mended = |cluster: &mut Cluster| {
         story(cluster);
         cluster.silence("lb-1", false);
-        let retry = json!({"attempt": 2});
-        cluster.user_spec(&kinds::ROLLOUT, &named("shop-2"), retry);
-        cluster.run();
+        cluster.retry(2, 2);
     };
     let picture = survives(&THREE, &settings(json!({})), mended);
     contains(
@@ -486,8 +484,7 @@ fn a_load_balancer_that_was_taken_off_is_left_while_its_service_stays() {
         assert_eq!(phase(cluster, "shop-2"), RolloutPhase::Failed);
         // A retry, a host that was away and one that leaves go the same way.
         cluster.failing.clear();
-        cluster.user_spec(&kinds::ROLLOUT, &named("shop-2"), json!({"attempt": 2}));
-        cluster.run();
+        cluster.retry(2, 2);
         assert_eq!(phase(cluster, "shop-2"), RolloutPhase::Succeeded);
         cluster.set_ready("b", false);
         cluster.deploy(3);
