@@ -22,6 +22,9 @@ pub const LONGEST: usize = 64 * 1024;
 /// beside streams on which that may not get through.
 pub const NUMBER: &str = "upshift-exec-number";
 
+/// Columns and rows of a terminal that does not say them.
+pub const TERMINAL_SIZE: (u16, u16) = (80, 24);
+
 /// What a frame carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Channel {

@@ -45,6 +45,7 @@ use crate::api::status::Status;
 use crate::client::exec::Channel;
 use crate::client::exec::LONGEST;
 use crate::client::exec::NUMBER;
+use crate::client::exec::TERMINAL_SIZE;
 use crate::client::exec::frame;
 
 pub use inside::main;
@@ -84,15 +85,13 @@ pub(crate) struct Asked {
     pub(crate) terminal: Option<(u16, u16)>,
 }
 
-/// Of a terminal whose caller has not said it yet.
-const SIZE: (u16, u16) = (80, 24);
 /// What a terminal is called when its caller's name for it is not known.
 const TERMINAL: &str = "xterm";
 
 impl Asked {
     /// Reads a query; parameters that say nothing here are passed over.
     pub(crate) fn of(pairs: Vec<(String, String)>) -> Result<Asked, Status> {
-        let (mut asked, mut is_terminal, mut size) = (Asked::default(), false, SIZE);
+        let (mut asked, mut is_terminal, mut size) = (Asked::default(), false, TERMINAL_SIZE);
         for (key, value) in pairs {
             let is_set = matches!(value.as_str(), "true" | "1");
             match key.as_str() {
@@ -100,8 +99,8 @@ impl Asked {
                 "container" => asked.container = value,
                 "stdin" => asked.input = is_set,
                 "tty" => is_terminal = is_set,
-                "columns" => size.0 = value.parse().unwrap_or(SIZE.0),
-                "rows" => size.1 = value.parse().unwrap_or(SIZE.1),
+                "columns" => size.0 = value.parse().unwrap_or(TERMINAL_SIZE.0),
+                "rows" => size.1 = value.parse().unwrap_or(TERMINAL_SIZE.1),
                 "command" => asked.argv.push(value),
                 _ => {}
             }
@@ -301,7 +300,7 @@ mod tests {
         );
         assert_eq!((asked.input, asked.terminal), (true, None));
         let terminal = |query: &str| pairs(query).unwrap().terminal;
-        assert_eq!(terminal("tty=true&command=x"), Some(SIZE));
+        assert_eq!(terminal("tty=true&command=x"), Some(TERMINAL_SIZE));
         assert_eq!(
             terminal("tty=1&columns=132&rows=43&command=x"),
             Some((132, 43))

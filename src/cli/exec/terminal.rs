@@ -2,8 +2,7 @@
 
 use std::io;
 
-/// Of a terminal that does not say.
-const SIZE: (u16, u16) = (80, 24);
+use crate::client::exec::TERMINAL_SIZE;
 
 /// A terminal that hands on every key; it is as it was before when this goes.
 pub(super) struct Raw(());
@@ -25,7 +24,7 @@ impl Drop for Raw {
 
 /// Columns and rows.
 pub(super) fn size() -> (u16, u16) {
-    crossterm::terminal::size().unwrap_or(SIZE)
+    crossterm::terminal::size().unwrap_or(TERMINAL_SIZE)
 }
 
 /// The system's word that the window has another size.
