@@ -12,6 +12,7 @@ use std::time::Duration;
 use axum::body::Body;
 use bytes::Bytes;
 use futures_util::StreamExt;
+use http::HeaderMap;
 use http::HeaderValue;
 use http::StatusCode;
 use http::header;
@@ -205,19 +206,30 @@ pub fn accept(api: &Api, node: &str, request: http::Request<Body>) -> Result<Res
     Ok(response)
 }
 
+/// Whether a request asks to go on in another protocol.
+pub(super) fn asks_for(headers: &HeaderMap, protocol: &str) -> bool {
+    let asked = headers.get(header::UPGRADE);
+    asked.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(protocol.as_bytes()))
+}
+
 /// Refuses a request that does not ask for a stream of our own.
 pub(super) fn wants_upgrade(request: &http::Request<Body>) -> Result<(), Status> {
-    let asks = request.headers().get(header::UPGRADE).is_some_and(|value| {
-        value
-            .as_bytes()
-            .eq_ignore_ascii_case(TUNNEL_PROTOCOL.as_bytes())
-    });
-    if asks {
+    if asks_for(request.headers(), TUNNEL_PROTOCOL) {
         return Ok(());
     }
     Err(Status::bad_request(format!(
         "this path speaks only Upgrade: {TUNNEL_PROTOCOL} over HTTP/1.1"
     )))
+}
+
+/// The answer after which a stream of our own begins.
+pub(super) fn switching() -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(header::UPGRADE, HeaderValue::from_static(TUNNEL_PROTOCOL));
+    response
 }
 
 /// What ends with the node's credential; taken before it is looked whether that still holds, so that no revocation is
@@ -254,12 +266,7 @@ fn upgrade(api: &Api, node: &str, mut request: http::Request<Body>) -> Result<Re
             Err(error) => tracing::warn!(%node, %error, "the tunnel was not opened"),
         }
     });
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-    let headers = response.headers_mut();
-    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-    headers.insert(header::UPGRADE, HeaderValue::from_static(TUNNEL_PROTOCOL));
-    Ok(response)
+    Ok(switching())
 }
 
 /// Speaks HTTP/2 on a line until it breaks.

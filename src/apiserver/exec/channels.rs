@@ -13,7 +13,6 @@ use bytes::Bytes;
 use futures_util::SinkExt;
 use futures_util::StreamExt;
 use futures_util::TryStreamExt;
-use http::header;
 use http::request::Parts;
 use http_body_util::BodyDataStream;
 use hyper::body::Incoming;
@@ -40,12 +39,6 @@ const ERROR: u8 = 2;
 const END: u8 = 3;
 const RESIZE: u8 = 4;
 const CLOSE: u8 = 255;
-
-/// Whether a request asks for a WebSocket.
-pub(super) fn is_asked_for(parts: &Parts) -> bool {
-    let upgrade = parts.headers.get(header::UPGRADE);
-    upgrade.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
-}
 
 /// The way to a WebSocket that speaks one of the protocols.
 pub(super) async fn handshake(parts: &mut Parts) -> Result<WebSocketUpgrade, Status> {

@@ -9,10 +9,8 @@ mod channels;
 use axum::body::Body;
 use bytes::Bytes;
 use futures_util::StreamExt;
-use http::HeaderValue;
 use http::Method;
 use http::StatusCode;
-use http::header;
 use http_body_util::BodyDataStream;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
@@ -32,7 +30,6 @@ use crate::apiserver::response::Response;
 use crate::apiserver::tunnel;
 use crate::apiserver::verbs::Call;
 use crate::client::exec::NUMBER;
-use crate::client::https::TUNNEL_PROTOCOL;
 
 const CHUNK: usize = 32 * 1024;
 
@@ -42,7 +39,7 @@ type Input = mpsc::Sender<Result<Bytes, std::io::Error>>;
 /// talks frames from then on.
 pub(super) async fn serve(call: &Call, request: http::Request<Body>) -> Result<Response, Status> {
     let (mut parts, body) = request.into_parts();
-    let channels = if channels::is_asked_for(&parts) {
+    let channels = if tunnel::asks_for(&parts.headers, "websocket") {
         Some(channels::handshake(&mut parts).await?)
     } else {
         None
@@ -76,12 +73,7 @@ pub(super) async fn serve(call: &Call, request: http::Request<Body>) -> Result<R
         copy(&api, upgrade, input, answer.into_body()).await;
         leave(&api, &node, number).await;
     });
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-    let headers = response.headers_mut();
-    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-    headers.insert(header::UPGRADE, HeaderValue::from_static(TUNNEL_PROTOCOL));
-    Ok(response)
+    Ok(tunnel::switching())
 }
 
 /// The node that runs it, and what it is asked.
