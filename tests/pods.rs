@@ -660,6 +660,18 @@ fn has_web_socket_kubectl() -> bool {
     is_new
 }
 
+impl Place {
+    fn kubectl_exec(&self, words: &[&str]) -> Command {
+        let mut command = Command::new("kubectl");
+        command
+            .env("KUBECONFIG", self.site.data().join("admin.kubeconfig"))
+            .env("HOME", self.site.path(""))
+            .args(["exec", "-n", "shop"])
+            .args(words);
+        command
+    }
+}
+
 #[test]
 fn kubectl_runs_a_program_beside_a_container() {
     if !needs("python3") || !has_web_socket_kubectl() {
@@ -668,23 +680,42 @@ fn kubectl_runs_a_program_beside_a_container() {
     let place = Place::new();
     place.pod("web-1", &web(), &json!({}));
     place.ready("web-1");
-    let kubectl = |words: &[&str]| {
-        let mut command = Command::new("kubectl");
-        command
-            .env("KUBECONFIG", place.site.data().join("admin.kubeconfig"))
-            .env("HOME", place.site.path(""))
-            .args(["exec", "-n", "shop", "web-1"])
-            .args(words);
-        command
-    };
     let script = "echo out $HOSTNAME; echo err >&2; exit 4";
-    let output = kubectl(&["--", "sh", "-c", script]).output().unwrap();
+    let output = place
+        .kubectl_exec(&["web-1", "--", "sh", "-c", script])
+        .output()
+        .unwrap();
     let said = "err\ncommand terminated with exit code 4\n".to_owned();
     assert_eq!(parts(&output), ("out web-1\n".to_owned(), said, Some(4)));
-    let output = fed(kubectl(&["-i", "--", "cat"]), noise());
+    let output = fed(place.kubectl_exec(&["web-1", "-i", "--", "cat"]), noise());
     let (_, err, code) = parts(&output);
     assert_eq!((code, err.as_str()), (Some(0), ""));
     assert!(output.stdout == noise());
-    let output = kubectl(&["-c", "nope", "--", "true"]).output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
+}
+
+/// After a refusal kubectl comes with SPDY, and shows only what that is answered.
+#[test]
+fn kubectl_says_why_a_program_is_not_run() {
+    if !needs("python3") || !has_web_socket_kubectl() {
+        return;
+    }
+    let place = Place::new();
+    place.pod("web-1", &web(), &json!({}));
+    place.pod("crash", &json!({"command": ["false"]}), &json!({}));
+    place.ready("web-1");
+    place.until("crash", "the pause", waits_for("CrashLoopBackOff"));
+    let refused = |words: &[&str], variable: Option<(&str, &str)>, expect: &str| {
+        let output = place.kubectl_exec(words).envs(variable).output().unwrap();
+        let (out, err, code) = parts(&output);
+        assert_eq!((out.as_str(), code), ("", Some(1)), "{words:?}: {err}");
+        assert!(err.contains(expect), "{words:?}: {err}");
+    };
+    let nope = "container nope is not valid for pod web-1";
+    refused(&["web-1", "-c", "nope", "--", "true"], None, nope);
+    let stopped = "container \"web\" in pod \"crash\" does not run";
+    refused(&["crash", "--", "true"], None, stopped);
+    // What nothing stands in the way of but the protocol.
+    let spdy = ("KUBECTL_REMOTE_COMMAND_WEBSOCKETS", "false");
+    let newer = "and not SPDY: take kubectl 1.31 or newer, or `upshift exec`";
+    refused(&["web-1", "--", "true"], Some(spdy), newer);
 }

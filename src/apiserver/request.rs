@@ -142,7 +142,7 @@ impl Subresource {
             all.push((Subresource::Rollback, &[Verb::Create]));
         }
         if [&kinds::NODE, &kinds::POD].contains(&kind) {
-            all.push((Subresource::Exec, &[Verb::Get]));
+            all.push((Subresource::Exec, &[Verb::Create, Verb::Get]));
         }
         if kind == &kinds::NODE {
             all.push((Subresource::Join, &[Verb::Create]));
@@ -549,6 +549,27 @@ mod tests {
                 "list secrets [demo] [] []",
             ),
             (Method::GET, "/api/v1/namespaces/demo/nodes", "404"),
+            (Method::GET, "/api/v1/nosuch", "404"),
+            (Method::GET, "/", "404"),
+            (Method::GET, "/api", "Discovery(Core)"),
+            (Method::POST, "/api", "405"),
+            (Method::GET, "/readyz?verbose", "Health(Ready)"),
+            (Method::GET, "/v2/", "Registry"),
+            (Method::GET, "/apis/upshift.dev/v1/shutdown", "405"),
+            (Method::POST, "/apis/upshift.dev/v1/shutdown", "Shutdown"),
+            (
+                Method::GET,
+                "/openapi/v3/apis/upshift.dev/v1?hash=1",
+                "OpenApi(\"upshift.dev\", \"v1\")",
+            ),
+        ] {
+            assert_eq!(check(&method, path), expect, "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn parts_of_objects_and_methods() {
+        for (method, path, expect) in [
             (
                 Method::POST,
                 "/api/v1/nodes/a/join",
@@ -581,21 +602,13 @@ mod tests {
                 "get pods [demo] [a] [log]",
             ),
             (Method::POST, "/api/v1/namespaces/demo/pods/a/log", "405"),
+            (
+                Method::POST,
+                "/api/v1/namespaces/demo/pods/a/exec",
+                "create pods [demo] [a] [exec]",
+            ),
             (Method::PUT, "/api/v1/namespaces/demo/pods/a/exec", "405"),
             (Method::GET, "/api/v1/namespaces/demo/pods/a/log/b", "404"),
-            (Method::GET, "/api/v1/nosuch", "404"),
-            (Method::GET, "/", "404"),
-            (Method::GET, "/api", "Discovery(Core)"),
-            (Method::POST, "/api", "405"),
-            (Method::GET, "/readyz?verbose", "Health(Ready)"),
-            (Method::GET, "/v2/", "Registry"),
-            (Method::GET, "/apis/upshift.dev/v1/shutdown", "405"),
-            (Method::POST, "/apis/upshift.dev/v1/shutdown", "Shutdown"),
-            (
-                Method::GET,
-                "/openapi/v3/apis/upshift.dev/v1?hash=1",
-                "OpenApi(\"upshift.dev\", \"v1\")",
-            ),
         ] {
             assert_eq!(check(&method, path), expect, "{method} {path}");
         }

@@ -99,6 +99,11 @@ impl Tunnels {
         self.held().nodes.len()
     }
 
+    /// Whether a node is connected.
+    pub(super) fn has(&self, node: &str) -> bool {
+        self.held().nodes.contains_key(node)
+    }
+
     /// Asks a node for `path` (GET); the body streams.
     pub async fn ask(&self, node: &str, path: &str) -> Result<http::Response<Incoming>, Error> {
         self.send(node, http::Method::GET, path, Body::empty())

@@ -15,6 +15,8 @@ use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWrite;
 use tokio::io::AsyncWriteExt;
 
+use crate::api::status::Status;
+
 /// The longest content of a frame.
 pub const LONGEST: usize = 64 * 1024;
 
@@ -87,6 +89,13 @@ impl Channel {
             Channel::Resize => 6,
         }
     }
+}
+
+/// The refusal of a program beside a container that does not run.
+pub fn not_running(container: &str, pod: &str) -> Status {
+    Status::bad_request(format!(
+        "container {container:?} in pod {pod:?} does not run"
+    ))
 }
 
 /// One frame as it goes over the wire; longer content than [`LONGEST`] is the caller's to cut.

@@ -205,3 +205,32 @@ async fn a_workload_is_scaled_through_its_scale() {
     assert_eq!(refused["message"], "version 1 is already the latest");
     world.stop().await;
 }
+
+#[tokio::test]
+async fn an_exec_that_is_posted_is_told_what_stands_in_its_way() {
+    let world = World::start().await;
+    let pod = json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "two", "namespace": "default"},
+        "spec": {"nodeName": "", "containers": [{"name": "a", "image": "x"}, {"name": "b", "image": "x"}]},
+    });
+    world.create(&pod).await.unwrap();
+    let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "away"}});
+    world.create(&node).await.unwrap();
+    let check = async |about: (&'static Kind, &str), query: &str, expect: (u16, &str)| {
+        let part = format!("exec?command=true{query}");
+        let (code, refused) = world.post(about, &part, json!({})).await;
+        assert_eq!(
+            (code, refused["message"].as_str()),
+            (expect.0, Some(expect.1))
+        );
+    };
+    let nobody = "pods \"none\" not found";
+    check((&kinds::POD, "none"), "", (404, nobody)).await;
+    let homeless = "pod two does not have a host assigned";
+    check((&kinds::POD, "two"), "&container=b", (400, homeless)).await;
+    let away = "node \"away\" is not connected";
+    check((&kinds::NODE, "away"), "", (503, away)).await;
+    world.stop().await;
+}

@@ -27,6 +27,7 @@ use crate::agent::pod::process::Around;
 use crate::agent::shim;
 use crate::api::kinds;
 use crate::api::status::Status;
+use crate::client::exec::not_running;
 
 /// When no notice comes, it is looked at this often.
 const LOOK: Duration = Duration::from_secs(1);
@@ -75,9 +76,7 @@ fn running(folder: &Folder, container: &str, pod: &str) -> Result<Attempt, Statu
     };
     match attempt {
         Some(attempt) if runs(&attempt).map_err(Status::internal)? => Ok(attempt),
-        _ => Err(Status::bad_request(format!(
-            "container {container:?} in pod {pod:?} does not run"
-        ))),
+        _ => Err(not_running(container, pod)),
     }
 }
 

@@ -31,7 +31,7 @@ use crate::client::exec::frame;
 use crate::client::exec::size_to_bytes;
 
 /// The newest first; the older one cannot say that the input is over.
-const PROTOCOLS: [&str; 2] = ["v5.channel.k8s.io", "v4.channel.k8s.io"];
+pub(super) const PROTOCOLS: [&str; 2] = ["v5.channel.k8s.io", "v4.channel.k8s.io"];
 
 const INPUT: u8 = 0;
 const OUTPUT: u8 = 1;

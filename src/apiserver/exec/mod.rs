@@ -24,20 +24,25 @@ use crate::api::kinds;
 use crate::api::pod::Pod;
 use crate::api::status::Status;
 use crate::apiserver::Api;
+use crate::apiserver::access::Verb;
 use crate::apiserver::logs;
 use crate::apiserver::output;
 use crate::apiserver::response::Response;
 use crate::apiserver::tunnel;
 use crate::apiserver::verbs::Call;
 use crate::client::exec::NUMBER;
+use crate::client::exec::not_running;
 
 const CHUNK: usize = 32 * 1024;
 
 type Input = mpsc::Sender<Result<Bytes, std::io::Error>>;
 
 /// GET of `nodes/NAME/exec?namespace=N&command=C&command=A…` or `pods/NAME/exec?container=C&command=…`: answers 101 and
-/// talks frames from then on.
+/// talks frames from then on. A POST is refused.
 pub(super) async fn serve(call: &Call, request: http::Request<Body>) -> Result<Response, Status> {
+    if call.target.verb == Verb::Create {
+        return Err(refusal_of_post(call));
+    }
     let (mut parts, body) = request.into_parts();
     let channels = if tunnel::asks_for(&parts.headers, "websocket") {
         Some(channels::handshake(&mut parts).await?)
@@ -48,7 +53,7 @@ pub(super) async fn serve(call: &Call, request: http::Request<Body>) -> Result<R
     if channels.is_none() {
         tunnel::wants_upgrade(&request)?;
     }
-    let (node, path) = place(call, request.uri().query().unwrap_or_default())?;
+    let Place { node, path, .. } = place(call, request.uri().query().unwrap_or_default())?;
     let (input, receiver) = mpsc::channel(4);
     let body = Body::from_stream(ReceiverStream::new(receiver));
     let asked = call.api.tunnels().send(&node, Method::POST, &path, body);
@@ -76,11 +81,49 @@ pub(super) async fn serve(call: &Call, request: http::Request<Body>) -> Result<R
     Ok(tunnel::switching())
 }
 
-/// The node that runs it, and what it is asked.
-fn place(call: &Call, query: &str) -> Result<(String, String), Status> {
+/// What a POST is answered: what a GET would be refused with, and else that only that is served.
+///
+/// `kubectl` comes with SPDY in a POST after whatever its WebSocket was refused with, and shows only the second answer.
+fn refusal_of_post(call: &Call) -> Status {
+    let place = match place(call, "") {
+        Ok(place) => place,
+        Err(refusal) => return refusal,
+    };
+    if !call.api.tunnels().has(&place.node) {
+        return Status::unavailable(tunnel::Error::NotConnected(place.node));
+    }
+    // The node would know for certain; it is not asked, as it would run the program.
+    if let Some((pod, container)) = &place.beside {
+        let mut statuses = pod.status.container_statuses.iter();
+        if !statuses.any(|one| one.name == *container && one.state.running.is_some()) {
+            return not_running(container, &pod.metadata.name);
+        }
+    }
+    let known = channels::PROTOCOLS.join(" and ");
+    let message = format!(
+        "this path speaks {known} over a WebSocket (GET), and not SPDY: take kubectl 1.31 or newer, or `upshift exec`"
+    );
+    Status::failure(405, "MethodNotAllowed", message)
+}
+
+/// Where a program is to run.
+struct Place {
+    node: String,
+    /// What the node is asked.
+    path: String,
+    /// The pod and its container; none: on the node itself.
+    beside: Option<(Pod, String)>,
+}
+
+/// Finds the place, and refuses one where nothing can run.
+fn place(call: &Call, query: &str) -> Result<Place, Status> {
     let entry = call.entry()?;
     if call.target.kind != &kinds::POD {
-        return Ok((call.target.name.clone(), format!("/exec?{query}")));
+        return Ok(Place {
+            node: call.target.name.clone(),
+            path: format!("/exec?{query}"),
+            beside: None,
+        });
     }
     let pod: Pod = serde_json::from_slice(&entry.json).map_err(Status::internal)?;
     let (namespace, name, uid) = (
@@ -100,11 +143,15 @@ fn place(call: &Call, query: &str) -> Result<(String, String), Status> {
             "pod {name} does not have a host assigned"
         )));
     }
-    let container = output::container_of(&pod, call.target.query.other("container"))?;
-    let container = logs::encode(container);
+    let container = output::container_of(&pod, call.target.query.other("container"))?.to_owned();
+    let encoded = logs::encode(&container);
     // What is said last counts.
-    let path = format!("/pods/{namespace}/{name}/{uid}/exec?{query}&container={container}");
-    Ok((node.clone(), path))
+    let path = format!("/pods/{namespace}/{name}/{uid}/exec?{query}&container={encoded}");
+    Ok(Place {
+        node: node.clone(),
+        path,
+        beside: Some((pod, container)),
+    })
 }
 
 /// Tells a node that a program's caller is gone: input that the program does not read also holds up its end.
