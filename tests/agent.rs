@@ -13,6 +13,7 @@ use serde_json::json;
 use upshift::agent::Agent;
 use upshift::agent::AgentOptions;
 use upshift::agent::Allow;
+use upshift::agent::shim::Shim;
 use upshift::api::duration::Span;
 use upshift::api::kinds;
 use upshift::api::meta::Key;
@@ -726,13 +727,9 @@ async fn a_hook_whose_shim_is_killed_is_repeated_with_the_same_key() {
     let bundle = world.bundle(1, &[("AfterInstall", &body)]).await;
     let deployment = World::deployment(Some(bundle), 1);
     world.begin("one", deploy_steps(), deployment).await;
-    let started = world.path("node/a/operations/demo/one/AfterInstall-0/started");
-    let shim = || {
-        let started: Value = serde_json::from_slice(&fs::read(&started).ok()?).ok()?;
-        started["shim"].as_i64()
-    };
+    let shim = Shim::at(world.path("node/a/operations/demo/one/AfterInstall-0"));
     wait_until("the hook runs", || world.path("pid").exists()).await;
-    let shim = i32::try_from(shim().unwrap()).unwrap();
+    let shim = shim.started().unwrap().unwrap().shim;
     let kill = nix::sys::signal::Signal::SIGKILL;
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(shim), kill).unwrap();
     let status = world.ended("one").await;
@@ -822,11 +819,12 @@ async fn run_stopped_after(lines: usize) -> (Value, Vec<String>, usize) {
     let status = world.ended("two").await;
     assert_eq!(page(&world), "2", "after line {lines}: {status:?}");
     assert_eq!(world.gear_status().await.revision, "shop-2");
-    let shims = fs::read_dir(journal.parent().unwrap()).unwrap().count();
+    let files = fs::read_dir(journal.parent().unwrap()).unwrap();
+    let paths = files.map(|file| file.unwrap().path());
     assert_eq!(
-        shims,
-        2 + 5,
-        "journal, spec.json and a folder for each hook"
+        paths.filter(|path| path.extension().is_none()).count(),
+        1 + 5,
+        "the journal and a record for each hook"
     );
     agent.stop().await;
     (essence(&status), world.record(), count())

@@ -37,6 +37,7 @@ use tokio::sync::watch;
 
 use crate::agent::journal::Journal;
 use crate::agent::operations::Shared;
+use crate::agent::operations::item_shim;
 use crate::api::kinds;
 use crate::api::meta::Key;
 use crate::api::status::Status;
@@ -175,7 +176,7 @@ impl Notice {
             .map_or(Notice::Clock, Notice::Kernel)
     }
 
-    /// Also watches a folder; one that is not there is made in one that is watched.
+    /// Also watches a folder.
     pub(crate) fn add(&mut self, folder: &Path) {
         let flags =
             AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MODIFY | AddWatchFlags::IN_MOVED_TO;
@@ -213,8 +214,7 @@ struct Reader {
 
 impl Reader {
     async fn run(mut self) -> io::Result<()> {
-        let folder = self.folder.clone();
-        self.notice.add(&folder);
+        self.notice.add(&self.folder);
         for step in 0..self.status.steps.len() {
             if self.step.is_empty() || self.status.steps[step].name == self.step {
                 self.step(step).await?;
@@ -237,15 +237,13 @@ impl Reader {
 
     /// Sends one script's log until the script has ended and all of it is sent.
     async fn item(&mut self, step: usize, item: usize) -> io::Result<()> {
-        let name = format!("{}-{item}", self.status.steps[step].name);
-        let folder = self.folder.join(name);
+        let path = item_shim(&self.folder, &self.status.steps[step].name, item).log();
         let mut log = None;
         loop {
-            self.notice.add(&folder);
             // Looked at before reading, so that nothing that was printed before the end is missed.
             let is_over = self.is_over(step, item);
             if log.is_none() {
-                log = match File::open(folder.join("log")).await {
+                log = match File::open(&path).await {
                     Ok(file) => Some(file),
                     Err(error) if error.kind() == io::ErrorKind::NotFound => None,
                     Err(error) => return Err(error),

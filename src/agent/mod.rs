@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! FOLDER/gears/NAMESPACE/GEAR/           what is in place (install, gear)
-//! FOLDER/operations/NAMESPACE/NAME/      journal, spec.json, STEP-N/ (one shim's directory for each hook script)
+//! FOLDER/operations/NAMESPACE/NAME/      journal, STEP-N (the shim's record of a hook script), STEP-N.log
 //! FOLDER/deployments/                    bundles, unpacked; hooks' users may enter it
 //! FOLDER/pods/, FOLDER/images/           pods and their images (pod); each pod's user may reach its own files
 //! ```

@@ -13,6 +13,7 @@ use std::io;
 use std::io::Write as _;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::Serialize;
@@ -22,8 +23,8 @@ use sha2::Sha256;
 use crate::agent::journal::state::Illegal;
 use crate::agent::journal::state::State;
 use crate::agent::record::Gear;
+use crate::api::upshift::Operation;
 use crate::api::upshift::OperationPhase;
-use crate::api::upshift::Step;
 use crate::api::upshift::StepPhase;
 use crate::base::clock::Timestamp;
 use crate::base::crash;
@@ -33,10 +34,9 @@ use crate::base::durable;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all_fields = "camelCase")]
 pub enum Event {
-    /// The agent took the Operation on. `installed` is what was in place then, and stays so for this journal.
+    /// The agent took the Operation on, as it was then. `installed` is what was in place, and stays so for this journal.
     Accepted {
-        uid: String,
-        steps: Vec<Step>,
+        operation: Arc<Operation>,
         installed: Option<Box<Gear>>,
         at: Timestamp,
     },
@@ -120,7 +120,7 @@ impl Journal {
         crash::point("journal.create.before");
         durable::write(&path, &line(accepted), 0o600).map_err(|source| failed("write", source))?;
         // The folders on the way were made, too.
-        for above in folder.ancestors().take(3) {
+        for above in folder.ancestors().skip(1).take(2) {
             durable::sync_folder(above).map_err(|source| failed("make durable", source))?;
         }
         crash::point("journal.create.after");
@@ -263,11 +263,7 @@ mod tests {
 
     fn accepted() -> Event {
         Event::Accepted {
-            uid: "u".to_owned(),
-            steps: vec![Step {
-                name: "Install".to_owned(),
-                ..Step::default()
-            }],
+            operation: state::operation(&["Install"]),
             installed: None,
             at: Timestamp::from_second(1),
         }

@@ -1,8 +1,11 @@
 //! What a journal amounts to: the Operation's status, by folding events; pure.
 
+use std::sync::Arc;
+
 use crate::agent::journal::Event;
 use crate::agent::record::Gear;
 use crate::api::upshift::ItemStatus;
+use crate::api::upshift::Operation;
 use crate::api::upshift::OperationPhase;
 use crate::api::upshift::OperationStatus;
 use crate::api::upshift::StepPhase;
@@ -19,8 +22,8 @@ pub struct Illegal {
 /// The fold of a journal.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct State {
-    /// Of the Operation that was accepted.
-    pub uid: String,
+    /// The Operation as it was accepted.
+    pub operation: Arc<Operation>,
     /// What was in place when it was accepted.
     pub installed: Option<Box<Gear>>,
     pub status: OperationStatus,
@@ -28,6 +31,11 @@ pub struct State {
 }
 
 impl State {
+    /// Whether `operation` is the accepted one, as it is now on the server.
+    pub fn is_of(&self, operation: &Operation) -> bool {
+        self.operation.metadata.uid == operation.metadata.uid
+    }
+
     /// The first step that has not ended.
     pub fn next_step(&self) -> Option<usize> {
         self.status
@@ -63,17 +71,18 @@ impl State {
         }
         match event {
             Event::Accepted {
-                uid,
-                steps,
+                operation,
                 installed,
                 at,
             } => {
-                self.uid.clone_from(uid);
+                self.operation.clone_from(operation);
                 self.installed.clone_from(installed);
                 self.accepted = true;
                 self.status = OperationStatus {
                     phase: OperationPhase::Running,
-                    steps: steps
+                    steps: operation
+                        .spec
+                        .steps
                         .iter()
                         .map(|step| StepStatus {
                             name: step.name.clone(),
@@ -250,10 +259,21 @@ fn name(event: &Event) -> &'static str {
     }
 }
 
+/// An Operation of these steps.
+#[cfg(test)]
+pub(super) fn operation(steps: &[&str]) -> Arc<Operation> {
+    let step = |name: &&str| crate::api::upshift::Step {
+        name: (*name).to_owned(),
+        ..Default::default()
+    };
+    let mut operation = Operation::default();
+    operation.spec.steps = steps.iter().map(step).collect();
+    Arc::new(operation)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::upshift::Step;
     use crate::base::clock::Timestamp;
 
     const AT: i64 = 100;
@@ -302,14 +322,9 @@ mod tests {
     }
 
     fn folded(events: &[Event]) -> Result<State, Illegal> {
-        let step = |name: &str| Step {
-            name: name.to_owned(),
-            ..Step::default()
-        };
         let mut state = State::default();
         state.apply(&Event::Accepted {
-            uid: "u".to_owned(),
-            steps: vec![step("ApplicationStop"), step("Install")],
+            operation: operation(&["ApplicationStop", "Install"]),
             installed: None,
             at: at(),
         })?;

@@ -98,7 +98,7 @@ pub(crate) fn decide(
     let actor = |step: usize| {
         step::named(&state.status.steps[step].name).map_or(Actor::Node, |kind| kind.actor)
     };
-    let gone = operation.is_none_or(|operation| operation.metadata.uid != state.uid);
+    let gone = operation.is_none_or(|operation| !state.is_of(operation));
     let desired = operation.map_or(Desired::Abort, |operation| operation.spec.desired);
     match running {
         // Whatever is wanted, what was begun on the node is ended first; performing knows how.
@@ -225,6 +225,8 @@ pub(crate) fn skip(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::agent::journal::Event;
     use crate::api::upshift::DeployedRevision;
@@ -255,8 +257,7 @@ mod tests {
         let mut state = State::default();
         state
             .apply(&Event::Accepted {
-                uid: "u".to_owned(),
-                steps: operation.spec.steps.clone(),
+                operation: Arc::new(operation.clone()),
                 installed: None,
                 at: Timestamp::from_second(1),
             })

@@ -13,6 +13,7 @@ pub(crate) mod worker;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,10 +24,12 @@ use tokio::task::JoinSet;
 use crate::agent::Allow;
 use crate::agent::cache::Cache as Bundles;
 use crate::agent::install::Place;
+use crate::agent::journal::Journal;
 use crate::agent::logs::Live;
 pub(crate) use crate::agent::operations::places::Places;
 use crate::agent::operations::worker::Fault;
 use crate::agent::shim::Launcher;
+use crate::agent::shim::Shim;
 use crate::agent::users::Account;
 use crate::api::meta::Key;
 use crate::api::upshift::Operation;
@@ -81,9 +84,14 @@ impl Shared {
     pub(crate) fn step_logs(&self, key: &Key, step: &StepStatus) -> Vec<PathBuf> {
         let folder = self.operation_folder(key);
         (0..step.items.len().max(1))
-            .map(|item| folder.join(format!("{}-{item}", step.name)).join("log"))
+            .map(|item| item_shim(&folder, &step.name, item).log())
             .collect()
     }
+}
+
+/// The shim of one script of a step; a step without scripts has a log in its place at most.
+pub(crate) fn item_shim(operation_folder: &Path, step: &str, item: usize) -> Shim {
+    Shim::at(operation_folder.join(format!("{step}-{item}")))
 }
 
 /// One Operation that somebody works on.
@@ -215,9 +223,8 @@ impl Follower {
     /// The gear of an Operation, also of one that is gone from the server.
     fn gear(&self, key: &Key, operation: Option<&Operation>) -> Key {
         let kept = || {
-            let bytes = fs::read(self.shared.operation_folder(key).join("spec.json")).ok()?;
-            let kept: Operation = serde_json::from_slice(&bytes).ok()?;
-            Some(kept.spec.gear)
+            let state = Journal::look(&self.shared.operation_folder(key))?;
+            Some(state.operation.spec.gear.clone())
         };
         let gear = operation
             .map(|operation| operation.spec.gear.clone())

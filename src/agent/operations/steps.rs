@@ -329,21 +329,19 @@ impl Worker {
         if warnings.is_empty() {
             return Ok(());
         }
-        let folder = self.item_folder(index, 0);
+        let log = self.item_shim(index, 0).log();
         let mut text = warnings.join("\n");
         text.push('\n');
-        fs::create_dir_all(&folder)
-            .and_then(|()| fs::write(folder.join("log"), text))
-            .map_err(|source| Fault::Io {
-                what: "write the log in",
-                path: folder,
-                source,
-            })
+        fs::write(&log, text).map_err(|source| Fault::Io {
+            what: "write",
+            path: log,
+            source,
+        })
     }
 
-    fn item_folder(&self, index: usize, item: usize) -> PathBuf {
-        let name = &self.journal.state().status.steps[index].name;
-        self.folder.join(format!("{name}-{item}"))
+    fn item_shim(&self, index: usize, item: usize) -> Shim {
+        let step = &self.journal.state().status.steps[index].name;
+        super::item_shim(&self.folder, step, item)
     }
 
     /// The wanted revision's bundle, whole; None when nothing is wanted.
@@ -552,7 +550,7 @@ impl Worker {
         item: usize,
         began: Instant,
     ) -> Result<(Result<String, Problem>, Option<i32>), Broken> {
-        let shim = Shim::at(self.item_folder(index, item));
+        let shim = self.item_shim(index, item);
         let location = self.journal.state().status.steps[index].items[item]
             .name
             .clone();

@@ -1,12 +1,13 @@
 //! One Operation from its journal to its end: decides, writes down, performs, reports.
 //!
-//! Everything it needs comes from the Operation as it was accepted (`spec.json` beside the journal); of the object on the
+//! Everything it needs comes from the Operation as it was accepted, which its journal begins with; of the object on the
 //! server it follows only what is desired and what Control steps came to. An error of this file's own ([`Fault`]) ends
 //! the worker and not the Operation: it is taken up again from the journal.
 
 use std::borrow::Cow;
 use std::fs;
 use std::io;
+use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,7 +42,6 @@ use crate::api::upshift::StepPhase;
 use crate::api::upshift::StepStatus;
 use crate::base::backoff;
 use crate::base::backoff::Backoff;
-use crate::base::durable;
 use crate::plan::step;
 
 /// How long the end of an Operation waits for its logs to be in the registry.
@@ -99,19 +99,18 @@ pub(crate) async fn run(shared: Arc<Shared>, key: Key, wanted: Wanted) -> Result
             Err(error) => return Err(error.into()),
         };
         let is_other = |journal: &Journal| {
-            let uid = operation.as_ref().map(|operation| &operation.metadata.uid);
-            uid != Some(&journal.state().uid)
+            let operation = operation.as_deref();
+            !operation.is_some_and(|operation| journal.state().is_of(operation))
         };
         match journal {
             Some(journal) if journal.state().status.phase.is_final() && is_other(&journal) => {
                 forget(&folder)?;
             }
             Some(journal) => {
-                let accepted = read_accepted(&folder)?;
-                let worker = Worker::new(shared.clone(), &key, wanted.clone(), accepted, journal);
+                let worker = Worker::new(shared.clone(), &key, wanted.clone(), journal);
                 worker.run().await?;
                 if wanted.borrow().as_ref().is_some_and(|operation| {
-                    Journal::look(&folder).is_some_and(|state| state.uid == operation.metadata.uid)
+                    Journal::look(&folder).is_some_and(|state| state.is_of(operation))
                 }) {
                     return Ok(());
                 }
@@ -131,49 +130,26 @@ pub(crate) async fn run(shared: Arc<Shared>, key: Key, wanted: Wanted) -> Result
     }
 }
 
-/// Writes down what was accepted, then that it was.
-fn accept(shared: &Shared, folder: &std::path::Path, operation: &Operation) -> Result<(), Fault> {
-    let failed = |what, source| Fault::Io {
-        what,
-        path: folder.to_owned(),
-        source,
-    };
+/// Writes down what is accepted.
+fn accept(shared: &Shared, folder: &Path, operation: &Arc<Operation>) -> Result<(), Fault> {
     forget(folder)?;
-    fs::create_dir_all(folder).map_err(|source| failed("make", source))?;
-    let spec = serde_json::to_vec(operation).expect("plain data");
-    durable::write(&folder.join("spec.json"), &spec, 0o600)
-        .map_err(|source| failed("write spec.json in", source))?;
     let gear = shared.gear_folder(operation);
     let installed = Gear::read(&gear).map_err(|source| Fault::Io {
         what: "read gear.json in",
         path: gear,
         source,
     })?;
-    Journal::create(
-        folder,
-        &Event::Accepted {
-            uid: operation.metadata.uid.clone(),
-            steps: operation.spec.steps.clone(),
-            installed: installed.map(Box::new),
-            at: shared.clock.now(),
-        },
-    )?;
+    let accepted = Event::Accepted {
+        operation: operation.clone(),
+        installed: installed.map(Box::new),
+        at: shared.clock.now(),
+    };
+    Journal::create(folder, &accepted)?;
     Ok(())
 }
 
-fn read_accepted(folder: &std::path::Path) -> Result<Operation, Fault> {
-    let path = folder.join("spec.json");
-    fs::read(&path)
-        .and_then(|bytes| Ok(serde_json::from_slice(&bytes)?))
-        .map_err(|source| Fault::Io {
-            what: "read",
-            path,
-            source,
-        })
-}
-
 /// Removes an Operation's folder, if there is one.
-fn forget(folder: &std::path::Path) -> Result<(), Fault> {
+fn forget(folder: &Path) -> Result<(), Fault> {
     match fs::remove_dir_all(folder) {
         Err(source) if source.kind() != io::ErrorKind::NotFound => Err(Fault::Io {
             what: "remove",
@@ -208,20 +184,14 @@ async fn report_lost(shared: &Shared, key: &Key, operation: &Operation) -> Resul
 }
 
 impl Worker {
-    fn new(
-        shared: Arc<Shared>,
-        key: &Key,
-        wanted: Wanted,
-        accepted: Operation,
-        journal: Journal,
-    ) -> Worker {
+    fn new(shared: Arc<Shared>, key: &Key, wanted: Wanted, journal: Journal) -> Worker {
         let folder = shared.operation_folder(key);
         Worker {
             shared,
             key: key.clone(),
             folder,
             wanted,
-            accepted: Arc::new(accepted),
+            accepted: journal.state().operation.clone(),
             journal,
             new: None,
             old: None,
@@ -294,8 +264,7 @@ impl Worker {
         match &*self.wanted.borrow() {
             None => true,
             Some(operation) => {
-                operation.spec.desired == Desired::Abort
-                    || operation.metadata.uid != self.journal.state().uid
+                operation.spec.desired == Desired::Abort || !self.journal.state().is_of(operation)
             }
         }
     }
@@ -319,7 +288,7 @@ impl Worker {
             .wanted
             .borrow()
             .as_ref()
-            .is_some_and(|operation| operation.metadata.uid == self.journal.state().uid);
+            .is_some_and(|operation| self.journal.state().is_of(operation));
         if !is_ours {
             return;
         }

@@ -25,6 +25,9 @@ use crate::base::clock::Timestamp;
 use crate::base::durable;
 use crate::content::blobs::Digest;
 
+/// The name of an attempt's own shim in the attempt's folder.
+pub(crate) const SHIM: &str = "shim";
+
 /// What is known of a pod without asking anybody: `record.json`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -157,7 +160,7 @@ impl Attempt {
     }
 
     pub(crate) fn shim(&self) -> Shim {
-        Shim::at(&self.path)
+        Shim::at(self.path.join(SHIM))
     }
 
     pub(crate) fn begun(&self) -> io::Result<Option<Begun>> {
@@ -181,8 +184,8 @@ impl Attempt {
 
     /// When its end was written down.
     pub(crate) fn ended_at(&self) -> Option<Timestamp> {
-        let modified = fs::metadata(self.path.join("exit")).ok()?.modified().ok()?;
-        let since = modified.duration_since(std::time::UNIX_EPOCH).ok()?;
+        let ended = self.shim().ended_at().ok()??;
+        let since = ended.duration_since(std::time::UNIX_EPOCH).ok()?;
         Some(Timestamp::from_second(i64::try_from(since.as_secs()).ok()?))
     }
 

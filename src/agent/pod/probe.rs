@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::agent::operations::Shared;
+use crate::agent::pod::disk::SHIM;
 use crate::agent::pod::events::Events;
 use crate::agent::pod::events::Severity;
 use crate::agent::pod::process;
@@ -296,7 +297,7 @@ impl Asking {
         limit: Duration,
     ) -> Result<(), String> {
         let text = |error: std::io::Error| error.to_string();
-        let spec = Shim::at(&self.attempt).spec().map_err(text)?;
+        let spec = Shim::at(self.attempt.join(SHIM)).spec().map_err(text)?;
         let Some(name) = command.first() else {
             return Err("no command".to_owned());
         };
@@ -318,8 +319,7 @@ impl Asking {
             log_files: 0,
             ..spec
         };
-        let folder = self.attempt.join(question.word().to_lowercase());
-        let shim = Shim::at(&folder);
+        let shim = Shim::at(self.attempt.join(question.word().to_lowercase()));
         let _ = std::fs::remove_file(shim.log());
         shim.start(&self.shared.launcher, &spec).map_err(text)?;
         let exit = shim.wait().await.map_err(text)?.unwrap_or_default();

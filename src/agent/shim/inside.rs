@@ -58,31 +58,35 @@ use crate::agent::shim::Mount;
 use crate::agent::shim::Reason;
 use crate::agent::shim::Spec;
 use crate::agent::shim::Started;
+use crate::agent::shim::beside;
 use crate::agent::shim::output::Output;
 use crate::agent::shim::processes;
-use crate::base::durable;
+use crate::agent::shim::record::Record;
 
 /// How long the output may stay open after the child's end before that is recorded.
 const OUTPUT_GRACE: Duration = Duration::from_millis(500);
 /// How long killed processes may take to go.
 const KILL_LIMIT: Duration = Duration::from_secs(5);
+/// Where the kernel gives no notice (its limits are used up), the record is looked at this often.
+const LOOK: Duration = Duration::from_secs(1);
 
-/// Runs the child described in `folder` to its end, holding `lock`; the whole life of the shim process.
-pub(super) fn live(folder: &Path, lock: OwnedFd) {
-    if let Err(error) = run(folder, lock) {
-        let _ = fs::write(folder.join("fault"), error.to_string());
+/// Runs the child of the record at `path` to its end, holding its lock; the whole life of the shim process.
+pub(super) fn live(path: &Path, lock: OwnedFd) {
+    if let Err(error) = run(path, lock) {
+        let _ = fs::write(beside(path, "fault"), error.to_string());
     }
 }
 
-fn run(folder: &Path, lock: OwnedFd) -> io::Result<()> {
+fn run(path: &Path, lock: OwnedFd) -> io::Result<()> {
     unistd::setsid()?;
     prctl::set_child_subreaper(true)?;
-    let spec: Spec = serde_json::from_slice(&fs::read(folder.join("spec.json"))?)?;
-    let wakeups = Wakeups::new(folder)?;
+    let record = File::from(lock);
+    let spec = Record::read(path)?.spec.unwrap_or_default();
+    let wakeups = Wakeups::new(path)?;
     let began = Instant::now();
-    let (ended, output) = match spawn(folder, &spec) {
+    let (ended, output) = match spawn(path, &spec, &record) {
         Ok((child, output)) => {
-            let mut watch = Watch::new(folder, &spec, child, output, wakeups, began);
+            let mut watch = Watch::new(path.to_owned(), &spec, child, output, wakeups, began);
             let exit = watch.until_end()?;
             (exit, Some((watch.output, watch.wakeups)))
         }
@@ -95,9 +99,13 @@ fn run(folder: &Path, lock: OwnedFd) -> io::Result<()> {
         milliseconds: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
         ..ended
     };
-    let bytes = serde_json::to_vec(&exit).expect("an exit is plain data");
-    durable::write(&folder.join("exit"), &bytes, 0o600)?;
-    drop(lock);
+    let line = Record {
+        exit: Some(exit),
+        ..Record::default()
+    };
+    line.append(&record)?;
+    record.sync_all()?;
+    drop(record);
     if let Some((output, wakeups)) = output {
         drain_to_the_end(output, &wakeups)?;
     }
@@ -110,42 +118,52 @@ pub(super) fn close_stdin() -> io::Result<()> {
     Ok(unistd::dup2_stdin(&nothing)?)
 }
 
-/// What wakes the shim beside output: its children's ends, TERM, and a file `kill`.
+/// What wakes the shim beside output: its children's ends, TERM, and a change of its record.
 struct Wakeups {
     signals: SignalFd,
-    folder: Inotify,
+    /// None: it has to be looked at.
+    record: Option<Inotify>,
+}
+
+/// What it was woken by.
+struct Woken {
+    term: bool,
+    record: bool,
 }
 
 impl Wakeups {
-    fn new(folder: &Path) -> io::Result<Wakeups> {
+    fn new(record: &Path) -> io::Result<Wakeups> {
         let mut mask = SigSet::empty();
         mask.add(Signal::SIGCHLD);
         mask.add(Signal::SIGTERM);
         mask.thread_block()?;
         let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
-        let watch = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)?;
-        watch.add_watch(
-            folder,
-            AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MOVED_TO,
-        )?;
+        let watch = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC);
+        let watch = watch.and_then(|watch| {
+            watch.add_watch(record, AddWatchFlags::IN_MODIFY)?;
+            Ok(watch)
+        });
         Ok(Wakeups {
             signals,
-            folder: watch,
+            record: watch.ok(),
         })
     }
 
-    /// Empties both; says whether TERM was among the signals.
-    fn take(&self) -> bool {
-        let mut term = false;
+    /// Empties both.
+    fn take(&self) -> Woken {
+        let mut woken = Woken {
+            term: false,
+            record: self.record.is_none(),
+        };
         while let Ok(Some(info)) = self.signals.read_signal() {
-            term |= info.ssi_signo == Signal::SIGTERM as u32;
+            woken.term |= info.ssi_signo == Signal::SIGTERM as u32;
         }
-        while self
-            .folder
-            .read_events()
-            .is_ok_and(|events| !events.is_empty())
-        {}
-        term
+        if let Some(record) = &self.record {
+            while record.read_events().is_ok_and(|events| !events.is_empty()) {
+                woken.record = true;
+            }
+        }
+        woken
     }
 }
 
@@ -156,11 +174,11 @@ struct Child {
 }
 
 /// Forks the child, writes down who it is, then lets it go.
-fn spawn(folder: &Path, spec: &Spec) -> io::Result<(Child, Output)> {
+fn spawn(path: &Path, spec: &Spec, record: &File) -> io::Result<(Child, Output)> {
     let image = Image::new(spec)?;
     let (reading, writing) = unistd::pipe2(OFlag::O_CLOEXEC)?;
     fcntl(&reading, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-    let output = Output::new(reading, &folder.join("log"), spec)?;
+    let output = Output::new(reading, &beside(path, "log"), spec)?;
     let (ready, go) = unistd::pipe2(OFlag::O_CLOEXEC)?;
     let (report, complain) = unistd::pipe2(OFlag::O_CLOEXEC)?;
     // SAFETY: this process has one thread, so the child owns every lock and may run any code.
@@ -182,8 +200,11 @@ fn spawn(folder: &Path, spec: &Spec) -> io::Result<(Child, Output)> {
                 shim: unistd::getpid().as_raw(),
                 boot: processes::boot().to_owned(),
             };
-            let bytes = serde_json::to_vec(&started).expect("plain data");
-            fs::write(folder.join("started"), bytes)?;
+            let line = Record {
+                started: Some(started),
+                ..Record::default()
+            };
+            line.append(record)?;
             File::from(go).write_all(b"g")?;
             let report = Some(File::from(report));
             Ok((Child { pid: child, report }, output))
@@ -347,7 +368,7 @@ fn wait_for_go(ready: OwnedFd) {
 
 /// Following one child.
 struct Watch {
-    folder: PathBuf,
+    record: PathBuf,
     program: String,
     cwd: String,
     user: Option<u32>,
@@ -367,7 +388,7 @@ struct Watch {
 
 impl Watch {
     fn new(
-        folder: &Path,
+        record: PathBuf,
         spec: &Spec,
         child: Child,
         output: Output,
@@ -376,7 +397,7 @@ impl Watch {
     ) -> Watch {
         let timeout = Duration::from_millis(spec.timeout_milliseconds);
         Watch {
-            folder: folder.to_owned(),
+            record,
             program: spec.argv.first().cloned().unwrap_or_default(),
             cwd: spec.cwd.clone(),
             user: spec.user.as_ref().map(|user| user.uid),
@@ -394,9 +415,7 @@ impl Watch {
     }
 
     fn until_end(&mut self) -> io::Result<Exit> {
-        if self.kill_asked() {
-            self.begin_ending(Reason::Killed);
-        }
+        self.look_for_kill();
         loop {
             if let Some(exit) = self.decide(Instant::now()) {
                 return Ok(exit);
@@ -404,10 +423,13 @@ impl Watch {
             self.wait_for_something()?;
             self.output.drain();
             self.take_report();
-            let term = self.wakeups.take();
+            let woken = self.wakeups.take();
             let children_left = self.reap();
-            if (term || self.kill_asked()) && self.ended.is_none() {
+            if woken.term && self.ended.is_none() {
                 self.begin_ending(Reason::Killed);
+            }
+            if woken.record && self.ended.is_none() {
+                self.look_for_kill();
             }
             if self.ending.is_some() && !children_left {
                 self.output.drain();
@@ -455,30 +477,39 @@ impl Watch {
         let next = match (self.ending, &self.ended, self.deadline) {
             (Some((since, _)), _, _) => Some(since + self.grace),
             (None, Some((_, at)), _) => Some(*at + OUTPUT_GRACE),
-            (None, None, deadline) => deadline,
+            (None, None, deadline) if self.wakeups.record.is_some() => deadline,
+            (None, None, deadline) => {
+                let look = Instant::now() + LOOK;
+                Some(deadline.map_or(look, |deadline| deadline.min(look)))
+            }
         };
-        let mut files = vec![self.wakeups.signals.as_fd(), self.wakeups.folder.as_fd()];
+        let mut files = vec![self.wakeups.signals.as_fd()];
+        files.extend(self.wakeups.record.as_ref().map(AsFd::as_fd));
         files.extend(self.output.pipe().map(AsFd::as_fd));
         files.extend(self.child.report.as_ref().map(AsFd::as_fd));
         wait(&files, next)
     }
 
-    fn kill_asked(&self) -> bool {
-        self.folder.join("kill").exists()
-    }
-
-    /// What a request to end it says about the time it has.
-    fn grace_asked(&self) -> Option<Duration> {
-        let text = fs::read_to_string(self.folder.join("kill")).ok()?;
-        Some(Duration::from_millis(text.trim().parse().ok()?))
+    /// Begins the ending when somebody asked for it, within the time that the request gives.
+    fn look_for_kill(&mut self) {
+        // A record that cannot be read now is looked at again when it changes.
+        let Some(kill) = Record::read(&self.record)
+            .ok()
+            .and_then(|record| record.kill)
+        else {
+            return;
+        };
+        if self.ending.is_none()
+            && let Some(grace) = kill.grace_milliseconds
+        {
+            self.grace = Duration::from_millis(grace);
+        }
+        self.begin_ending(Reason::Killed);
     }
 
     fn begin_ending(&mut self, reason: Reason) {
         if self.ending.is_some() {
             return;
-        }
-        if let Some(grace) = self.grace_asked() {
-            self.grace = grace;
         }
         self.ending = Some((Instant::now(), reason));
         let _ = killpg(self.child.pid, Signal::SIGTERM);

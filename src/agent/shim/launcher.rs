@@ -1,7 +1,7 @@
 //! One process beside an agent that forks its shims: none has to be executed and linked anew, which costs more than most
 //! hooks do.
 //!
-//! The agent's side ([`Launcher`]) sends a shim's folder and its lock over a socket; the other ([`main`]) forks. Nothing
+//! The agent's side ([`Launcher`]) sends where a shim's record is and the lock on it over a socket; the other ([`main`]) forks. Nothing
 //! comes back: a shim that was never forked has let go of its lock without a record, as one that was lost. The process
 //! ends with its agent; shims live on.
 
@@ -44,8 +44,9 @@ use nix::unistd::ForkResult;
 use crate::agent::shim::SUBCOMMAND;
 use crate::agent::shim::inside;
 use crate::agent::shim::processes;
+use crate::agent::shim::record;
 
-/// The longest path of a shim's folder, in bytes, as the kernel has it.
+/// The longest path of a record, in bytes, as the kernel has it.
 const LONGEST: usize = 4096;
 
 /// The process that forks an agent's shims, started with the first of them and again when it was lost.
@@ -83,17 +84,17 @@ impl Launcher {
         }
     }
 
-    /// Has a shim forked for `folder`, which holds `lock` from now on.
-    pub(super) fn launch(&self, folder: &Path, lock: &File) -> io::Result<()> {
+    /// Has a shim forked for the record at `path`, which holds `lock` from now on.
+    pub(super) fn launch(&self, path: &Path, lock: &File) -> io::Result<()> {
         let mut process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(one) = &*process {
-            match send(&one.line, folder, lock) {
+            match send(&one.line, path, lock) {
                 Err(Errno::EPIPE | Errno::ECONNRESET) => *process = None,
                 sent => return Ok(sent?),
             }
         }
         let one = self.start()?;
-        send(&one.line, folder, lock)?;
+        send(&one.line, path, lock)?;
         *process = Some(one);
         Ok(())
     }
@@ -121,8 +122,8 @@ impl Launcher {
     }
 }
 
-fn send(line: &OwnedFd, folder: &Path, lock: &File) -> nix::Result<()> {
-    let path = [IoSlice::new(folder.as_os_str().as_bytes())];
+fn send(line: &OwnedFd, path: &Path, lock: &File) -> nix::Result<()> {
+    let path = [IoSlice::new(path.as_os_str().as_bytes())];
     let files = [lock.as_raw_fd()];
     let files = [ControlMessage::ScmRights(&files)];
     loop {
@@ -156,9 +157,10 @@ fn serve() -> io::Result<()> {
     // SAFETY: no handler of ours exists. Shims that end are nobody's business but their locks'.
     unsafe { signal(Signal::SIGCHLD, SigHandler::SigIgn) }?;
     prctl::set_name(c"upshift-shims")?;
-    // What every shim would read again.
+    // What every shim would find out again.
     processes::boot();
-    while let Some((folder, lock)) = receive(&line)? {
+    record::warm_up();
+    while let Some((path, lock)) = receive(&line)? {
         // SAFETY: this process has one thread, so the child owns every lock and may run any code.
         match unsafe { unistd::fork() } {
             Ok(ForkResult::Child) => {
@@ -166,7 +168,7 @@ fn serve() -> io::Result<()> {
                 // SAFETY: as above.
                 unsafe { signal(Signal::SIGCHLD, SigHandler::SigDfl) }?;
                 prctl::set_name(c"upshift-shim")?;
-                inside::live(&folder, lock);
+                inside::live(&path, lock);
                 return Ok(());
             }
             // Without a process for it the lock is let go, and the agent tries again.
@@ -180,26 +182,17 @@ fn serve() -> io::Result<()> {
 fn receive(line: &OwnedFd) -> io::Result<Option<(PathBuf, OwnedFd)>> {
     let mut path = [0_u8; LONGEST];
     let mut files = nix::cmsg_space!([std::os::fd::RawFd; 1]);
-    loop {
-        let mut parts = [IoSliceMut::new(&mut path)];
-        let flags = MsgFlags::MSG_CMSG_CLOEXEC;
-        let received = match recvmsg::<()>(line.as_raw_fd(), &mut parts, Some(&mut files), flags) {
-            Err(Errno::EINTR) => continue,
-            received => received?,
-        };
-        let length = received.bytes;
-        let lock = received.cmsgs()?.find_map(|message| match message {
-            ControlMessageOwned::ScmRights(files) => files.first().copied(),
-            _ => None,
-        });
-        if length == 0 {
-            return Ok(None);
-        }
-        // SAFETY: the kernel has just made this descriptor for us.
-        let lock = lock.map(|lock| unsafe { OwnedFd::from_raw_fd(lock) });
-        let folder = PathBuf::from(std::ffi::OsStr::from_bytes(&path[..length]));
-        if let Some(lock) = lock {
-            return Ok(Some((folder, lock)));
-        }
-    }
+    let mut parts = [IoSliceMut::new(&mut path)];
+    let flags = MsgFlags::MSG_CMSG_CLOEXEC;
+    // No signal has a handler here, so nothing interrupts the wait.
+    let received = recvmsg::<()>(line.as_raw_fd(), &mut parts, Some(&mut files), flags)?;
+    let length = received.bytes;
+    let lock = received.cmsgs()?.find_map(|message| match message {
+        ControlMessageOwned::ScmRights(files) => files.first().copied(),
+        _ => None,
+    });
+    // SAFETY: the kernel has just made this descriptor for us.
+    let lock = lock.map(|lock| unsafe { OwnedFd::from_raw_fd(lock) });
+    let path = PathBuf::from(std::ffi::OsStr::from_bytes(&path[..length]));
+    Ok(lock.map(|lock| (path, lock)))
 }

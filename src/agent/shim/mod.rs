@@ -1,39 +1,41 @@
 //! The shim: every child of an agent runs under a single-threaded copy of this program that outlives it.
 //!
-//! Its whole interface is a directory: `spec.json` (what to run), `started` (process ids), `log` (the output), `exit`
-//! (how it ended, durable), `kill` (a request to end it), `lock` (held until `exit` is durable). This file is the
-//! agent's side and the formats; [`inside`] is the process itself, forked by the [`launcher`]. An agent that starts a
-//! child and one that finds it again after a restart do the same: wait for the lock, then read `exit`.
+//! Its whole interface is a file, the record (what to run, its process ids, a request to end it, how it ended), and
+//! beside it the output, `RECORD.log`, from its first byte on. The record is also the lock, held until the end in it is
+//! durable. This file is the agent's side; [`record`] is the format, [`inside`] the process itself, forked by the
+//! [`launcher`]. An agent that starts a child and one that finds it again after a restart do the same: wait for the
+//! lock, then read how it ended.
 //!
 //! # Decided
 //!
 //! * The lock reaches the shim as an open file description taken by the agent before the start, so that there is no
 //!   moment at which the child could run unlocked; on its way to the shim the socket's message holds it.
-//! * A kill is a file, not a signal: no process id of a restarted machine can be hit by it.
-//! * When the shim is gone without an `exit`, everything left in its session is ended before a repetition.
+//! * A kill is a line in the record, not a signal: no process id of a restarted machine can be hit by it.
+//! * When the shim is gone without a recorded end, everything left in its session is ended before a repetition.
 
 mod inside;
 mod launcher;
 mod output;
 pub(crate) mod processes;
+mod record;
 pub mod stamped;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::fs::File;
 use std::io;
-use std::io::Write;
 use std::os::unix::fs::DirBuilderExt;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
+use std::time::SystemTime;
 
 use serde::Deserialize;
 use serde::Serialize;
 
+use crate::agent::shim::record::Kill;
+use crate::agent::shim::record::Record;
 use crate::base::crash;
-use crate::base::durable;
 
 pub(crate) use inside::mount_all;
 pub use launcher::Launcher;
@@ -43,7 +45,7 @@ pub(crate) use processes::descendants;
 /// The hidden subcommand that [`main`] is reached by.
 pub const SUBCOMMAND: &str = "__shim";
 
-/// What a shim runs: `spec.json`.
+/// What a shim runs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Spec {
@@ -100,7 +102,7 @@ pub struct User {
     pub groups: Vec<u32>,
 }
 
-/// The processes of a started child: `started`.
+/// The processes of a started child.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Started {
@@ -114,7 +116,7 @@ pub struct Started {
     pub boot: String,
 }
 
-/// How a child ended: `exit`.
+/// How a child ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Exit {
@@ -157,38 +159,39 @@ impl Exit {
     }
 }
 
-/// One child's directory.
+/// One child, by where its record is.
 #[derive(Clone, Debug)]
 pub struct Shim {
-    folder: PathBuf,
+    record: PathBuf,
 }
 
 impl Shim {
-    /// The child whose directory that is (or will be); it must be absolute.
-    pub fn at(folder: impl Into<PathBuf>) -> Shim {
+    /// The child whose record that is (or will be); it must be absolute.
+    pub fn at(record: impl Into<PathBuf>) -> Shim {
         Shim {
-            folder: folder.into(),
+            record: record.into(),
         }
     }
 
-    /// Where the output is.
+    /// Where the output is, if there is any.
     pub fn log(&self) -> PathBuf {
-        self.folder.join("log")
+        beside(&self.record, "log")
     }
 
     /// What it was started with.
     pub fn spec(&self) -> io::Result<Spec> {
-        read(&self.folder.join("spec.json"))?.ok_or_else(|| io::ErrorKind::NotFound.into())
+        let record = Record::read(&self.record)?;
+        record.spec.ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     /// How it ended; none while it runs, and when it never ran or its shim was lost.
     pub fn exit(&self) -> io::Result<Option<Exit>> {
-        read(&self.folder.join("exit"))
+        Ok(Record::read(&self.record)?.exit)
     }
 
     /// Whether a shim is alive and has not recorded an exit.
     pub fn is_running(&self) -> io::Result<bool> {
-        match File::open(self.folder.join("lock")) {
+        match File::open(&self.record) {
             Ok(lock) => match lock.try_lock_shared() {
                 Ok(()) => Ok(false),
                 Err(fs::TryLockError::WouldBlock) => Ok(true),
@@ -201,38 +204,30 @@ impl Shim {
 
     /// Starts the child. What an earlier, lost try left is removed; its log is continued.
     pub fn start(&self, launcher: &Launcher, spec: &Spec) -> io::Result<()> {
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.folder)?;
-        let lock = File::options()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(self.folder.join("lock"))?;
-        lock.try_lock()?;
-        for stale in ["started", "exit", "kill"] {
-            remove(&self.folder.join(stale))?;
+        if let Some(folder) = self.record.parent() {
+            fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(folder)?;
         }
-        let spec = serde_json::to_vec(spec).expect("a spec is plain data");
-        // The environment in it may hold secrets.
-        let mut file = File::options()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(self.folder.join("spec.json"))?;
-        file.write_all(&spec)?;
+        let record = record::open(&self.record)?;
+        record.try_lock()?;
+        record.set_len(0)?;
+        let line = Record {
+            spec: Some(spec.clone()),
+            ..Record::default()
+        };
+        line.append(&record)?;
         crash::point("shim.start.before");
-        launcher.launch(&self.folder, &lock)?;
+        launcher.launch(&self.record, &record)?;
         crash::point("shim.start.after");
         Ok(())
     }
 
     /// Waits, without a limit, until no shim holds the lock; then says how the child ended, if that was recorded.
     ///
-    /// The wait, where there is something to wait for, is a thread of its own and not one of the runtime's, so that a runtime can stop in the middle.
+    /// The wait, where there is something to wait for, is a thread of its own and not one of the runtime's, so that a
+    /// runtime can stop in the middle.
     pub async fn wait(&self) -> io::Result<Option<Exit>> {
         if !self.is_running()? {
             return self.exit();
@@ -241,84 +236,94 @@ impl Shim {
         let shim = self.clone();
         std::thread::Builder::new()
             .name("shim-wait".to_owned())
-            .stack_size(64 * 1024)
+            // Little, but the allocator too has to begin there.
+            .stack_size(256 * 1024)
             .spawn(move || {
                 let _ = done.send(shim.wait_here());
             })?;
         ended
             .await
-            .unwrap_or_else(|_| Err(io::Error::other("the waiting thread ended early")))
+            .unwrap_or_else(|_| Err(io::Error::other("the waiting thread ended early")))?;
+        self.exit()
     }
 
-    fn wait_here(&self) -> io::Result<Option<Exit>> {
-        match File::open(self.folder.join("lock")) {
-            Ok(lock) => lock.lock_shared()?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
+    /// Does no more than that: its thread is small.
+    fn wait_here(&self) -> io::Result<()> {
+        match File::open(&self.record) {
+            Ok(lock) => lock.lock_shared(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
         }
-        self.exit()
     }
 
     /// Asks for the end of the child: TERM, grace, KILL for all below the shim.
     pub fn kill(&self) -> io::Result<()> {
-        durable::write(&self.folder.join("kill"), b"", 0o600)
+        self.ask(Kill::default())
     }
 
     /// The same with another grace than the spec's; a second request changes nothing.
     pub fn kill_within(&self, grace: Duration) -> io::Result<()> {
-        let grace = grace.as_millis().to_string();
-        durable::write(&self.folder.join("kill"), grace.as_bytes(), 0o600)
+        self.ask(Kill {
+            grace_milliseconds: Some(u64::try_from(grace.as_millis()).unwrap_or(u64::MAX)),
+        })
+    }
+
+    fn ask(&self, kill: Kill) -> io::Result<()> {
+        self.add(&Record {
+            kill: Some(kill),
+            ..Record::default()
+        })
+    }
+
+    fn add(&self, line: &Record) -> io::Result<()> {
+        let record = record::open(&self.record)?;
+        line.append(&record)?;
+        record.sync_data()
     }
 
     /// Whether somebody asked for its end.
     pub fn is_killed(&self) -> bool {
-        self.folder.join("kill").exists()
+        Record::read(&self.record).is_ok_and(|record| record.kill.is_some())
     }
 
     /// The processes of a child that was let go, of whichever boot.
     pub fn started(&self) -> io::Result<Option<Started>> {
-        match read::<Started>(&self.folder.join("started")) {
-            // A torn record means that the shim died before it let the child go.
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(None),
-            read => read,
-        }
+        Ok(Record::read(&self.record)?.started)
     }
 
     /// Writes the end of a child whose shim was lost, so that it counts as ended from now on.
     pub fn bury(&self, exit: &Exit) -> io::Result<()> {
-        let bytes = serde_json::to_vec(exit).expect("an exit is plain data");
-        durable::write(&self.folder.join("exit"), &bytes, 0o600)
+        self.add(&Record {
+            exit: Some(exit.clone()),
+            ..Record::default()
+        })
+    }
+
+    /// When its end, the last thing in its record, was written down.
+    pub fn ended_at(&self) -> io::Result<Option<SystemTime>> {
+        match self.exit()? {
+            Some(_) => fs::metadata(&self.record)?.modified().map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Ends what is left of a child whose shim is gone without a record: TERM, `grace`, KILL for its session.
     ///
     /// Blocks; nothing happens after a restart of the machine, or when the child never started.
     pub fn end_leftovers(&self, grace: Duration) -> io::Result<usize> {
-        match read::<Started>(&self.folder.join("started")) {
-            Ok(Some(started)) if started.boot == processes::boot() => {
+        match self.started()? {
+            Some(started) if started.boot == processes::boot() => {
                 Ok(processes::end_session(started.shim, grace))
             }
-            // A torn record means that the shim died before it let the child go.
-            Ok(_) => Ok(0),
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(0),
-            Err(error) => Err(error),
+            _ => Ok(0),
         }
     }
 }
 
-fn read<T: serde::de::DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {
-    match fs::read(path) {
-        Ok(bytes) => serde_json::from_slice(&bytes)
-            .map(Some)
-            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-fn remove(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
+/// The file beside a record with that ending.
+fn beside(record: &Path, ending: &str) -> PathBuf {
+    let mut path = record.as_os_str().to_owned();
+    path.push(".");
+    path.push(ending);
+    PathBuf::from(path)
 }

@@ -2,12 +2,14 @@
 //!
 //! A full disk loses output and never stops the child.
 
+use std::fs;
 use std::fs::File;
 use std::io;
 use std::io::Read;
 use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::path::PathBuf;
 
 use crate::agent::shim::Spec;
 use crate::agent::shim::stamped::Stamped;
@@ -29,7 +31,9 @@ enum Log {
 }
 
 struct Whole {
-    file: File,
+    path: PathBuf,
+    /// Made with the first byte: most hooks say nothing.
+    file: Option<File>,
     limit: u64,
     kept: u64,
     full: bool,
@@ -58,7 +62,8 @@ impl Output {
 
     /// Takes what is in the pipe now, at most a few hundred blocks so that signals get their turn.
     pub(super) fn drain(&mut self) {
-        let mut buffer = vec![0_u8; 64 * 1024];
+        // Small, because a new process pays for each page that it touches, and most hooks say little.
+        let mut buffer = [0_u8; 8 * 1024];
         for _ in 0..256 {
             let Some(pipe) = &mut self.pipe else { return };
             match pipe.read(&mut buffer) {
@@ -82,10 +87,14 @@ impl Output {
 
 impl Whole {
     fn open(path: &Path, limit: u64) -> io::Result<Whole> {
-        let file = File::options().create(true).append(true).open(path)?;
-        let kept = file.metadata()?.len();
+        let kept = match fs::metadata(path) {
+            Ok(log) => log.len(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+            Err(error) => return Err(error),
+        };
         Ok(Whole {
-            file,
+            path: path.to_owned(),
+            file: None,
             limit,
             kept,
             full: kept >= limit,
@@ -99,7 +108,7 @@ impl Whole {
         }
         let room = usize::try_from(self.limit - self.kept).unwrap_or(usize::MAX);
         let part = &bytes[..bytes.len().min(room)];
-        let _ = self.file.write_all(part);
+        let _ = self.write(part);
         self.kept += part.len() as u64;
         if let Some(last) = part.last() {
             self.line_open = *last != b'\n';
@@ -108,11 +117,20 @@ impl Whole {
             self.full = true;
             let open = if self.line_open { "\n" } else { "" };
             let limit = text::size(self.limit);
-            let _ = writeln!(
-                self.file,
-                "{open}[upshift: output above {limit} is not kept]"
-            );
+            let more = format!("{open}[upshift: output above {limit} is not kept]\n");
+            let _ = self.write(more.as_bytes());
         }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => {
+                let file = File::options().create(true).append(true).open(&self.path)?;
+                none.insert(file)
+            }
+        };
+        file.write_all(bytes)
     }
 }
 

@@ -1,8 +1,8 @@
 //! The log of a pod's container: every line with the time it began, in a few files that follow each other.
 //!
 //! Format, as container runtimes have it: `TIME F TEXT` for a line that ended in a line feed, `TIME P TEXT` for a piece
-//! without one. Texts one after the other, with a line feed after each `F`, are exactly what was written. `log` is the
-//! newest file, `log.1` the one before it.
+//! without one. Texts one after the other, with a line feed after each `F`, are exactly what was written. `X.log` is
+//! the newest file, `X.log.1` the one before it.
 
 use std::fs;
 use std::fs::File;
