@@ -13,11 +13,14 @@ use std::sync::RwLock;
 use std::time::Duration;
 
 use serde_json::Value;
+use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::api::core::Any;
 use crate::api::meta::Key;
+use crate::api::meta::Metadata;
 use crate::api::meta::Typed;
 use crate::base::backoff;
 use crate::base::backoff::Backoff;
@@ -349,7 +352,10 @@ impl<T: Typed> Follower<T> {
     async fn watch(&self) -> Result<End, Error> {
         let mut options = self.options.clone();
         options.resource_version = self.cache.revision().to_string();
-        let opened = self.client.watch(T::KIND, &self.namespace, &options).await;
+        let opened = self
+            .client
+            .watch_as::<Box<RawValue>>(T::KIND, &self.namespace, &options)
+            .await;
         let mut events = match opened {
             Err(error) if error.is_expired() => return Ok(End::Expired),
             opened => opened?,
@@ -365,27 +371,69 @@ impl<T: Typed> Follower<T> {
     }
 
     /// Takes an event in, unless something later was seen already.
-    fn apply(&self, event: WatchEvent) {
-        let revision = event.revision();
-        if revision < self.cache.revision() {
+    fn apply(&self, event: WatchEvent<Box<RawValue>>) {
+        let (WatchEvent::Added(text)
+        | WatchEvent::Modified(text)
+        | WatchEvent::Deleted(text)
+        | WatchEvent::Bookmark(text)) = &event;
+        let Some(seen) = Seen::<T>::of(text.get()) else {
+            return;
+        };
+        if seen.revision < self.cache.revision() {
             return;
         }
-        match event {
-            WatchEvent::Added(object) | WatchEvent::Modified(object) => {
-                let key = key(&object);
-                if let Some(object) = view::<T>(object) {
-                    self.cache.write().put(&key, object);
-                }
+        match (event, seen.object) {
+            (WatchEvent::Added(_) | WatchEvent::Modified(_), Some(object)) => {
+                self.cache.write().put(&seen.key, object);
             }
-            WatchEvent::Deleted(object) => {
-                let key = key(&object);
-                let last = view(object);
-                self.cache.write().remove(&key, last);
-            }
-            WatchEvent::Bookmark(_) => {}
+            (WatchEvent::Deleted(_), last) => self.cache.write().remove(&seen.key, last),
+            _ => {}
         }
-        self.cache.0.seen.send_replace(Some(revision));
+        self.cache.0.seen.send_replace(Some(seen.revision));
     }
+}
+
+/// An object that was told of.
+struct Seen<T> {
+    key: Key,
+    revision: u64,
+    /// None when it does not fit the view.
+    object: Option<T>,
+}
+
+impl<T: Typed> Seen<T> {
+    /// None when it is not even an object with metadata.
+    fn of(text: &str) -> Option<Seen<T>> {
+        let about = |metadata: &Metadata| {
+            let key = Key::new(&metadata.namespace, &metadata.name);
+            (key, metadata.revision())
+        };
+        let why = match serde_json::from_str::<T>(text) {
+            Ok(object) => {
+                let (key, revision) = about(object.metadata());
+                let object = Some(object);
+                return Some(Seen {
+                    key,
+                    revision,
+                    object,
+                });
+            }
+            Err(why) => why,
+        };
+        let any: Option<Any> = serde_json::from_str(text).ok();
+        let (key, revision) = any.map(|any| about(&any.metadata)).unzip();
+        report_unfit::<T>(key.as_ref(), revision, &why);
+        Some(Seen {
+            key: key?,
+            revision: revision?,
+            object: None,
+        })
+    }
+}
+
+fn report_unfit<T: Typed>(key: Option<&Key>, revision: Option<u64>, why: &dyn fmt::Display) {
+    let key = key.map(ToString::to_string).unwrap_or_default();
+    tracing::warn!(kind = T::KIND.kind, key, revision, error = %why, "an object cannot be read; left as it was");
 }
 
 fn key(object: &Value) -> Key {
@@ -395,13 +443,9 @@ fn key(object: &Value) -> Key {
 
 fn view<T: Typed>(object: Value) -> Option<T> {
     let (key, revision) = (key(&object), revision(&object));
-    match crate::client::decode(object) {
-        Ok(view) => Some(view),
-        Err(error) => {
-            tracing::warn!(kind = T::KIND.kind, %key, revision, %error, "an object cannot be read; left as it was");
-            None
-        }
-    }
+    let view = crate::client::decode(object);
+    view.inspect_err(|error| report_unfit::<T>(Some(&key), Some(revision), error))
+        .ok()
 }
 
 #[cfg(test)]

@@ -30,6 +30,7 @@ use http::HeaderMap;
 use http::HeaderValue;
 use http::Method;
 use http::header;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 pub use crate::api::patch::Patch;
@@ -259,6 +260,20 @@ impl Client {
         self.json(Method::PATCH, &path, Some(body)).await
     }
 
+    /// Changes an object's `status` without reading what stands afterwards: for those who follow it anyway.
+    pub async fn patch_status(
+        &self,
+        kind: &'static Kind,
+        key: &Key,
+        patch: &Patch,
+    ) -> Result<(), Error> {
+        let path = path(kind, key, Some("status"))?;
+        let body = (patch.media_type(), Bytes::from(patch.body().to_string()));
+        let answer = self.checked(Method::PATCH, &path, Some(body)).await?;
+        answer.into_body().bytes().await?;
+        Ok(())
+    }
+
     /// Asks for an object's end; the answer is the object while finalizers hold it, else a `Status`.
     pub async fn delete(
         &self,
@@ -278,6 +293,16 @@ impl Client {
         namespace: &str,
         options: &ListOptions,
     ) -> Result<WatchStream, Error> {
+        self.watch_as(kind, namespace, options).await
+    }
+
+    /// The same with the objects as something else than JSON values.
+    pub async fn watch_as<O: DeserializeOwned + 'static>(
+        &self,
+        kind: &'static Kind,
+        namespace: &str,
+        options: &ListOptions,
+    ) -> Result<WatchStream<O>, Error> {
         let mut query = options.query();
         query.add("watch", "true");
         query.add("allowWatchBookmarks", "true");

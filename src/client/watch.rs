@@ -2,6 +2,7 @@
 //!
 //! Ends when the server ends it; resuming and listing again are the cache's.
 
+use std::borrow::Cow;
 use std::pin::Pin;
 use std::task::Context;
 use std::task::Poll;
@@ -11,21 +12,24 @@ use bytes::BytesMut;
 use futures_util::Stream;
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::api::status::Status;
 use crate::client::error::Error;
 use crate::client::transport::Body;
 
-/// What happened to one object.
+/// What happened to one object: the object parsed, or its text ([`RawValue`]) for who parses it into something else.
 #[derive(Clone, Debug, PartialEq)]
-pub enum WatchEvent {
-    Added(Value),
-    Modified(Value),
+pub enum WatchEvent<O = Value> {
+    Added(O),
+    Modified(O),
     /// The last state, with the version of the deletion.
-    Deleted(Value),
+    Deleted(O),
     /// Nothing up to this version; only `metadata.resourceVersion` counts.
-    Bookmark(Value),
+    Bookmark(O),
 }
 
 impl WatchEvent {
@@ -53,23 +57,23 @@ pub fn revision(object: &Value) -> u64 {
 }
 
 /// Events in the order in which they happened; an error is the last item.
-pub struct WatchStream(BoxStream<'static, Result<WatchEvent, Error>>);
+pub struct WatchStream<O = Value>(BoxStream<'static, Result<WatchEvent<O>, Error>>);
 
-impl WatchStream {
+impl<O: DeserializeOwned + 'static> WatchStream<O> {
     /// Reads the events of a watch's answer.
-    pub fn new(body: Body) -> WatchStream {
+    pub fn new(body: Body) -> WatchStream<O> {
         let events = lines(body).map(|line| line.and_then(|line| event(&line)));
         WatchStream(events.boxed())
     }
 
     /// The next event; `None` when the server ended the watch.
-    pub async fn next(&mut self) -> Option<Result<WatchEvent, Error>> {
+    pub async fn next(&mut self) -> Option<Result<WatchEvent<O>, Error>> {
         self.0.next().await
     }
 }
 
-impl Stream for WatchStream {
-    type Item = Result<WatchEvent, Error>;
+impl<O> Stream for WatchStream<O> {
+    type Item = Result<WatchEvent<O>, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.0.poll_next_unpin(context)
@@ -128,23 +132,24 @@ pub fn lines(body: Body) -> impl Stream<Item = Result<Bytes, Error>> + Send {
     })
 }
 
-fn event(line: &[u8]) -> Result<WatchEvent, Error> {
-    #[derive(serde::Deserialize)]
-    struct Line {
+fn event<O: DeserializeOwned>(line: &[u8]) -> Result<WatchEvent<O>, Error> {
+    #[derive(Deserialize)]
+    struct Line<'a> {
         #[serde(rename = "type")]
-        kind: String,
-        object: Value,
+        kind: Cow<'a, str>,
+        #[serde(borrow)]
+        object: &'a RawValue,
     }
-    let Line { kind, object } =
-        serde_json::from_slice(line).map_err(|error| Error::Decode(error.to_string()))?;
-    match kind.as_str() {
-        "ADDED" => Ok(WatchEvent::Added(object)),
-        "MODIFIED" => Ok(WatchEvent::Modified(object)),
-        "DELETED" => Ok(WatchEvent::Deleted(object)),
-        "BOOKMARK" => Ok(WatchEvent::Bookmark(object)),
+    let wrong = |error: serde_json::Error| Error::Decode(error.to_string());
+    let Line { kind, object } = serde_json::from_slice(line).map_err(wrong)?;
+    let parsed = || serde_json::from_str(object.get()).map_err(wrong);
+    match &*kind {
+        "ADDED" => Ok(WatchEvent::Added(parsed()?)),
+        "MODIFIED" => Ok(WatchEvent::Modified(parsed()?)),
+        "DELETED" => Ok(WatchEvent::Deleted(parsed()?)),
+        "BOOKMARK" => Ok(WatchEvent::Bookmark(parsed()?)),
         "ERROR" => {
-            let status: Status =
-                serde_json::from_value(object).map_err(|error| Error::Decode(error.to_string()))?;
+            let status: Status = serde_json::from_str(object.get()).map_err(wrong)?;
             Err(status.into())
         }
         other => Err(Error::Decode(format!("unknown watch event {other:?}"))),
@@ -187,7 +192,7 @@ mod tests {
     #[tokio::test]
     async fn an_error_event_is_a_status() {
         let line = r#"{"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired","message":"too old"}}"#;
-        let error = WatchStream::new(chunks(&[line]))
+        let error = WatchStream::<Value>::new(chunks(&[line]))
             .next()
             .await
             .unwrap()

@@ -19,7 +19,6 @@ use crate::base::crash;
 use crate::client::Client;
 use crate::client::Error;
 use crate::client::Patch;
-use crate::client::WriteOptions;
 
 const INTERVAL: Duration = Duration::from_secs(1);
 
@@ -35,7 +34,7 @@ pub(crate) enum Urgency {
 #[derive(Clone, Debug, Default)]
 struct Report {
     status: OperationStatus,
-    /// Counts reports; 0 is none.
+    /// Counts statuses; 0 is none.
     number: u64,
     /// The last one that must not wait.
     urgent: u64,
@@ -60,16 +59,16 @@ impl Reporter {
     /// Hands over the newest status.
     pub(crate) fn report(&self, status: &OperationStatus, urgency: Urgency) {
         self.sender.send_if_modified(|report| {
-            let urgent = urgency == Urgency::Now;
-            if report.number > 0 && report.status == *status && !urgent {
-                return false;
+            let is_new = report.number == 0 || report.status != *status;
+            if is_new {
+                report.status.clone_from(status);
+                report.number += 1;
             }
-            report.status.clone_from(status);
-            report.number += 1;
-            if urgent {
+            let is_hurried = urgency == Urgency::Now && report.urgent < report.number;
+            if is_hurried {
                 report.urgent = report.number;
             }
-            true
+            is_new || is_hurried
         });
     }
 
@@ -88,6 +87,10 @@ async fn run(
 ) {
     let mut last: Option<Instant> = None;
     while reports.changed().await.is_ok() {
+        if reports.borrow().number <= *done.borrow() {
+            // Hurried after it was written.
+            continue;
+        }
         while let Some(next) = last.map(|last| last + INTERVAL)
             && Instant::now() < next
             && reports.borrow().urgent <= *done.borrow()
@@ -146,10 +149,7 @@ pub(crate) async fn patch_status(
     patch: serde_json::Value,
 ) -> Result<(), Error> {
     crash::point("status.patch.before");
-    let options = WriteOptions::default();
-    client
-        .patch(kind, key, Some("status"), &Patch::Merge(patch), &options)
-        .await?;
+    client.patch_status(kind, key, &Patch::Merge(patch)).await?;
     crash::point("status.patch.after");
     Ok(())
 }
@@ -235,6 +235,22 @@ mod tests {
         );
         assert_eq!(writes.last().unwrap().1, "control");
         assert!(times[3] <= 2510, "{writes:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_status_is_written_once_and_hurried_only_while_it_waits() {
+        let (server, mut reporter) = server();
+        for message in ["one", "two"] {
+            reporter.report(&status(message), Urgency::Soon);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        for _ in 0..3 {
+            reporter.report(&status("two"), Urgency::Now);
+            reporter.flushed().await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let writes = server.writes.lock().unwrap().clone();
+        assert_eq!(writes, [(0, "one".to_owned()), (20, "two".to_owned())]);
     }
 
     #[tokio::test(start_paused = true)]

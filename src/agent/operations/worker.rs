@@ -350,8 +350,7 @@ impl Worker {
             exit_code: None,
             time: self.since(step),
         };
-        self.note_ended(step, &outcome)?;
-        self.write(Urgency::Now)
+        self.note_ended(step, &outcome)
     }
 
     /// How long a step has been under way by the wall clock: for steps that an earlier agent began.
