@@ -1,5 +1,7 @@
 //! What goes back: JSON of an object, a Table, a Status; and which of them was asked for.
 
+use std::io;
+
 use axum::body::Body;
 use bytes::Bytes;
 use http::HeaderMap;
@@ -79,6 +81,23 @@ pub(crate) fn value(code: StatusCode, value: &Value) -> Response {
 /// A value as JSON bytes.
 pub(crate) fn to_bytes(value: &Value) -> Bytes {
     Bytes::from(serde_json::to_vec(value).expect("JSON values have string keys"))
+}
+
+/// How many bytes a value is as JSON.
+pub(crate) fn size(value: &Value) -> usize {
+    struct Count(usize);
+    impl io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    serde_json::to_writer(&mut count, value).expect("JSON values have string keys");
+    count.0
 }
 
 /// A refusal, or the confirmation of a deletion.

@@ -1,5 +1,7 @@
 //! Replacing and patching: one loop that applies a change to what stands there until nobody came in between.
 
+use std::borrow::Cow;
+
 use axum::body::Body;
 use http::StatusCode;
 use serde_json::Value;
@@ -84,7 +86,11 @@ async fn change(
     for _ in 0..TRIES {
         let entry = call.entry()?;
         let old = entry.object();
-        let shown = view::show(call.target.kind, old.clone());
+        let shown = if view::is_view(call.target.kind) {
+            Cow::Owned(view::show(call.target.kind, old.clone()))
+        } else {
+            Cow::Borrowed(&old)
+        };
         let wanted = make(&shown)?;
         let (next, warnings) = next_state(call, duplicates, &shown, wanted)?;
         let mut next = view::store(call.target.kind, next, Some(&old));
@@ -99,7 +105,7 @@ async fn change(
             return Ok(call.answer(StatusCode::OK, next, &warnings));
         }
         match write(call, &entry, next).await {
-            Ok(entry) => return Ok(call.answer(StatusCode::OK, entry.object(), &warnings)),
+            Ok(entry) => return Ok(call.answer_entry(StatusCode::OK, &entry, &warnings)),
             Err(store::Error::Stale { .. }) => {}
             Err(error) => return Err(refuse(&error, &entry.place)),
         }

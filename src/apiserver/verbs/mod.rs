@@ -102,11 +102,17 @@ impl Call {
     }
 
     fn get(&self) -> Result<Response, Status> {
-        let entry = self.entry()?;
-        if self.form == Form::Object && !view::is_view(self.target.kind) {
-            return Ok(response::json(StatusCode::OK, entry.json.clone()));
+        Ok(self.answer_entry(StatusCode::OK, &*self.entry()?, &[]))
+    }
+
+    /// What stands in the store in the form that was asked for: the stored bytes themselves where they are that.
+    fn answer_entry(&self, code: StatusCode, entry: &Entry, warnings: &[String]) -> Response {
+        if self.form != Form::Object || view::is_view(self.target.kind) {
+            return self.answer(code, entry.object(), warnings);
         }
-        Ok(self.answer(StatusCode::OK, entry.object(), &[]))
+        let mut response = response::json(code, entry.json.clone());
+        response::warn(&mut response, warnings);
+        response
     }
 
     /// A stored object in the form that was asked for.
@@ -151,7 +157,7 @@ pub(crate) fn admit(kind: &Kind, new: &Value, old: Option<&Value>) -> Result<(),
     if !causes.is_empty() {
         return Err(Status::invalid(kind, object::name(new), causes));
     }
-    if response::to_bytes(new).len() > body::OBJECT_LIMIT {
+    if response::size(new) > body::OBJECT_LIMIT {
         return Err(body::too_large());
     }
     Ok(())
