@@ -4,6 +4,7 @@ use std::ffi::OsString;
 
 use clap::Arg;
 use clap::ArgAction;
+use clap::Args as _;
 use clap::CommandFactory;
 use clap::FromArgMatches;
 use clap::Parser;
@@ -65,8 +66,21 @@ struct Typed {
     command: Option<Command>,
 }
 
-#[derive(Subcommand)]
-enum Command {
+/// Declares the commands, and how each of them alone is made.
+macro_rules! commands {
+    ($($name:ident($args:ty),)*) => {
+        #[derive(Subcommand)]
+        enum Command {
+            $($name($args),)*
+        }
+
+        /// Every command by the name of its variant, with what gives it its arguments.
+        const AUGMENTING: &[(&str, fn(clap::Command) -> clap::Command)] =
+            &[$((stringify!($name), <$args as clap::Args>::augment_args),)*];
+    };
+}
+
+commands! {
     NewProject(new_project::Args),
     Project(project::Args),
     Projects(projects::Args),
@@ -198,7 +212,7 @@ fn without_help_below(command: clap::Command) -> clap::Command {
 
 /// The tree as it is parsed: a flag that is true or false may say so, as Go's may (`--watch=true`).
 ///
-/// Only commands whose names were typed are prepared: preparing all of them is half the time of a start.
+/// Only commands whose names were typed are made whole: making all of them is half the time of a start.
 fn lenient(program: Program, typed: &[OsString]) -> clap::Command {
     fn switch(arg: Arg) -> Arg {
         if !matches!(arg.get_action(), ArgAction::SetTrue) || arg.get_long().is_none() {
@@ -214,16 +228,30 @@ fn lenient(program: Program, typed: &[OsString]) -> clap::Command {
     fn all(command: clap::Command) -> clap::Command {
         command.mut_args(switch).mut_subcommands(all)
     }
-    let root = root(program);
-    let mut names: Vec<String> = root
-        .get_subcommands()
-        .map(|one| one.get_name().to_owned())
-        .filter(|name| typed.iter().any(|word| word == name.as_str()))
-        .collect();
-    names.dedup();
-    names.iter().fold(root.mut_args(switch), |root, name| {
-        root.mut_subcommand(name, |one| all(without_help_below(one)))
+    let root = Flags::augment_args(clap::Command::new(program.name()))
+        .version(env!("CARGO_PKG_VERSION"))
+        .mut_args(switch);
+    AUGMENTING.iter().fold(root, |root, (variant, augment)| {
+        let name = kebab(variant);
+        let command = clap::Command::new(name.clone());
+        root.subcommand(if typed.iter().any(|word| word == name.as_str()) {
+            all(without_help_below(augment(command)))
+        } else {
+            command
+        })
     })
+}
+
+/// `StartBuild` → `start-build`, as clap names a variant.
+fn kebab(variant: &str) -> String {
+    let mut name = String::with_capacity(variant.len() + 2);
+    for letter in variant.chars() {
+        if letter.is_ascii_uppercase() && !name.is_empty() {
+            name.push('-');
+        }
+        name.push(letter.to_ascii_lowercase());
+    }
+    name
 }
 
 /// Parses what was typed and runs it.
@@ -263,6 +291,30 @@ mod tests {
             .map(|one| one.get_name().into())
             .collect();
         lenient(Program::Oc, &names).debug_assert();
+    }
+
+    #[test]
+    fn what_is_parsed_has_the_arguments_that_help_shows() {
+        fn paths(command: &clap::Command, above: &str, found: &mut Vec<String>) {
+            let path = format!("{above} {}", command.get_name());
+            let arguments = command.get_arguments();
+            found.extend(arguments.map(|argument| format!("{path} {}", argument.get_id())));
+            for below in command.get_subcommands() {
+                paths(below, &path, found);
+            }
+            found.push(path);
+        }
+        let shown = command(Program::Oc);
+        let names: Vec<OsString> = shown
+            .get_subcommands()
+            .map(|one| one.get_name().into())
+            .collect();
+        let (mut helped, mut parsed) = (Vec::new(), Vec::new());
+        paths(&shown, "", &mut helped);
+        paths(&lenient(Program::Oc, &names), "", &mut parsed);
+        helped.sort_unstable();
+        parsed.sort_unstable();
+        assert_eq!(helped, parsed);
     }
 
     #[test]
