@@ -1,7 +1,8 @@
 //! `kill -9` at every durable write and every step, then a restart: the same end as undisturbed.
 //!
 //! A debug build numbers its crash points. One undisturbed run counts them; then each run of the same story dies at one
-//! of them. A seeded sample runs always, all of them with `--ignored`. `UPSHIFT_SEED=N` repeats a sample.
+//! of them. A seeded sample runs always, all of them with `--ignored`: every Nth with `UPSHIFT_CRASH_STRIDE=N`, those at
+//! the border of a step with `UPSHIFT_CRASH_POINTS=step.`. `UPSHIFT_SEED=N` repeats a sample.
 
 #![expect(
     clippy::unwrap_used,
@@ -349,15 +350,17 @@ fn runs(record: &[String]) -> BTreeMap<String, usize> {
     counts
 }
 
-fn undisturbed(victim: Victim, tale: Tale) -> (u64, End, BTreeMap<String, usize>) {
+/// The names of the points that are passed, what is left, and what ran.
+fn undisturbed(victim: Victim, tale: Tale) -> (Vec<String>, End, BTreeMap<String, usize>) {
     let counted = tempfile::tempdir().unwrap();
     let log = counted.path().join("points").display().to_string();
     let mut stage = Stage::start(victim, tale, &[("UPSHIFT_CRASH", &log)]);
     story(&mut stage, tale);
     let (end, record) = (stage.end(), stage.site.record());
     drop(stage);
-    let points = fs::read_to_string(&log).unwrap().lines().count() as u64;
-    (points, end, runs(&record))
+    let points = fs::read_to_string(&log).unwrap();
+    let names = points.lines().map(|line| line.split_once(' ').unwrap().1);
+    (names.map(ToOwned::to_owned).collect(), end, runs(&record))
 }
 
 /// Dies at one point, goes on, and compares.
@@ -403,6 +406,7 @@ fn disturbed(
 fn sample(victim: Victim, tale: Tale, size: u64) {
     let seed = seed();
     let (points, end, record) = undisturbed(victim, tale);
+    let points = points.len() as u64;
     assert!(points > 20, "only {points} crash points were passed");
     if tale == Tale::Plain {
         assert_eq!(record.len(), expected_runs(), "{record:?}");
@@ -462,15 +466,19 @@ fn a_sample_of_crashes_between_two_colors_ends_as_undisturbed() {
     sample(Victim::Server, Tale::Colors, 1);
 }
 
-/// Every point of a story, or those that `UPSHIFT_CRASH_STRIDE` leaves; all that end otherwise are told at the end.
+/// Every point of a story, or those that are asked for; all that end otherwise are told at the end.
 fn every(tale: Tale) {
-    let stride = std::env::var("UPSHIFT_CRASH_STRIDE").ok();
-    let stride = stride.and_then(|text| text.parse().ok()).unwrap_or(1);
+    let asked = |name: &str| std::env::var(name).ok();
+    let stride = asked("UPSHIFT_CRASH_STRIDE").and_then(|text| text.parse().ok());
+    let wanted = asked("UPSHIFT_CRASH_POINTS").unwrap_or_default();
     let mut wrong = Vec::new();
     for victim in [Victim::Both, Victim::Server, Victim::Agent] {
         let (points, end, record) = undisturbed(victim, tale);
-        for point in (1..=points).step_by(stride) {
-            eprintln!("{tale:?}: {victim:?} dies at point {point} of {points}");
+        let chosen = (1..).zip(&points);
+        let chosen = chosen.filter(|(_, name)| name.starts_with(&wanted));
+        for (point, name) in chosen.step_by(stride.unwrap_or(1)) {
+            let all = points.len();
+            eprintln!("{tale:?}: {victim:?} dies at point {point} of {all}: {name}");
             let run = || disturbed((victim, tale), point, &end, &record);
             if std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).is_err() {
                 wrong.push(format!("{victim:?} at {point}"));

@@ -8,7 +8,6 @@ use std::fs;
 use std::fs::File;
 use std::io;
 use std::io::Read;
-use std::io::Write;
 use std::os::fd::AsFd;
 use std::os::fd::AsRawFd;
 use std::os::fd::BorrowedFd;
@@ -29,6 +28,7 @@ use nix::poll::PollFlags;
 use nix::poll::PollTimeout;
 use nix::poll::poll;
 use nix::sched::CloneFlags;
+use nix::sched::clone;
 use nix::sched::setns;
 use nix::sched::unshare;
 use nix::sys::inotify::AddWatchFlags;
@@ -48,7 +48,6 @@ use nix::sys::wait::WaitPidFlag;
 use nix::sys::wait::WaitStatus;
 use nix::sys::wait::waitpid;
 use nix::unistd;
-use nix::unistd::ForkResult;
 use nix::unistd::Gid;
 use nix::unistd::Pid;
 use nix::unistd::Uid;
@@ -69,6 +68,8 @@ const OUTPUT_GRACE: Duration = Duration::from_millis(500);
 const KILL_LIMIT: Duration = Duration::from_secs(5);
 /// Where the kernel gives no notice (its limits are used up), the record is looked at this often.
 const LOOK: Duration = Duration::from_secs(1);
+/// What a child needs before it is a program of its own, in bytes.
+const STACK: usize = 256 * 1024;
 
 /// Runs the child of the record at `path` to its end, holding its lock; the whole life of the shim process.
 pub(super) fn live(path: &Path, lock: OwnedFd) {
@@ -173,46 +174,31 @@ struct Child {
     report: Option<File>,
 }
 
-/// Forks the child, writes down who it is, then lets it go.
+/// Starts the child, which writes down who it is before it becomes the program.
+///
+/// Until then it lives in the shim's memory and the shim waits, as with `vfork`: a copy of that memory would cost as
+/// much as a short hook does.
 fn spawn(path: &Path, spec: &Spec, record: &File) -> io::Result<(Child, Output)> {
     let image = Image::new(spec)?;
     let (reading, writing) = unistd::pipe2(OFlag::O_CLOEXEC)?;
     fcntl(&reading, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
     let output = Output::new(reading, &beside(path, "log"), spec)?;
-    let (ready, go) = unistd::pipe2(OFlag::O_CLOEXEC)?;
     let (report, complain) = unistd::pipe2(OFlag::O_CLOEXEC)?;
-    // SAFETY: this process has one thread, so the child owns every lock and may run any code.
-    match unsafe { unistd::fork() }? {
-        ForkResult::Child => {
-            drop(go);
-            let problem = image.become_it(spec, ready, &writing);
-            let _ = File::from(complain).write_all(&problem.to_bytes());
-            // SAFETY: ends the forked copy without running the shim's own destructors.
-            unsafe { nix::libc::_exit(127) }
-        }
-        ForkResult::Parent { child } => {
-            drop((ready, writing, complain));
-            let _ = unistd::setpgid(child, child);
-            let started = Started {
-                pid: child.as_raw(),
-                start_time: processes::process(child.as_raw())
-                    .map_or(0, |process| process.start_time),
-                shim: unistd::getpid().as_raw(),
-                boot: processes::boot().to_owned(),
-            };
-            let line = Record {
-                started: Some(started),
-                ..Record::default()
-            };
-            line.append(record)?;
-            File::from(go).write_all(b"g")?;
-            let report = Some(File::from(report));
-            Ok((Child { pid: child, report }, output))
-        }
-    }
+    let mut stack = vec![0_u8; STACK];
+    let child = Box::new(|| {
+        let problem = image.become_it(spec, record, &writing);
+        let _ = unistd::write(&complain, &problem.to_bytes());
+        127
+    });
+    let flags = CloneFlags::CLONE_VM | CloneFlags::CLONE_VFORK;
+    // SAFETY: this process has one thread, which goes on only when the child has a memory of its own or has ended; the
+    // child has its own stack, and of what it shares with the shim it changes nothing but the heap, in order.
+    let pid = unsafe { clone(child, &mut stack, flags, Some(Signal::SIGCHLD as i32)) }?;
+    let report = Some(File::from(report));
+    Ok((Child { pid, report }, output))
 }
 
-/// What the child turns into, prepared before the fork.
+/// What the child turns into, prepared before it is there.
 struct Image {
     argv: Vec<CString>,
     shell: CString,
@@ -221,7 +207,7 @@ struct Image {
     network: Option<File>,
 }
 
-/// A call that failed between fork and exec.
+/// A call that failed between clone and exec.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Problem {
     stage: u8,
@@ -289,7 +275,7 @@ impl Image {
     }
 
     /// Turns this process into the program; returns only if that failed.
-    fn become_it(&self, spec: &Spec, ready: OwnedFd, output: &OwnedFd) -> Problem {
+    fn become_it(&self, spec: &Spec, record: &File, output: &OwnedFd) -> Problem {
         let at = |stage| {
             move |errno: Errno| Problem {
                 stage,
@@ -298,6 +284,10 @@ impl Image {
         };
         let prepared = (|| {
             unistd::setpgid(Pid::from_raw(0), Pid::from_raw(0)).map_err(at(STAGE_OTHER))?;
+            write_started(record).map_err(|error| {
+                let errno = error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
+                at(STAGE_OTHER)(errno)
+            })?;
             unistd::dup2_stdout(output).map_err(at(STAGE_OTHER))?;
             unistd::dup2_stderr(output).map_err(at(STAGE_OTHER))?;
             // SAFETY: sets default dispositions; no handler of ours exists.
@@ -305,7 +295,6 @@ impl Image {
             SigSet::all().thread_unblock().map_err(at(STAGE_OTHER))?;
             umask(Mode::from_bits_truncate(0o022));
             hide_other_files();
-            wait_for_go(ready);
             if let Some(network) = &self.network {
                 setns(network, CloneFlags::CLONE_NEWNET).map_err(at(STAGE_NETWORK))?;
             }
@@ -357,13 +346,21 @@ fn hide_other_files() {
     unsafe { nix::libc::close_range(3, u32::MAX, nix::libc::CLOSE_RANGE_CLOEXEC.cast_signed()) };
 }
 
-/// Waits until the shim has written down who the child is; ends the child when the shim died before.
-fn wait_for_go(ready: OwnedFd) {
-    let mut one = [0_u8; 1];
-    if !matches!(File::from(ready).read(&mut one), Ok(1)) {
-        // SAFETY: ends the forked copy without running the shim's own destructors.
-        unsafe { nix::libc::_exit(127) }
-    }
+/// Writes down who the child is, which this is.
+fn write_started(record: &File) -> io::Result<()> {
+    let pid = unistd::getpid().as_raw();
+    let started = Started {
+        pid,
+        start_time: processes::process(pid).map_or(0, |process| process.start_time),
+        // The leader of the session, and not the parent, which may be gone by now.
+        shim: unistd::getsid(None)?.as_raw(),
+        boot: processes::boot().to_owned(),
+    };
+    let line = Record {
+        started: Some(started),
+        ..Record::default()
+    };
+    line.append(record)
 }
 
 /// Following one child.

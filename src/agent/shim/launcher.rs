@@ -169,7 +169,8 @@ fn serve() -> io::Result<()> {
                 unsafe { signal(Signal::SIGCHLD, SigHandler::SigDfl) }?;
                 prctl::set_name(c"upshift-shim")?;
                 inside::live(&path, lock);
-                return Ok(());
+                // SAFETY: ends the forked copy without running what the launcher left for its own end.
+                unsafe { nix::libc::_exit(0) }
             }
             // Without a process for it the lock is let go, and the agent tries again.
             Ok(ForkResult::Parent { .. }) | Err(_) => {}
