@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -162,7 +163,7 @@ fn read_row(key: &str, json: &[u8]) -> Option<Entry> {
         },
         revision: any.metadata.revision(),
         json: bytes::Bytes::copy_from_slice(json),
-        labels: any.metadata.labels,
+        labels: Arc::new(any.metadata.labels),
         node: object.flatten().and_then(|pod| node_of(kind, &pod)),
     })
 }

@@ -67,7 +67,8 @@ pub struct Entry {
     pub revision: u64,
     /// The whole object as it is served.
     pub json: Bytes,
-    pub labels: BTreeMap<String, String>,
+    /// One copy for all versions that have the same: history keeps thousands of them.
+    pub labels: Arc<BTreeMap<String, String>>,
     /// The node of a pod that has one.
     pub node: Option<String>,
 }

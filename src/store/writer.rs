@@ -156,7 +156,8 @@ fn decide(memory: &Memory, group: Vec<Asked>) -> (Vec<Change>, Answers) {
                 (ChangeKind::Deleted, last)
             }
         };
-        let entry = Arc::new(stamp(place.clone(), object, revision));
+        let entry = stamp(place.clone(), object, revision, standing.as_deref());
+        let entry = Arc::new(entry);
         pending.insert(
             place,
             (kind != ChangeKind::Deleted).then(|| Arc::clone(&entry)),
@@ -183,7 +184,7 @@ fn check(expect: Expect, standing: Option<&Entry>, removal: bool) -> Result<(), 
     }
 }
 
-fn stamp(place: Place, mut object: Value, revision: u64) -> Entry {
+fn stamp(place: Place, mut object: Value, revision: u64, standing: Option<&Entry>) -> Entry {
     object["metadata"]["resourceVersion"] = revision.to_string().into();
     let labels: BTreeMap<String, String> = object["metadata"]["labels"]
         .as_object()
@@ -194,6 +195,10 @@ fn stamp(place: Place, mut object: Value, revision: u64) -> Entry {
                 .collect()
         })
         .unwrap_or_default();
+    let labels = match standing {
+        Some(standing) if *standing.labels == labels => Arc::clone(&standing.labels),
+        _ => Arc::new(labels),
+    };
     let node = node_of(place.kind, &object);
     let json = Bytes::from(serde_json::to_vec(&object).expect("JSON values have string keys"));
     Entry {

@@ -52,7 +52,8 @@ impl Site {
             labels: labels
                 .into_iter()
                 .chain([("all".to_owned(), "yes".to_owned())])
-                .collect::<BTreeMap<_, _>>(),
+                .collect::<BTreeMap<_, _>>()
+                .into(),
             node: node.map(|node| VALUES[node].to_owned()),
         });
     }
@@ -218,7 +219,7 @@ fn the_index_is_there_after_a_restart() {
         place: Site::place(0, 0),
         revision: 3,
         json: Bytes::from_static(b"{}"),
-        labels: BTreeMap::from([("tier".to_owned(), "one".to_owned())]),
+        labels: BTreeMap::from([("tier".to_owned(), "one".to_owned())]).into(),
         node: Some("two".to_owned()),
     });
     let count = |pins| memory.list(&POD, &about("a", pins)).len();
