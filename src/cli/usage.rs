@@ -218,7 +218,11 @@ fn text(error: &clap::Error, kind: ContextKind) -> String {
 fn one_of(error: &clap::Error, kind: ContextKind) -> Option<String> {
     match error.get(kind)? {
         ContextValue::String(text) => Some(text.clone()),
-        ContextValue::Strings(texts) if !texts.is_empty() => Some(texts.join("\n\t")),
+        // The likeliest comes last.
+        ContextValue::Strings(texts) if !texts.is_empty() => {
+            let texts: Vec<&str> = texts.iter().rev().map(String::as_str).collect();
+            Some(texts.join("\n\t"))
+        }
         _ => None,
     }
 }
