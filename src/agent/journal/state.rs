@@ -261,7 +261,7 @@ fn name(event: &Event) -> &'static str {
 
 /// An Operation of these steps.
 #[cfg(test)]
-pub(super) fn operation(steps: &[&str]) -> Arc<Operation> {
+pub(crate) fn operation(steps: &[&str]) -> Arc<Operation> {
     let step = |name: &&str| crate::api::upshift::Step {
         name: (*name).to_owned(),
         ..Default::default()

@@ -229,26 +229,13 @@ mod tests {
 
     use super::*;
     use crate::agent::journal::Event;
+    use crate::agent::journal::state;
     use crate::api::upshift::DeployedRevision;
-    use crate::api::upshift::OperationSpec;
-    use crate::api::upshift::Step;
     use crate::base::clock::Timestamp;
 
     fn operation(steps: &[&str]) -> Operation {
-        let mut operation = Operation {
-            spec: OperationSpec {
-                plan_version: PLAN_VERSION,
-                steps: steps
-                    .iter()
-                    .map(|name| Step {
-                        name: (*name).to_owned(),
-                        ..Step::default()
-                    })
-                    .collect(),
-                ..OperationSpec::default()
-            },
-            ..Operation::default()
-        };
+        let mut operation = Arc::unwrap_or_clone(state::operation(steps));
+        operation.spec.plan_version = PLAN_VERSION;
         operation.metadata.uid = "u".to_owned();
         operation
     }

@@ -60,6 +60,8 @@ use crate::agent::shim::Started;
 use crate::agent::shim::beside;
 use crate::agent::shim::output::Output;
 use crate::agent::shim::processes;
+use crate::agent::shim::record;
+use crate::agent::shim::record::Line;
 use crate::agent::shim::record::Record;
 
 /// How long the output may stay open after the child's end before that is recorded.
@@ -100,11 +102,7 @@ fn run(path: &Path, lock: OwnedFd) -> io::Result<()> {
         milliseconds: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
         ..ended
     };
-    let line = Record {
-        exit: Some(exit),
-        ..Record::default()
-    };
-    line.append(&record)?;
+    record::append(&record, Line::Exit(&exit))?;
     record.sync_all()?;
     drop(record);
     if let Some((output, wakeups)) = output {
@@ -356,11 +354,7 @@ fn write_started(record: &File) -> io::Result<()> {
         shim: unistd::getsid(None)?.as_raw(),
         boot: processes::boot().to_owned(),
     };
-    let line = Record {
-        started: Some(started),
-        ..Record::default()
-    };
-    line.append(record)
+    record::append(record, Line::Started(&started))
 }
 
 /// Following one child.
@@ -422,11 +416,13 @@ impl Watch {
             self.take_report();
             let woken = self.wakeups.take();
             let children_left = self.reap();
-            if woken.term && self.ended.is_none() {
-                self.begin_ending(Reason::Killed);
-            }
-            if woken.record && self.ended.is_none() {
-                self.look_for_kill();
+            if self.ended.is_none() {
+                if woken.record {
+                    self.look_for_kill();
+                }
+                if woken.term {
+                    self.begin_ending(Reason::Killed);
+                }
             }
             if self.ending.is_some() && !children_left {
                 self.output.drain();
@@ -489,6 +485,9 @@ impl Watch {
 
     /// Begins the ending when somebody asked for it, within the time that the request gives.
     fn look_for_kill(&mut self) {
+        if self.ending.is_some() {
+            return;
+        }
         // A record that cannot be read now is looked at again when it changes.
         let Some(kill) = Record::read(&self.record)
             .ok()
@@ -496,9 +495,7 @@ impl Watch {
         else {
             return;
         };
-        if self.ending.is_none()
-            && let Some(grace) = kill.grace_milliseconds
-        {
+        if let Some(grace) = kill.grace_milliseconds {
             self.grace = Duration::from_millis(grace);
         }
         self.begin_ending(Reason::Killed);

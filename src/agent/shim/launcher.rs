@@ -1,9 +1,9 @@
 //! One process beside an agent that forks its shims: none has to be executed and linked anew, which costs more than most
 //! hooks do.
 //!
-//! The agent's side ([`Launcher`]) sends where a shim's record is and the lock on it over a socket; the other ([`main`]) forks. Nothing
-//! comes back: a shim that was never forked has let go of its lock without a record, as one that was lost. The process
-//! ends with its agent; shims live on.
+//! The agent's side ([`Launcher`]) sends where a shim's record is, and the lock on it, over a socket; the other
+//! ([`main`]) forks. Nothing comes back: a shim that was never forked has let go of its lock without a recorded end, as
+//! one that was lost. The process ends with its agent; shims live on.
 
 use std::fs::File;
 use std::io;

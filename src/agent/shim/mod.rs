@@ -24,7 +24,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -34,6 +33,7 @@ use serde::Deserialize;
 use serde::Serialize;
 
 use crate::agent::shim::record::Kill;
+use crate::agent::shim::record::Line;
 use crate::agent::shim::record::Record;
 use crate::base::crash;
 
@@ -166,7 +166,7 @@ pub struct Shim {
 }
 
 impl Shim {
-    /// The child whose record that is (or will be); it must be absolute.
+    /// The child whose record that is (or will be), absolute, in a folder that is there.
     pub fn at(record: impl Into<PathBuf>) -> Shim {
         Shim {
             record: record.into(),
@@ -204,20 +204,10 @@ impl Shim {
 
     /// Starts the child. What an earlier, lost try left is removed; its log is continued.
     pub fn start(&self, launcher: &Launcher, spec: &Spec) -> io::Result<()> {
-        if let Some(folder) = self.record.parent() {
-            fs::DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(folder)?;
-        }
         let record = record::open(&self.record)?;
         record.try_lock()?;
         record.set_len(0)?;
-        let line = Record {
-            spec: Some(spec.clone()),
-            ..Record::default()
-        };
-        line.append(&record)?;
+        record::append(&record, Line::Spec(spec))?;
         crash::point("shim.start.before");
         launcher.launch(&self.record, &record)?;
         crash::point("shim.start.after");
@@ -258,26 +248,21 @@ impl Shim {
 
     /// Asks for the end of the child: TERM, grace, KILL for all below the shim.
     pub fn kill(&self) -> io::Result<()> {
-        self.ask(Kill::default())
+        self.add(Line::Kill(&Kill::default()))
     }
 
     /// The same with another grace than the spec's; a second request changes nothing.
     pub fn kill_within(&self, grace: Duration) -> io::Result<()> {
-        self.ask(Kill {
-            grace_milliseconds: Some(u64::try_from(grace.as_millis()).unwrap_or(u64::MAX)),
-        })
+        let grace = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
+        self.add(Line::Kill(&Kill {
+            grace_milliseconds: Some(grace),
+        }))
     }
 
-    fn ask(&self, kill: Kill) -> io::Result<()> {
-        self.add(&Record {
-            kill: Some(kill),
-            ..Record::default()
-        })
-    }
-
-    fn add(&self, line: &Record) -> io::Result<()> {
+    /// Adds a line that is durable.
+    fn add(&self, line: Line<'_>) -> io::Result<()> {
         let record = record::open(&self.record)?;
-        line.append(&record)?;
+        record::append(&record, line)?;
         record.sync_data()
     }
 
@@ -293,10 +278,7 @@ impl Shim {
 
     /// Writes the end of a child whose shim was lost, so that it counts as ended from now on.
     pub fn bury(&self, exit: &Exit) -> io::Result<()> {
-        self.add(&Record {
-            exit: Some(exit.clone()),
-            ..Record::default()
-        })
+        self.add(Line::Exit(exit))
     }
 
     /// When its end, the last thing in its record, was written down.
@@ -320,9 +302,9 @@ impl Shim {
     }
 }
 
-/// The file beside a record with that ending.
-fn beside(record: &Path, ending: &str) -> PathBuf {
-    let mut path = record.as_os_str().to_owned();
+/// The file beside another, whose name goes on with that ending.
+fn beside(file: &Path, ending: &str) -> PathBuf {
+    let mut path = file.as_os_str().to_owned();
     path.push(".");
     path.push(ending);
     PathBuf::from(path)

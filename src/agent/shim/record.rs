@@ -17,7 +17,7 @@ use crate::agent::shim::Exit;
 use crate::agent::shim::Spec;
 use crate::agent::shim::Started;
 
-/// All that is known of a child; as a line, the one thing that is new:
+/// One line of a record:
 ///
 /// ```json
 /// {"spec":{"argv":["/srv/shop/start"],"cwd":"/srv/shop","env":{},"timeoutMilliseconds":300000}}
@@ -25,16 +25,22 @@ use crate::agent::shim::Started;
 /// {"kill":{}}
 /// {"exit":{"code":143,"reason":"Killed","outputOpen":false,"outputBytes":0,"milliseconds":9}}
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum Line<'a> {
+    Spec(&'a Spec),
+    Started(&'a Started),
+    Kill(&'a Kill),
+    Exit(&'a Exit),
+}
+
+/// All that is known of a child.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub(super) struct Record {
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) spec: Option<Spec>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) started: Option<Started>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) kill: Option<Kill>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) exit: Option<Exit>,
 }
 
@@ -68,13 +74,13 @@ impl Record {
                 exit: known.exit.or(line.exit),
             })
     }
+}
 
-    /// Adds a line to an open record.
-    pub(super) fn append(&self, mut file: &File) -> io::Result<()> {
-        let mut line = vec![b'\n'];
-        serde_json::to_writer(&mut line, self).expect("a record is plain data");
-        file.write_all(&line)
-    }
+/// Adds a line to an open record.
+pub(super) fn append(mut record: &File, line: Line<'_>) -> io::Result<()> {
+    let mut bytes = vec![b'\n'];
+    serde_json::to_writer(&mut bytes, &line).expect("a record is plain data");
+    record.write_all(&bytes)
 }
 
 /// Has the libraries below look at the processor once, which a virtual machine makes slow.
@@ -104,16 +110,17 @@ mod tests {
         let path = folder.path().join("record");
         assert_eq!(Record::read(&path).unwrap(), Record::default());
         let file = open(&path).unwrap();
-        let exit = |code| Record {
-            exit: Some(Exit {
-                code: Some(code),
-                ..Exit::default()
-            }),
-            ..Record::default()
+        let exit = |code| Exit {
+            code: Some(code),
+            ..Exit::default()
         };
         (&file).write_all(b"\n{\"started\":{\"pid\":8").unwrap();
-        exit(1).append(&file).unwrap();
-        exit(2).append(&file).unwrap();
-        assert_eq!(Record::read(&path).unwrap(), exit(1));
+        append(&file, Line::Exit(&exit(1))).unwrap();
+        append(&file, Line::Exit(&exit(2))).unwrap();
+        let known = Record {
+            exit: Some(exit(1)),
+            ..Record::default()
+        };
+        assert_eq!(Record::read(&path).unwrap(), known);
     }
 }

@@ -11,6 +11,7 @@ use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
 
+use crate::agent::shim::beside;
 use crate::base::clock::Clock;
 
 /// Where the newest file of a log is, and those before it.
@@ -18,9 +19,7 @@ pub fn file(log: &Path, age: u32) -> PathBuf {
     if age == 0 {
         return log.to_owned();
     }
-    let mut name = log.as_os_str().to_owned();
-    name.push(format!(".{age}"));
-    PathBuf::from(name)
+    beside(log, &age.to_string())
 }
 
 /// One piece of a log: when it came, whether the line ends with it, and its bytes.
