@@ -256,8 +256,8 @@ impl Client {
         options: &WriteOptions,
     ) -> Result<Value, Error> {
         let path = options.query().after(&path(kind, key, subresource)?);
-        let body = (patch.media_type(), Bytes::from(patch.body().to_string()));
-        self.json(Method::PATCH, &path, Some(body)).await
+        self.json(Method::PATCH, &path, Some(patch_body(patch)))
+            .await
     }
 
     /// Changes an object's `status` without reading what stands afterwards: for those who follow it anyway.
@@ -268,9 +268,8 @@ impl Client {
         patch: &Patch,
     ) -> Result<(), Error> {
         let path = path(kind, key, Some("status"))?;
-        let body = (patch.media_type(), Bytes::from(patch.body().to_string()));
-        let answer = self.checked(Method::PATCH, &path, Some(body)).await?;
-        answer.into_body().bytes().await?;
+        self.bytes(Method::PATCH, &path, Some(patch_body(patch)))
+            .await?;
         Ok(())
     }
 
@@ -395,18 +394,24 @@ impl Client {
         check(self.raw(method, path, headers, body).await?).await
     }
 
+    /// The whole of a successful answer.
+    async fn bytes(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<(&'static str, Bytes)>,
+    ) -> Result<Bytes, Error> {
+        let answer = self.checked(method, path, body).await?;
+        answer.into_body().bytes().await
+    }
+
     async fn json(
         &self,
         method: Method,
         path: &str,
         body: Option<(&'static str, Bytes)>,
     ) -> Result<Value, Error> {
-        let bytes = self
-            .checked(method, path, body)
-            .await?
-            .into_body()
-            .bytes()
-            .await?;
+        let bytes = self.bytes(method, path, body).await?;
         serde_json::from_slice(&bytes).map_err(|error| Error::Decode(error.to_string()))
     }
 }
@@ -489,6 +494,10 @@ fn path(kind: &Kind, key: &Key, subresource: Option<&str>) -> Result<String, Err
         Some(subresource) => format!("{path}/{subresource}"),
         None => path,
     })
+}
+
+fn patch_body(patch: &Patch) -> (&'static str, Bytes) {
+    (patch.media_type(), Bytes::from(patch.body().to_string()))
 }
 
 fn json_body(value: &Value) -> (&'static str, Bytes) {
