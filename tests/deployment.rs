@@ -24,18 +24,16 @@ fn bundle(site: &Site) -> String {
 
 /// Deploys the bundle as `app` and follows it to its end.
 fn deploy(site: &Site, more: &[&str]) -> Output {
-    let bundle = bundle(site);
-    let own = ["deploy", &bundle, "--name", "app", "--progress=plain"];
-    site.run(&[&own, more].concat())
+    site.run(&[&deploying(&bundle(site)), more].concat())
 }
 
+/// The same, which must succeed.
 fn deploy_ok(site: &Site) {
-    let output = deploy(site, &[]);
-    assert!(
-        output.status.success(),
-        "{output:?}\nserver: {}",
-        site.log()
-    );
+    site.ok(&deploying(&bundle(site)));
+}
+
+fn deploying(bundle: &str) -> [&str; 5] {
+    ["deploy", bundle, "--name", "app", "--progress=plain"]
 }
 
 /// The events that ran since `from`, in order.
