@@ -15,7 +15,9 @@ use hyper_util::server::conn::auto;
 use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
 use tokio::net::TcpListener;
+use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tower::ServiceExt;
 
 use crate::apiserver::authentication::Peer;
@@ -63,16 +65,11 @@ impl Listener {
         });
     }
 
-    async fn connection(&self, stream: tokio::net::TcpStream, scope: &Scope) {
-        let handshake = TlsAcceptor::from(Arc::clone(&self.tls)).accept(stream);
+    async fn connection(&self, stream: TcpStream, scope: &Scope) {
         let stream = tokio::select! {
-            shaken = tokio::time::timeout(PATIENCE, handshake) => match shaken {
-                Ok(Ok(stream)) => stream,
-                Ok(Err(error)) => {
-                    tracing::debug!(%error, "a TLS handshake failed");
-                    return;
-                }
-                Err(_) => return,
+            shaken = Box::pin(self.handshake(stream)) => match shaken {
+                Some(stream) => stream,
+                None => return,
             },
             () = scope.cancelled() => return,
         };
@@ -88,8 +85,21 @@ impl Listener {
             .and_then(|peer| peer.name.strip_prefix("system:node:"));
         let revoked = node.map(|node| self.certificates.revocation(node));
         let revoked = revoked.unwrap_or_default();
-        let served = serve_connection(stream, self.router.clone(), peer, scope);
+        let served = Box::pin(serve_connection(stream, self.router.clone(), peer, scope));
         revoked.run_until_cancelled(served).await;
+    }
+
+    /// In a box, as what comes after it: each is large, there are thousands, and every future around would have room for it.
+    async fn handshake(&self, stream: TcpStream) -> Option<Box<TlsStream<TcpStream>>> {
+        let handshake = TlsAcceptor::from(Arc::clone(&self.tls)).accept(stream);
+        match tokio::time::timeout(PATIENCE, handshake).await {
+            Ok(Ok(stream)) => Some(Box::new(stream)),
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "a TLS handshake failed");
+                None
+            }
+            Err(_) => None,
+        }
     }
 }
 
