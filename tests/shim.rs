@@ -303,6 +303,38 @@ fn shims_outlive_what_forked_them_and_a_lost_launcher_is_started_again() {
 }
 
 #[test]
+fn a_shim_with_nothing_left_below_it_takes_the_next_child() {
+    let place = Place::new();
+    let shim_of = |script: &str| {
+        place.run(script);
+        place.shim().started().unwrap().unwrap().shim
+    };
+    let first = shim_of("#!/bin/sh\nexit 3\n");
+    assert_eq!(shim_of("#!/bin/sh\n/bin/true & wait\n"), first);
+    let left = "#!/bin/sh\nsleep 300 >/dev/null 2>&1 &\necho $! >pid\n";
+    let busy = shim_of(left);
+    let pid = fs::read_to_string(place.path("pid")).unwrap();
+    assert!(is_alive(&pid));
+    for _ in 0..3 {
+        assert_ne!(shim_of("#!/bin/sh\n"), busy);
+    }
+    assert!(is_alive(&pid), "what a hook left is not the next one's");
+    kill(pid.trim());
+}
+
+#[test]
+fn shims_that_wait_can_be_lost() {
+    let place = Place::new();
+    place.run("#!/bin/sh\n");
+    let shim = place.shim().started().unwrap().unwrap().shim.to_string();
+    until("it rests", || {
+        fs::read_to_string(format!("/proc/{shim}/wchan")).is_ok_and(|at| at.contains("poll"))
+    });
+    kill(&shim);
+    assert_eq!(place.run("#!/bin/sh\nexit 4\n").0.code, Some(4));
+}
+
+#[test]
 fn what_a_lost_shim_left_is_ended_and_the_log_is_continued() {
     let place = Place::new();
     let script = place.script(

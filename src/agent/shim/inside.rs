@@ -1,10 +1,10 @@
 //! The shim process: starts the child, drains its output, keeps its time, records its end.
 //!
 //! Single-threaded, entered before any runtime, thread or logger. It waits in `poll(2)` alone and never sleeps. After
-//! a recorded exit the child's group is left alone and the output is drained until nobody holds it open.
+//! a recorded exit the child's group is left alone and the output is drained until nobody holds it open. A shim that has
+//! nothing below it then is as good as new and may take another child; one that has ends.
 
 use std::ffi::CString;
-use std::fs;
 use std::fs::File;
 use std::io;
 use std::io::Read;
@@ -13,7 +13,6 @@ use std::os::fd::AsRawFd;
 use std::os::fd::BorrowedFd;
 use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::path::PathBuf;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -34,6 +33,7 @@ use nix::sched::unshare;
 use nix::sys::inotify::AddWatchFlags;
 use nix::sys::inotify::InitFlags;
 use nix::sys::inotify::Inotify;
+use nix::sys::inotify::WatchDescriptor;
 use nix::sys::prctl;
 use nix::sys::signal::SigHandler;
 use nix::sys::signal::SigSet;
@@ -61,6 +61,7 @@ use crate::agent::shim::beside;
 use crate::agent::shim::output::Output;
 use crate::agent::shim::processes;
 use crate::agent::shim::record;
+use crate::agent::shim::record::Kill;
 use crate::agent::shim::record::Line;
 use crate::agent::shim::record::Record;
 
@@ -73,42 +74,82 @@ const LOOK: Duration = Duration::from_secs(1);
 /// What a child needs before it is a program of its own, in bytes.
 const STACK: usize = 256 * 1024;
 
-/// Runs the child of the record at `path` to its end, holding its lock; the whole life of the shim process.
-pub(super) fn live(path: &Path, lock: OwnedFd) {
-    if let Err(error) = run(path, lock) {
-        let _ = fs::write(beside(path, "fault"), error.to_string());
-    }
+/// A child may take so long before its shim stays with it alone.
+const SHORT: Duration = Duration::from_secs(1);
+
+/// A shim between two children.
+pub(super) struct Life {
+    wakeups: Wakeups,
+    /// Where other children come from. A shim lets go of it that stays with its child: when nobody else is there to read,
+    /// what is sent has to fail, or to be lost at once, and not to lie there.
+    pub(super) line: Option<OwnedFd>,
 }
 
-fn run(path: &Path, lock: OwnedFd) -> io::Result<()> {
-    unistd::setsid()?;
-    prctl::set_child_subreaper(true)?;
-    let record = File::from(lock);
-    let spec = Record::read(path)?.spec.unwrap_or_default();
-    let wakeups = Wakeups::new(path)?;
-    let began = Instant::now();
-    let (ended, output) = match spawn(path, &spec, &record) {
-        Ok((child, output)) => {
-            let mut watch = Watch::new(path.to_owned(), &spec, child, output, wakeups, began);
-            let exit = watch.until_end()?;
-            (exit, Some((watch.output, watch.wakeups)))
-        }
-        Err(error) => (
-            failed_to_start(&format!("cannot prepare the process: {error}")),
-            None,
-        ),
-    };
-    let exit = Exit {
-        milliseconds: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
-        ..ended
-    };
-    record::append(&record, Line::Exit(&exit))?;
-    record.sync_all()?;
-    drop(record);
-    if let Some((output, wakeups)) = output {
-        drain_to_the_end(output, &wakeups)?;
+impl Life {
+    /// Makes this process one: leader of a session, and parent of whatever is left alone below it.
+    pub(super) fn begin(line: OwnedFd) -> io::Result<Life> {
+        unistd::setsid()?;
+        prctl::set_child_subreaper(true)?;
+        Ok(Life {
+            wakeups: Wakeups::new()?,
+            line: Some(line),
+        })
     }
-    Ok(())
+
+    /// Runs the child of a record to its end and holds the lock until then. When nothing is left of it, the lock is given
+    /// back, so that others see the end when the shim is ready for more.
+    pub(super) fn run(&mut self, path: &Path, lock: OwnedFd) -> io::Result<Option<File>> {
+        let record = File::from(lock);
+        self.wakeups.follow(path);
+        let Record { spec, kill, .. } = Record::read(path)?;
+        let spec = spec.unwrap_or_default();
+        let began = Instant::now();
+        let (ended, output) = match spawn(path, &spec, &record) {
+            Ok((child, output)) => {
+                let mut watch = Watch::new(self, path, &spec, child, output, began);
+                if let Some(kill) = kill {
+                    watch.obey(&kill);
+                }
+                (watch.until_end()?, Some(watch.output))
+            }
+            Err(error) => (
+                failed_to_start(&format!("cannot prepare the process: {error}")),
+                None,
+            ),
+        };
+        let exit = Exit {
+            milliseconds: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+            ..ended
+        };
+        record::append(&record, Line::Exit(&exit))?;
+        let is_alone = waitpid(None, Some(WaitPidFlag::WNOHANG)) == Err(Errno::ECHILD);
+        match output {
+            Some(output) if output.pipe().is_some() || !is_alone => {
+                self.line = None;
+                drop(record);
+                drain_to_the_end(output, &self.wakeups)?;
+                Ok(None)
+            }
+            _ => Ok(Some(record)),
+        }
+    }
+
+    /// Waits for more on the line; none when that took too long, and when it is time to go.
+    pub(super) fn wait_for_more(&self, limit: Duration) -> io::Result<Option<BorrowedFd<'_>>> {
+        let end = Instant::now() + limit;
+        let Some(line) = self.line.as_ref().map(AsFd::as_fd) else {
+            return Ok(None);
+        };
+        loop {
+            wait(&[self.wakeups.signals.as_fd(), line], Some(end))?;
+            if is_ready(line) {
+                return Ok(Some(line));
+            }
+            if Instant::now() >= end || self.wakeups.take().term {
+                return Ok(None);
+            }
+        }
+    }
 }
 
 /// Puts nothing in the place of standard input: what came there was not for the child.
@@ -120,8 +161,10 @@ pub(super) fn close_stdin() -> io::Result<()> {
 /// What wakes the shim beside output: its children's ends, TERM, and a change of its record.
 struct Wakeups {
     signals: SignalFd,
-    /// None: it has to be looked at.
-    record: Option<Inotify>,
+    /// Kept from one record to the next, because closing it makes the kernel wait for milliseconds.
+    changes: Option<Inotify>,
+    /// None: the record has to be looked at.
+    record: Option<WatchDescriptor>,
 }
 
 /// What it was woken by.
@@ -131,21 +174,27 @@ struct Woken {
 }
 
 impl Wakeups {
-    fn new(record: &Path) -> io::Result<Wakeups> {
+    fn new() -> io::Result<Wakeups> {
         let mut mask = SigSet::empty();
         mask.add(Signal::SIGCHLD);
         mask.add(Signal::SIGTERM);
         mask.thread_block()?;
         let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
-        let watch = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC);
-        let watch = watch.and_then(|watch| {
-            watch.add_watch(record, AddWatchFlags::IN_MODIFY)?;
-            Ok(watch)
-        });
         Ok(Wakeups {
             signals,
-            record: watch.ok(),
+            changes: Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC).ok(),
+            record: None,
         })
+    }
+
+    /// From now on, changes of that record.
+    fn follow(&mut self, record: &Path) {
+        if let Some(changes) = &self.changes {
+            if let Some(other) = self.record.take() {
+                let _ = changes.rm_watch(other);
+            }
+            self.record = changes.add_watch(record, AddWatchFlags::IN_MODIFY).ok();
+        }
     }
 
     /// Empties both.
@@ -157,8 +206,8 @@ impl Wakeups {
         while let Ok(Some(info)) = self.signals.read_signal() {
             woken.term |= info.ssi_signo == Signal::SIGTERM as u32;
         }
-        if let Some(record) = &self.record {
-            while record.read_events().is_ok_and(|events| !events.is_empty()) {
+        if let Some(changes) = &self.changes {
+            while changes.read_events().is_ok_and(|events| !events.is_empty()) {
                 woken.record = true;
             }
         }
@@ -358,14 +407,17 @@ fn write_started(record: &File) -> io::Result<()> {
 }
 
 /// Following one child.
-struct Watch {
-    record: PathBuf,
+struct Watch<'a> {
+    record: &'a Path,
     program: String,
     cwd: String,
     user: Option<u32>,
     child: Child,
     output: Output,
-    wakeups: Wakeups,
+    wakeups: &'a Wakeups,
+    /// As of [`Life`], and until when it is held.
+    line: &'a mut Option<OwnedFd>,
+    short: Instant,
     deadline: Option<Instant>,
     timeout: Duration,
     grace: Duration,
@@ -377,15 +429,15 @@ struct Watch {
     problem: Option<Problem>,
 }
 
-impl Watch {
+impl<'a> Watch<'a> {
     fn new(
-        record: PathBuf,
+        life: &'a mut Life,
+        record: &'a Path,
         spec: &Spec,
         child: Child,
         output: Output,
-        wakeups: Wakeups,
         began: Instant,
-    ) -> Watch {
+    ) -> Watch<'a> {
         let timeout = Duration::from_millis(spec.timeout_milliseconds);
         Watch {
             record,
@@ -394,7 +446,9 @@ impl Watch {
             user: spec.user.as_ref().map(|user| user.uid),
             child,
             output,
-            wakeups,
+            wakeups: &life.wakeups,
+            line: &mut life.line,
+            short: began + SHORT,
             deadline: (!timeout.is_zero()).then(|| began + timeout),
             timeout,
             grace: Duration::from_millis(spec.grace_milliseconds),
@@ -406,7 +460,6 @@ impl Watch {
     }
 
     fn until_end(&mut self) -> io::Result<Exit> {
-        self.look_for_kill();
         loop {
             if let Some(exit) = self.decide(Instant::now()) {
                 return Ok(exit);
@@ -433,6 +486,9 @@ impl Watch {
 
     /// The record, when it is time for one; starts and finishes the ending of a child whose time is over.
     fn decide(&mut self, now: Instant) -> Option<Exit> {
+        if now >= self.short {
+            *self.line = None;
+        }
         if let Some((since, _)) = self.ending {
             return (now >= since + self.grace).then(|| {
                 let left = self.kill_everything();
@@ -467,7 +523,11 @@ impl Watch {
     }
 
     fn wait_for_something(&self) -> io::Result<()> {
-        let next = match (self.ending, &self.ended, self.deadline) {
+        let deadline = match self.line {
+            Some(_) => Some(self.deadline.map_or(self.short, |it| it.min(self.short))),
+            None => self.deadline,
+        };
+        let next = match (self.ending, &self.ended, deadline) {
             (Some((since, _)), _, _) => Some(since + self.grace),
             (None, Some((_, at)), _) => Some(*at + OUTPUT_GRACE),
             (None, None, deadline) if self.wakeups.record.is_some() => deadline,
@@ -477,7 +537,7 @@ impl Watch {
             }
         };
         let mut files = vec![self.wakeups.signals.as_fd()];
-        files.extend(self.wakeups.record.as_ref().map(AsFd::as_fd));
+        files.extend(self.wakeups.changes.as_ref().map(AsFd::as_fd));
         files.extend(self.output.pipe().map(AsFd::as_fd));
         files.extend(self.child.report.as_ref().map(AsFd::as_fd));
         wait(&files, next)
@@ -489,12 +549,13 @@ impl Watch {
             return;
         }
         // A record that cannot be read now is looked at again when it changes.
-        let Some(kill) = Record::read(&self.record)
-            .ok()
-            .and_then(|record| record.kill)
-        else {
-            return;
-        };
+        let record = Record::read(self.record).ok();
+        if let Some(kill) = record.and_then(|record| record.kill) {
+            self.obey(&kill);
+        }
+    }
+
+    fn obey(&mut self, kill: &Kill) {
         if let Some(grace) = kill.grace_milliseconds {
             self.grace = Duration::from_millis(grace);
         }
@@ -551,11 +612,7 @@ impl Watch {
         let Some(report) = &mut self.child.report else {
             return;
         };
-        let ready = {
-            let mut one = [PollFd::new(report.as_fd(), PollFlags::POLLIN)];
-            poll(&mut one, PollTimeout::ZERO).is_ok_and(|count| count > 0)
-        };
-        if ready {
+        if is_ready(report.as_fd()) {
             let mut bytes = [0; 5];
             if report.read_exact(&mut bytes).is_ok() {
                 self.problem = Some(Problem::from_bytes(bytes));
@@ -680,8 +737,14 @@ fn failed_to_start(message: &str) -> Exit {
     }
 }
 
+/// Whether a file has something now, be it its end.
+pub(super) fn is_ready(file: BorrowedFd<'_>) -> bool {
+    let mut one = [PollFd::new(file, PollFlags::POLLIN)];
+    poll(&mut one, PollTimeout::ZERO).is_ok_and(|count| count > 0)
+}
+
 /// Sleeps until one of the files has something or the moment has come.
-fn wait(files: &[BorrowedFd<'_>], until: Option<Instant>) -> io::Result<()> {
+pub(super) fn wait(files: &[BorrowedFd<'_>], until: Option<Instant>) -> io::Result<()> {
     let mut files: Vec<PollFd<'_>> = files
         .iter()
         .map(|file| PollFd::new(*file, PollFlags::POLLIN))

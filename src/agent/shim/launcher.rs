@@ -1,16 +1,20 @@
 //! One process beside an agent that forks its shims: none has to be executed and linked anew, which costs more than most
 //! hooks do.
 //!
-//! The agent's side ([`Launcher`]) sends where a shim's record is, and the lock on it, over a socket; the other
-//! ([`main`]) forks. Nothing comes back: a shim that was never forked has let go of its lock without a recorded end, as
-//! one that was lost. The process ends with its agent; shims live on.
+//! The agent's side ([`Launcher`]) sends where a record is, and the lock on it, over a socket; the other ([`main`]) forks a
+//! shim for it. A shim that has nothing left below it stays for a while and takes the next record from the same socket, so
+//! that of several hooks one after the other only the first costs a fork. Nothing comes back: a shim that was never there
+//! has let go of its lock without a recorded end, as one that was lost. The process and the shims that wait end with the
+//! agent; those that have a child live on.
 
+use std::fs;
 use std::fs::File;
 use std::io;
 use std::io::IoSlice;
 use std::io::IoSliceMut;
 use std::os::fd::AsFd;
 use std::os::fd::AsRawFd;
+use std::os::fd::BorrowedFd;
 use std::os::fd::FromRawFd;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
@@ -23,8 +27,11 @@ use std::process::ExitCode;
 use std::process::Stdio;
 use std::sync::Mutex;
 use std::sync::PoisonError;
+use std::time::Duration;
 
 use nix::errno::Errno;
+use nix::sys::eventfd::EfdFlags;
+use nix::sys::eventfd::EventFd;
 use nix::sys::prctl;
 use nix::sys::signal::SigHandler;
 use nix::sys::signal::Signal;
@@ -42,12 +49,19 @@ use nix::unistd;
 use nix::unistd::ForkResult;
 
 use crate::agent::shim::SUBCOMMAND;
+use crate::agent::shim::beside;
 use crate::agent::shim::inside;
 use crate::agent::shim::processes;
 use crate::agent::shim::record;
 
 /// The longest path of a record, in bytes, as the kernel has it.
 const LONGEST: usize = 4096;
+/// How long shims that wait have to take a record before a new one is forked for it.
+const PRECEDENCE: Duration = Duration::from_millis(1);
+/// How long a shim waits for another child.
+const REST: Duration = Duration::from_secs(10);
+/// After so many a shim makes room for a fresh one: what a child left behind in its memory adds up.
+const MOST_CHILDREN: usize = 256;
 
 /// The process that forks an agent's shims, started with the first of them and again when it was lost.
 #[derive(Debug)]
@@ -61,7 +75,7 @@ pub struct Launcher {
 struct Process {
     /// Closed before the process is waited for, which is what ends it.
     line: OwnedFd,
-    _child: Buried,
+    child: Buried,
 }
 
 /// A process that is waited for when it is dropped.
@@ -87,7 +101,10 @@ impl Launcher {
     /// Has a shim forked for the record at `path`, which holds `lock` from now on.
     pub(super) fn launch(&self, path: &Path, lock: &File) -> io::Result<()> {
         let mut process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(one) = &*process {
+        // A shim at work may still hold the other end of the line, so its being open says too little.
+        if let Some(one) = &mut *process
+            && matches!(one.child.0.try_wait(), Ok(None))
+        {
             match send(&one.line, path, lock) {
                 Err(Errno::EPIPE | Errno::ECONNRESET) => *process = None,
                 sent => return Ok(sent?),
@@ -117,7 +134,7 @@ impl Launcher {
             .spawn()?;
         Ok(Process {
             line,
-            _child: Buried(child),
+            child: Buried(child),
         })
     }
 }
@@ -160,15 +177,25 @@ fn serve() -> io::Result<()> {
     // What every shim would find out again.
     processes::boot();
     record::warm_up();
-    while let Some((path, lock)) = receive(&line)? {
+    let idle = Idle::new()?;
+    loop {
+        inside::wait(&[line.as_fd()], None)?;
+        if idle.is_any() {
+            // One of them takes it, unless it was killed while it waited.
+            std::thread::sleep(PRECEDENCE);
+        }
+        let job = match receive(line.as_fd())? {
+            Received::Job(job) => job,
+            Received::Nothing => continue,
+            Received::End => return Ok(()),
+        };
         // SAFETY: this process has one thread, so the child owns every lock and may run any code.
         match unsafe { unistd::fork() } {
             Ok(ForkResult::Child) => {
-                drop(line);
                 // SAFETY: as above.
                 unsafe { signal(Signal::SIGCHLD, SigHandler::SigDfl) }?;
                 prctl::set_name(c"upshift-shim")?;
-                inside::live(&path, lock);
+                live(job, line, &idle);
                 // SAFETY: ends the forked copy without running what the launcher left for its own end.
                 unsafe { nix::libc::_exit(0) }
             }
@@ -176,17 +203,87 @@ fn serve() -> io::Result<()> {
             Ok(ForkResult::Parent { .. }) | Err(_) => {}
         }
     }
-    Ok(())
 }
 
-/// The next shim to fork; none when the agent is gone.
-fn receive(line: &OwnedFd) -> io::Result<Option<(PathBuf, OwnedFd)>> {
+/// The whole life of a shim: its first child, and others for as long as it is as good as new.
+fn live(first: Job, line: OwnedFd, idle: &Idle) {
+    let mut path = first.path.clone();
+    let lived = || -> io::Result<()> {
+        let mut shim = inside::Life::begin(line)?;
+        let mut job = first;
+        for _ in 0..MOST_CHILDREN {
+            path.clone_from(&job.path);
+            let Some(lock) = shim.run(&job.path, job.lock)? else {
+                break;
+            };
+            let Some(next) = idle.next(&shim, lock)? else {
+                break;
+            };
+            job = next;
+        }
+        Ok(())
+    };
+    if let Err(error) = lived() {
+        let _ = fs::write(beside(&path, "fault"), error.to_string());
+    }
+}
+
+/// How many shims wait for a child. It may be too high for those that were killed meanwhile, never too low.
+struct Idle(EventFd);
+
+impl Idle {
+    fn new() -> io::Result<Idle> {
+        let flags = EfdFlags::EFD_SEMAPHORE | EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC;
+        Ok(Idle(EventFd::from_flags(flags)?))
+    }
+
+    fn is_any(&self) -> bool {
+        inside::is_ready(self.0.as_fd())
+    }
+
+    /// The next child for a shim that is about to let go of the last one's lock; none when nobody needs it any more.
+    fn next(&self, shim: &inside::Life, lock: File) -> io::Result<Option<Job>> {
+        self.0.write(1)?;
+        drop(lock);
+        let next = loop {
+            let Some(line) = shim.wait_for_more(REST)? else {
+                break None;
+            };
+            match receive(line)? {
+                Received::Job(job) => break Some(job),
+                // Somebody else was quicker.
+                Received::Nothing => {}
+                Received::End => break None,
+            }
+        };
+        self.0.read()?;
+        Ok(next)
+    }
+}
+
+/// A child to run: where its record is, and the lock on it.
+struct Job {
+    path: PathBuf,
+    lock: OwnedFd,
+}
+
+enum Received {
+    Job(Job),
+    Nothing,
+    /// The agent is gone.
+    End,
+}
+
+/// What is on the line now.
+fn receive(line: BorrowedFd<'_>) -> io::Result<Received> {
     let mut path = [0_u8; LONGEST];
     let mut files = nix::cmsg_space!([std::os::fd::RawFd; 1]);
     let mut parts = [IoSliceMut::new(&mut path)];
-    let flags = MsgFlags::MSG_CMSG_CLOEXEC;
-    // No signal has a handler here, so nothing interrupts the wait.
-    let received = recvmsg::<()>(line.as_raw_fd(), &mut parts, Some(&mut files), flags)?;
+    let flags = MsgFlags::MSG_CMSG_CLOEXEC | MsgFlags::MSG_DONTWAIT;
+    let received = match recvmsg::<()>(line.as_raw_fd(), &mut parts, Some(&mut files), flags) {
+        Err(Errno::EAGAIN | Errno::EINTR) => return Ok(Received::Nothing),
+        received => received?,
+    };
     let length = received.bytes;
     let lock = received.cmsgs()?.find_map(|message| match message {
         ControlMessageOwned::ScmRights(files) => files.first().copied(),
@@ -195,5 +292,5 @@ fn receive(line: &OwnedFd) -> io::Result<Option<(PathBuf, OwnedFd)>> {
     // SAFETY: the kernel has just made this descriptor for us.
     let lock = lock.map(|lock| unsafe { OwnedFd::from_raw_fd(lock) });
     let path = PathBuf::from(std::ffi::OsStr::from_bytes(&path[..length]));
-    Ok(lock.map(|lock| (path, lock)))
+    Ok(lock.map_or(Received::End, |lock| Received::Job(Job { path, lock })))
 }

@@ -1,15 +1,17 @@
 //! The shim: every child of an agent runs under a single-threaded copy of this program that outlives it.
 //!
 //! Its whole interface is a file, the record (what to run, its process ids, a request to end it, how it ended), and
-//! beside it the output, `RECORD.log`, from its first byte on. The record is also the lock, held until the end in it is
-//! durable. This file is the agent's side; [`record`] is the format, [`inside`] the process itself, forked by the
-//! [`launcher`]. An agent that starts a child and one that finds it again after a restart do the same: wait for the
-//! lock, then read how it ended.
+//! beside it the output, `RECORD.log`, from its first byte on. The record is also the lock, held until the end is in it.
+//! This file is the agent's side; [`record`] is the format, [`inside`] the process itself, forked by the [`launcher`]. An
+//! agent that starts a child and one that finds it again after a restart do the same: wait for the lock, then read how it
+//! ended.
 //!
 //! # Decided
 //!
 //! * The lock reaches the shim as an open file description taken by the agent before the start, so that there is no
 //!   moment at which the child could run unlocked; on its way to the shim the socket's message holds it.
+//! * Nothing here is made durable but requests: the agent's journal is, before anything follows from an end. A machine that
+//!   lost its power may repeat a hook whose end was not noted there yet, as it does when it loses it a moment before.
 //! * A kill is a line in the record, not a signal: no process id of a restarted machine can be hit by it.
 //! * When the shim is gone without a recorded end, everything left in its session is ended before a repetition.
 
@@ -19,6 +21,7 @@ mod output;
 pub(crate) mod processes;
 mod record;
 pub mod stamped;
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -216,21 +219,17 @@ impl Shim {
 
     /// Waits, without a limit, until no shim holds the lock; then says how the child ended, if that was recorded.
     ///
-    /// The wait, where there is something to wait for, is a thread of its own and not one of the runtime's, so that a
-    /// runtime can stop in the middle.
+    /// The wait, where there is something to wait for, is on a thread that is not the runtime's, so that a runtime can stop
+    /// in the middle.
     pub async fn wait(&self) -> io::Result<Option<Exit>> {
         if !self.is_running()? {
             return self.exit();
         }
         let (done, ended) = tokio::sync::oneshot::channel();
         let shim = self.clone();
-        std::thread::Builder::new()
-            .name("shim-wait".to_owned())
-            // Little, but the allocator too has to begin there.
-            .stack_size(256 * 1024)
-            .spawn(move || {
-                let _ = done.send(shim.wait_here());
-            })?;
+        waiting::begin(move || {
+            let _ = done.send(shim.wait_here());
+        })?;
         ended
             .await
             .unwrap_or_else(|_| Err(io::Error::other("the waiting thread ended early")))?;
