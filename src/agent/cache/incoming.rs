@@ -72,6 +72,11 @@ impl Incoming {
         self.file.set_len(0)
     }
 
+    /// Makes what is here durable.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.file.sync_all()
+    }
+
     /// Keeps it under another name.
     pub(super) fn keep_as(self, place: &Path) -> io::Result<()> {
         fs::rename(&self.path, place)

@@ -2,8 +2,9 @@
 //!
 //! That folder is the bundle's root and the hooks' working folder. Beside it are its manifest, the packed bundle and what is
 //! on the way in, all with names that begin with a dot. A bundle that differs from its manifest is repaired in place, from
-//! the packed one if that is whole, so that what hooks left beside its files stays. Packed bundles also lend what they share
-//! with later ones, so that little has to be fetched. Who fetches, and when, is decided by the steps.
+//! the packed one if that is whole, so that what hooks left beside its files stays. It is compared before each Operation
+//! that uses it, so only the packed one is made durable. Packed bundles also lend what they share with later ones, so that
+//! little has to be fetched. Who fetches, and when, is decided by the steps.
 
 mod fetch;
 mod incoming;
@@ -25,24 +26,19 @@ use crate::api::appspec::AppSpec;
 use crate::api::upshift::DeployedRevision;
 use crate::api::upshift::Deployment;
 use crate::base::crash;
-use crate::base::durable;
 use crate::base::text;
 use crate::client::registry;
 use crate::content::archive;
 use crate::content::archive::Limits;
 use crate::content::blobs::Digest;
 use crate::content::bundle;
-use crate::content::listing;
 use crate::content::listing::Listing;
-use crate::content::listing::Member;
 
 pub use fetch::Source;
 pub use fetch::Transfer;
 
 /// Hook users pass through the folders down to the bundle.
 const FOLDER_MODE: u32 = 0o755;
-/// Up to so many members are made durable one by one; for more, the whole file system is asked once.
-const FEW: usize = 16;
 
 /// Why a bundle is not ready.
 #[derive(Debug, thiserror::Error)]
@@ -187,7 +183,10 @@ impl Cache {
         let incoming = Fetch::new(source, &digest, local).run(incoming).await?;
         let place = root.clone();
         blocking(move || {
-            let filled = fill(&place, &digest, &incoming.path);
+            let filled = incoming
+                .sync()
+                .map_err(failed("sync", &incoming.path))
+                .and_then(|()| fill(&place, &digest, &incoming.path));
             match filled {
                 Ok(()) => keep(&place, &digest, incoming),
                 Err(error) => {
@@ -329,7 +328,6 @@ fn fill(root: &Path, digest: &Digest, archive: &Path) -> Result<(), Error> {
     } else {
         replace(root, &new)?;
     }
-    sync(root, &unpacked.listing)?;
     crash::point("cache.manifest");
     manifest
         .store(root)
@@ -378,26 +376,6 @@ fn repair(root: &Path, new: &Path, manifest: &Manifest) -> Result<(), Error> {
         }
     }
     Ok(())
-}
-
-/// A few files one by one, so that a small bundle does not wait for everything else on a busy disk.
-fn sync(root: &Path, listing: &Listing) -> Result<(), Error> {
-    let folder = fs::File::open(root).map_err(failed("open", root))?;
-    if listing.iter().count() > FEW {
-        return nix::unistd::syncfs(&folder).map_err(|errno| failed("sync", root)(errno.into()));
-    }
-    for (path, member) in listing.iter() {
-        if !matches!(member, Member::Link { .. }) {
-            let path = root.join(listing::os_path(path));
-            let synced = fs::File::open(&path).and_then(|file| file.sync_all());
-            synced.map_err(failed("sync", &path))?;
-        }
-    }
-    let group = root.parent().unwrap_or(root);
-    folder
-        .sync_all()
-        .and_then(|()| durable::sync_folder(group))
-        .map_err(failed("sync", root))
 }
 
 fn remove_tree(path: &Path) -> Result<(), Error> {

@@ -92,7 +92,8 @@ impl<'a> Performing<'a> {
         }
     }
 
-    /// Backs up and writes the record of what is about to be; up to its end nothing on the host has changed.
+    /// Backs up and writes the record of what is about to be, if that is anything; up to its end nothing on the host has
+    /// changed.
     pub(super) fn announce(&mut self) -> Result<(), Error> {
         self.during.unfinished = true;
         for (path, folder) in &self.plan.folders {
@@ -116,6 +117,9 @@ impl<'a> Performing<'a> {
             }
         }
         self.pulse("install.announce")?;
+        if self.during.files.is_empty() && self.during.folders.is_empty() {
+            return Ok(());
+        }
         match self.store(&self.during) {
             // Of an Install that did not end, everything is on record: room may be made before the next record is.
             Err(Error::DiskFull(_)) if self.before.unfinished => {

@@ -1,8 +1,9 @@
 //! The journal of one Operation on its node: what was begun and what ended, each line durable before anything follows.
 //!
 //! A line is eight hex digits of the sha256 of the rest, a space, and an event in JSON. A last line that is torn by a
-//! crash is cut off; one that is wrong in the middle makes the journal useless ([`Error::Damaged`]). The journal knows
-//! nothing of hooks or bundles: [`state`] folds events into the Operation's status and refuses what cannot follow.
+//! crash is cut off, and a journal without any other was never begun; one that is wrong in the middle makes the journal
+//! useless ([`Error::Damaged`]). The journal knows nothing of hooks or bundles: [`state`] folds events into the Operation's
+//! status and refuses what cannot follow.
 
 pub mod state;
 
@@ -11,6 +12,7 @@ use std::fs;
 use std::fs::File;
 use std::io;
 use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -103,10 +105,13 @@ pub struct Journal {
     file: File,
     state: State,
     pending: Vec<u8>,
+    /// The folders on the way to it are not durable yet.
+    is_new: bool,
 }
 
 impl Journal {
-    /// Begins the journal of an Operation in `folder`, which is made.
+    /// Begins the journal of an Operation in `folder`, which is made. It is there for good after the first
+    /// [`Journal::write`]; until then nothing may be acted upon, as always.
     pub fn create(folder: &Path, accepted: &Event) -> Result<Journal, Error> {
         let path = folder.join("journal");
         let failed = |what, source| Error::Io {
@@ -115,19 +120,25 @@ impl Journal {
             source,
         };
         fs::create_dir_all(folder).map_err(|source| failed("make the folder of", source))?;
-        let mut state = State::default();
-        state.apply(accepted)?;
-        crash::point("journal.create.before");
-        durable::write(&path, &line(accepted), 0o600).map_err(|source| failed("write", source))?;
-        // The folders on the way were made, too.
-        for above in folder.ancestors().skip(1).take(2) {
-            durable::sync_folder(above).map_err(|source| failed("make durable", source))?;
-        }
-        crash::point("journal.create.after");
-        Journal::open(folder)?.ok_or_else(|| failed("find", io::ErrorKind::NotFound.into()))
+        crash::point("journal.create");
+        let file = File::options()
+            .append(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)
+            .map_err(|source| failed("make", source))?;
+        let mut journal = Journal {
+            path,
+            file,
+            state: State::default(),
+            pending: Vec::new(),
+            is_new: true,
+        };
+        journal.note(accepted)?;
+        Ok(journal)
     }
 
-    /// Opens the journal in `folder`, if there is one; a torn tail is cut off.
+    /// Opens the journal in `folder`, if one was begun; a torn tail is cut off.
     pub fn open(folder: &Path) -> Result<Option<Journal>, Error> {
         let path = folder.join("journal");
         let failed = |what, source| Error::Io {
@@ -152,10 +163,7 @@ impl Journal {
             })?;
         }
         if events.is_empty() {
-            return Err(Error::Damaged {
-                path,
-                why: "it is empty".to_owned(),
-            });
+            return Ok(None);
         }
         let file = File::options()
             .append(true)
@@ -171,6 +179,7 @@ impl Journal {
             file,
             state,
             pending: Vec::new(),
+            is_new: false,
         }))
     }
 
@@ -196,6 +205,11 @@ impl Journal {
         Ok(())
     }
 
+    /// Whether all that was noted is durable.
+    pub fn is_written(&self) -> bool {
+        self.pending.is_empty()
+    }
+
     /// Makes what was noted durable, in one write; nothing may be acted upon before.
     pub fn write(&mut self) -> Result<(), Error> {
         if self.pending.is_empty() {
@@ -205,14 +219,24 @@ impl Journal {
         self.file
             .write_all(&self.pending)
             .and_then(|()| self.file.sync_data())
+            .and_then(|()| self.sync_folders())
             .map_err(|source| Error::Io {
                 what: "write",
                 path: self.path.clone(),
                 source,
             })?;
         self.pending.clear();
+        self.is_new = false;
         crash::point("journal.append.after");
         Ok(())
+    }
+
+    /// The Operation's own folder, and those above it that may have been made with it.
+    fn sync_folders(&self) -> io::Result<()> {
+        let above = self.path.ancestors().skip(1).take(3);
+        above
+            .filter(|_| self.is_new)
+            .try_for_each(durable::sync_folder)
     }
 }
 
@@ -289,12 +313,9 @@ mod tests {
         let whole = fs::read(&path).unwrap();
         for torn in 0..whole.len() {
             fs::write(&path, &whole[..torn]).unwrap();
-            match Journal::open(folder.path()) {
-                Ok(journal) => assert!(journal.unwrap().state().status.steps.len() == 1),
-                Err(error) => {
-                    assert!(torn < line(&accepted()).len(), "{torn}: {error}");
-                }
-            }
+            let begun = Journal::open(folder.path()).unwrap();
+            assert_eq!(begun.is_some(), torn >= line(&accepted()).len(), "{torn}");
+            assert!(begun.is_none_or(|begun| begun.state().status.steps.len() == 1));
         }
         fs::write(&path, [&whole[..], b"01234567 {\"ev"].concat()).unwrap();
         let mut journal = Journal::open(folder.path()).unwrap().unwrap();

@@ -87,8 +87,8 @@ pub(crate) async fn run(shared: Arc<Shared>, key: Key, wanted: Wanted) -> Result
     let folder = shared.operation_folder(&key);
     loop {
         let operation = wanted.borrow().clone();
-        let journal = match Journal::open(&folder) {
-            Ok(journal) => journal,
+        let begun = match Journal::open(&folder) {
+            Ok(begun) => begun,
             Err(error @ journal::Error::Damaged { .. }) => {
                 tracing::error!(operation = %key, %error, "its journal is useless");
                 return match &operation {
@@ -98,27 +98,12 @@ pub(crate) async fn run(shared: Arc<Shared>, key: Key, wanted: Wanted) -> Result
             }
             Err(error) => return Err(error.into()),
         };
-        let is_other = |journal: &Journal| {
-            let operation = operation.as_deref();
-            !operation.is_some_and(|operation| journal.state().is_of(operation))
-        };
-        match journal {
-            Some(journal) if journal.state().status.phase.is_final() && is_other(&journal) => {
-                forget(&folder)?;
-            }
-            Some(journal) => {
-                let worker = Worker::new(shared.clone(), &key, wanted.clone(), journal);
-                worker.run().await?;
-                if wanted.borrow().as_ref().is_some_and(|operation| {
-                    Journal::look(&folder).is_some_and(|state| state.is_of(operation))
-                }) {
-                    return Ok(());
-                }
-            }
+        let journal = match begun {
+            Some(journal) => journal,
             None => match decide(None, operation.as_deref(), None) {
                 Next::Accept => {
                     let operation = operation.as_ref().expect("only an object can be accepted");
-                    accept(&shared, &folder, operation)?;
+                    accept(&shared, &folder, operation)?
                 }
                 Next::Lost => {
                     let operation = operation.as_ref().expect("only an object has a status");
@@ -126,12 +111,24 @@ pub(crate) async fn run(shared: Arc<Shared>, key: Key, wanted: Wanted) -> Result
                 }
                 _ => return forget(&folder),
             },
+        };
+        let is_other = !operation.is_some_and(|operation| journal.state().is_of(&operation));
+        if journal.state().status.phase.is_final() && is_other {
+            forget(&folder)?;
+            continue;
+        }
+        let worker = Worker::new(shared.clone(), &key, wanted.clone(), journal);
+        worker.run().await?;
+        if wanted.borrow().as_ref().is_some_and(|operation| {
+            Journal::look(&folder).is_some_and(|state| state.is_of(operation))
+        }) {
+            return Ok(());
         }
     }
 }
 
-/// Writes down what is accepted.
-fn accept(shared: &Shared, folder: &Path, operation: &Arc<Operation>) -> Result<(), Fault> {
+/// Notes what is accepted.
+fn accept(shared: &Shared, folder: &Path, operation: &Arc<Operation>) -> Result<Journal, Fault> {
     forget(folder)?;
     let gear = shared.gear_folder(operation);
     let installed = Gear::read(&gear).map_err(|source| Fault::Io {
@@ -144,8 +141,7 @@ fn accept(shared: &Shared, folder: &Path, operation: &Arc<Operation>) -> Result<
         installed: installed.map(Box::new),
         at: shared.clock.now(),
     };
-    Journal::create(folder, &accepted)?;
-    Ok(())
+    Ok(Journal::create(folder, &accepted)?)
 }
 
 /// Removes an Operation's folder, if there is one.
@@ -214,7 +210,10 @@ impl Worker {
         if is_known && self.journal.state().status.phase.is_final() {
             return self.settle().await;
         }
-        self.publish(Urgency::Now);
+        // What was just accepted is told with what comes of it, because it becomes durable with that.
+        if self.journal.is_written() {
+            self.publish(Urgency::Now);
+        }
         loop {
             self.take_uploads()?;
             match self.decide() {
