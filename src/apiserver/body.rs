@@ -141,16 +141,18 @@ pub(crate) fn validate_fields(
     if validation == FieldValidation::Ignore {
         return Ok(Vec::new());
     }
-    let known = old.map_or_else(Vec::new, |old| schema::unknown_fields(kind, old));
-    let unknown = schema::unknown_fields(kind, new)
-        .into_iter()
-        .filter(|field| !known.contains(field))
-        .map(|field| format!("unknown field {field:?}"));
-    let found: Vec<String> = duplicates
+    let mut unknown = schema::unknown_fields(kind, new);
+    if let Some(old) = old.filter(|_| !unknown.is_empty()) {
+        let known = schema::unknown_fields(kind, old);
+        unknown.retain(|field| !known.contains(field));
+    }
+    let duplicates = duplicates
         .iter()
-        .map(|field| format!("duplicate field {field:?}"))
-        .chain(unknown)
-        .collect();
+        .map(|field| format!("duplicate field {field:?}"));
+    let unknown = unknown
+        .iter()
+        .map(|field| format!("unknown field {field:?}"));
+    let found: Vec<String> = duplicates.chain(unknown).collect();
     if found.is_empty() || validation == FieldValidation::Warn {
         return Ok(found);
     }

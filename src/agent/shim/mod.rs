@@ -209,7 +209,10 @@ impl Shim {
     pub fn start(&self, launcher: &Launcher, spec: &Spec) -> io::Result<()> {
         let record = record::open(&self.record)?;
         record.try_lock()?;
-        record.set_len(0)?;
+        if record.metadata()?.len() > 0 {
+            // Only then: some file systems write a file out when it is closed that was cut off before.
+            record.set_len(0)?;
+        }
         record::append(&record, Line::Spec(spec))?;
         crash::point("shim.start.before");
         launcher.launch(&self.record, &record)?;

@@ -76,11 +76,12 @@ impl Record {
     }
 }
 
-/// Adds a line to an open record.
-pub(super) fn append(mut record: &File, line: Line<'_>) -> io::Result<()> {
+/// Adds a line to an open record; how long it is, in bytes.
+pub(super) fn append(mut record: &File, line: Line<'_>) -> io::Result<u64> {
     let mut bytes = vec![b'\n'];
     serde_json::to_writer(&mut bytes, &line).expect("a record is plain data");
-    record.write_all(&bytes)
+    record.write_all(&bytes)?;
+    Ok(bytes.len() as u64)
 }
 
 /// Has the libraries below look at the processor once, which a virtual machine makes slow.

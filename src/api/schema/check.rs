@@ -2,6 +2,8 @@
 //!
 //! Wording: apiextensions' structural schema validation. A null counts as absent, as in Kubernetes.
 
+use std::fmt;
+
 use base64::Engine;
 use serde_json::Value;
 
@@ -13,25 +15,48 @@ use crate::api::status::Cause;
 use crate::api::validate::names;
 use crate::base::clock::Timestamp;
 
+/// Where a value is, as a chain that is written out only for what is wrong.
+#[derive(Clone, Copy)]
+pub(super) enum Path<'a> {
+    Top,
+    Field(&'a Path<'a>, &'a str),
+    Item(&'a Path<'a>, usize),
+}
+
+/// `spec.port`, `spec.files[0].source`, `metadata.labels[a.b/c]`.
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_' || c == '$';
+        match self {
+            Path::Top => Ok(()),
+            Path::Field(Path::Top, name) => out.write_str(name),
+            Path::Field(above, name) if name.chars().all(plain) => write!(out, "{above}.{name}"),
+            Path::Field(above, name) => write!(out, "{above}[{name}]"),
+            Path::Item(above, number) => write!(out, "{above}[{number}]"),
+        }
+    }
+}
+
 /// Collects everything that is wrong with a value at a path.
-pub(super) fn check(schema: &Schema, path: &str, value: &Value, causes: &mut Vec<Cause>) {
+pub(super) fn check(schema: &Schema, path: Path<'_>, value: &Value, causes: &mut Vec<Cause>) {
     if value.is_null() {
         return;
     }
     if !fits(schema.shape, value) {
-        causes.push(wrong_type(schema.shape, path, value));
+        causes.push(wrong_type(schema.shape, &path.to_string(), value));
         return;
     }
     match value {
         Value::Object(fields) => {
             for name in &schema.required {
                 if fields.get(name).is_none_or(Value::is_null) {
-                    causes.push(Cause::required(field(path, name), ""));
+                    let path = Path::Field(&path, name);
+                    causes.push(Cause::required(path.to_string(), ""));
                 }
             }
             for (name, value) in fields {
                 if let Some(below) = schema.field(name) {
-                    check(below, &field(path, name), value, causes);
+                    check(below, Path::Field(&path, name), value, causes);
                 }
             }
         }
@@ -42,10 +67,10 @@ pub(super) fn check(schema: &Schema, path: &str, value: &Value, causes: &mut Vec
     }
 }
 
-fn check_list(schema: &Schema, path: &str, list: &[Value], causes: &mut Vec<Cause>) {
+fn check_list(schema: &Schema, path: Path<'_>, list: &[Value], causes: &mut Vec<Cause>) {
     let count = list.len() as u64;
     let mut complain = |why: String| {
-        causes.push(Cause::invalid(path, &count.into(), why));
+        causes.push(Cause::invalid(path.to_string(), &count.into(), why));
     };
     if let Some(least) = schema.min_items.filter(|least| count < *least) {
         complain(format!("{path} in body should have at least {least} items"));
@@ -55,16 +80,16 @@ fn check_list(schema: &Schema, path: &str, list: &[Value], causes: &mut Vec<Caus
     }
     let Some(items) = &schema.items else { return };
     for (n, value) in list.iter().enumerate() {
-        let path = format!("{path}[{n}]");
+        let path = Path::Item(&path, n);
         if value.is_null() && items.shape != Shape::Any {
-            causes.push(wrong_type(items.shape, &path, value));
+            causes.push(wrong_type(items.shape, &path.to_string(), value));
         } else {
-            check(items, &path, value, causes);
+            check(items, path, value, causes);
         }
     }
 }
 
-fn check_text(schema: &Schema, path: &str, value: &Value, text: &str, causes: &mut Vec<Cause>) {
+fn check_text(schema: &Schema, path: Path<'_>, value: &Value, text: &str, causes: &mut Vec<Cause>) {
     if !schema.allowed.is_empty() && !schema.allowed.iter().any(|one| one == text) {
         let allowed: Vec<&str> = schema
             .allowed
@@ -72,22 +97,22 @@ fn check_text(schema: &Schema, path: &str, value: &Value, text: &str, causes: &m
             .map(String::as_str)
             .filter(|one| !one.is_empty())
             .collect();
-        causes.push(Cause::unsupported(path, value, &allowed));
+        causes.push(Cause::unsupported(path.to_string(), value, &allowed));
         return;
     }
     if schema
         .min_length
         .is_some_and(|least| text.chars().count() < usize::try_from(least).unwrap_or(usize::MAX))
     {
-        causes.push(Cause::required(path, ""));
+        causes.push(Cause::required(path.to_string(), ""));
         return;
     }
     if let Some(why) = format_fault(&schema.format, text) {
-        causes.push(Cause::invalid(path, value, why));
+        causes.push(Cause::invalid(path.to_string(), value, why));
     }
 }
 
-fn check_number(schema: &Schema, path: &str, value: &Value, causes: &mut Vec<Cause>) {
+fn check_number(schema: &Schema, path: Path<'_>, value: &Value, causes: &mut Vec<Cause>) {
     let number = value.as_i64();
     let (low, high) = match schema.format.as_str() {
         "int32" => (Some(i64::from(i32::MIN)), Some(i64::from(i32::MAX))),
@@ -100,10 +125,10 @@ fn check_number(schema: &Schema, path: &str, value: &Value, causes: &mut Vec<Cau
     let above = most.filter(|most| number.is_none_or(|number| number > *most));
     if let Some(least) = below {
         let why = format!("{path} in body should be greater than or equal to {least}");
-        causes.push(Cause::invalid(path, value, why));
+        causes.push(Cause::invalid(path.to_string(), value, why));
     } else if let Some(most) = above {
         let why = format!("{path} in body should be less than or equal to {most}");
-        causes.push(Cause::invalid(path, value, why));
+        causes.push(Cause::invalid(path.to_string(), value, why));
     }
 }
 
@@ -227,15 +252,15 @@ fn wrong_type(shape: Shape, path: &str, value: &Value) -> Cause {
 }
 
 /// Collects the paths of the fields that a schema does not have.
-pub(super) fn unknown(schema: &Schema, path: &str, value: &Value, found: &mut Vec<String>) {
+pub(super) fn unknown(schema: &Schema, path: Path<'_>, value: &Value, found: &mut Vec<String>) {
     match value {
         Value::Object(fields) => {
             let closed = schema.shape == Shape::Object && !schema.open;
             for (name, value) in fields {
-                let path = field(path, name);
+                let path = Path::Field(&path, name);
                 match schema.field(name) {
-                    Some(below) => unknown(below, &path, value, found),
-                    None if closed => found.push(path),
+                    Some(below) => unknown(below, path, value, found),
+                    None if closed => found.push(path.to_string()),
                     None => {}
                 }
             }
@@ -243,19 +268,9 @@ pub(super) fn unknown(schema: &Schema, path: &str, value: &Value, found: &mut Ve
         Value::Array(list) => {
             let Some(items) = &schema.items else { return };
             for (n, value) in list.iter().enumerate() {
-                unknown(items, &format!("{path}[{n}]"), value, found);
+                unknown(items, Path::Item(&path, n), value, found);
             }
         }
         _ => {}
-    }
-}
-
-/// `spec.port`, `metadata.labels[a.b/c]`.
-fn field(path: &str, name: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_' || c == '$';
-    match (path, name.chars().all(plain)) {
-        ("", _) => name.to_owned(),
-        (path, true) => format!("{path}.{name}"),
-        (path, false) => format!("{path}[{name}]"),
     }
 }

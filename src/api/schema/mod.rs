@@ -23,7 +23,7 @@ pub use openapi::openapi_v3_index;
 pub fn check(kind: &Kind, object: &Value) -> Vec<Cause> {
     let mut causes = Vec::new();
     if let Some(schema) = of(kind) {
-        check::check(schema, "", object, &mut causes);
+        check::check(schema, check::Path::Top, object, &mut causes);
     }
     causes
 }
@@ -32,7 +32,7 @@ pub fn check(kind: &Kind, object: &Value) -> Vec<Cause> {
 pub fn unknown_fields(kind: &Kind, object: &Value) -> Vec<String> {
     let mut found = Vec::new();
     if let Some(schema) = of(kind) {
-        check::unknown(schema, "", object, &mut found);
+        check::unknown(schema, check::Path::Top, object, &mut found);
     }
     found
 }
