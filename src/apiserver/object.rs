@@ -277,11 +277,19 @@ pub(crate) fn count_generation(kind: &Kind, old: &Value, new: &mut Value) {
 }
 
 /// What stands after a write of the status over `old`: everything else stays.
-pub(crate) fn update_status(kind: &Kind, old: &Value, new: &Value) -> Result<Value, Status> {
-    check_identity(kind, old, new)?;
-    let mut object = old.clone();
-    copy_status(new, &mut object);
-    Ok(object)
+pub(crate) fn update_status(kind: &Kind, old: &Value, new: Value) -> Result<Value, Status> {
+    check_identity(kind, old, &new)?;
+    let (Value::Object(mut new), Value::Object(old)) = (new, old) else {
+        return Ok(old.clone());
+    };
+    // Most of it is as it was, and comparing costs less than a copy.
+    new.retain(|key, _| key == "status" || old.contains_key(key));
+    for (key, value) in old {
+        if key != "status" && new.get(key) != Some(value) {
+            new.insert(key.clone(), value.clone());
+        }
+    }
+    Ok(Value::Object(new))
 }
 
 fn copy_status(from: &Value, to: &mut Value) {

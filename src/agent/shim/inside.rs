@@ -4,9 +4,7 @@
 //! a recorded exit the child's group is left alone and the output is drained until nobody holds it open. A shim that has
 //! nothing below it then is as good as new and may take another child; one that has ends.
 
-use std::cell::Cell;
 use std::ffi::CString;
-use std::fs;
 use std::fs::File;
 use std::io;
 use std::io::Read;
@@ -103,14 +101,12 @@ impl Life {
     pub(super) fn run(&mut self, path: &Path, lock: OwnedFd) -> io::Result<Option<File>> {
         let record = File::from(lock);
         self.wakeups.follow(path);
-        let length = record.metadata()?.len();
         let Record { spec, kill, .. } = Record::read(path)?;
         let spec = spec.unwrap_or_default();
         let began = Instant::now();
         let (ended, output) = match spawn(path, &spec, &record) {
             Ok((child, output)) => {
                 let mut watch = Watch::new(self, path, &spec, child, output, began);
-                watch.known += length;
                 if let Some(kill) = kill {
                     watch.obey(&kill);
                 }
@@ -191,13 +187,15 @@ impl Wakeups {
         })
     }
 
-    /// From now on, changes of that record.
+    /// From now on, changes of that record by others: the shim's side does not close it.
     fn follow(&mut self, record: &Path) {
         if let Some(changes) = &self.changes {
             if let Some(other) = self.record.take() {
                 let _ = changes.rm_watch(other);
             }
-            self.record = changes.add_watch(record, AddWatchFlags::IN_MODIFY).ok();
+            self.record = changes
+                .add_watch(record, AddWatchFlags::IN_CLOSE_WRITE)
+                .ok();
         }
     }
 
@@ -222,8 +220,6 @@ impl Wakeups {
 /// A started child: its process and the pipe on which it reports why it could not become the program.
 struct Child {
     pid: Pid,
-    /// What it added to the record, in bytes.
-    said: u64,
     report: Option<File>,
 }
 
@@ -238,9 +234,8 @@ fn spawn(path: &Path, spec: &Spec, record: &File) -> io::Result<(Child, Output)>
     let output = Output::new(reading, &beside(path, "log"), spec)?;
     let (report, complain) = unistd::pipe2(OFlag::O_CLOEXEC)?;
     let mut stack = vec![0_u8; STACK];
-    let said = Cell::new(0);
     let child = Box::new(|| {
-        let problem = image.become_it(spec, record, &said, &writing);
+        let problem = image.become_it(spec, record, &writing);
         let _ = unistd::write(&complain, &problem.to_bytes());
         127
     });
@@ -248,12 +243,8 @@ fn spawn(path: &Path, spec: &Spec, record: &File) -> io::Result<(Child, Output)>
     // SAFETY: this process has one thread, which goes on only when the child has a memory of its own or has ended; the
     // child has its own stack, and of what it shares with the shim it changes nothing but the heap, in order.
     let pid = unsafe { clone(child, &mut stack, flags, Some(Signal::SIGCHLD as i32)) }?;
-    let child = Child {
-        pid,
-        said: said.get(),
-        report: Some(File::from(report)),
-    };
-    Ok((child, output))
+    let report = Some(File::from(report));
+    Ok((Child { pid, report }, output))
 }
 
 /// What the child turns into, prepared before it is there.
@@ -333,7 +324,7 @@ impl Image {
     }
 
     /// Turns this process into the program; returns only if that failed.
-    fn become_it(&self, spec: &Spec, record: &File, said: &Cell<u64>, output: &OwnedFd) -> Problem {
+    fn become_it(&self, spec: &Spec, record: &File, output: &OwnedFd) -> Problem {
         let at = |stage| {
             move |errno: Errno| Problem {
                 stage,
@@ -342,7 +333,7 @@ impl Image {
         };
         let prepared = (|| {
             unistd::setpgid(Pid::from_raw(0), Pid::from_raw(0)).map_err(at(STAGE_OTHER))?;
-            write_started(record, said).map_err(|error| {
+            write_started(record).map_err(|error| {
                 let errno = error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
                 at(STAGE_OTHER)(errno)
             })?;
@@ -404,25 +395,20 @@ fn hide_other_files() {
     unsafe { nix::libc::close_range(3, u32::MAX, nix::libc::CLOSE_RANGE_CLOEXEC.cast_signed()) };
 }
 
-/// Writes down who the child is, which this is, and says how much that was.
-fn write_started(record: &File, said: &Cell<u64>) -> io::Result<()> {
-    let pid = unistd::getpid().as_raw();
+/// Writes down who the child is, which this is.
+fn write_started(record: &File) -> io::Result<()> {
     let started = Started {
-        pid,
-        start_time: processes::process(pid).map_or(0, |process| process.start_time),
+        pid: unistd::getpid().as_raw(),
         // The leader of the session, and not the parent, which may be gone by now.
         shim: unistd::getsid(None)?.as_raw(),
         boot: processes::boot().to_owned(),
     };
-    said.set(record::append(record, Line::Started(&started))?);
-    Ok(())
+    record::append(record, Line::Started(&started))
 }
 
 /// Following one child.
 struct Watch<'a> {
     record: &'a Path,
-    /// So much of it has been read, or written by the shim and its child.
-    known: u64,
     program: String,
     cwd: String,
     user: Option<u32>,
@@ -455,7 +441,6 @@ impl<'a> Watch<'a> {
         let timeout = Duration::from_millis(spec.timeout_milliseconds);
         Watch {
             record,
-            known: child.said,
             program: spec.argv.first().cloned().unwrap_or_default(),
             cwd: spec.cwd.clone(),
             user: spec.user.as_ref().map(|user| user.uid),
@@ -560,8 +545,7 @@ impl<'a> Watch<'a> {
 
     /// Begins the ending when somebody asked for it, within the time that the request gives.
     fn look_for_kill(&mut self) {
-        let length = fs::metadata(self.record).map_or(0, |record| record.len());
-        if self.ending.is_some() || length <= self.known {
+        if self.ending.is_some() {
             return;
         }
         // A record that cannot be read now is looked at again when it changes.

@@ -111,8 +111,6 @@ pub struct User {
 pub struct Started {
     /// The child, leader of its process group.
     pub pid: i32,
-    /// When the child started, in the kernel's ticks since boot.
-    pub start_time: u64,
     /// The shim, leader of the session.
     pub shim: i32,
     /// The boot that these numbers belong to.
@@ -225,8 +223,9 @@ impl Shim {
     /// The wait, where there is something to wait for, is on a thread that is not the runtime's, so that a runtime can stop
     /// in the middle.
     pub async fn wait(&self) -> io::Result<Option<Exit>> {
-        if !self.is_running()? {
-            return self.exit();
+        let record = Record::read(&self.record)?;
+        if record.spec.is_none() || record.exit.is_some() {
+            return Ok(record.exit);
         }
         let (done, ended) = tokio::sync::oneshot::channel();
         let shim = self.clone();

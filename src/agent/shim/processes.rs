@@ -1,4 +1,4 @@
-//! What `/proc` says about processes: descendants, sessions, start times. The only file that ends foreign processes.
+//! What `/proc` says about processes: descendants and sessions. The only file that ends foreign processes.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,7 +16,6 @@ pub(super) struct Process {
     pub(super) pid: i32,
     pub(super) parent: i32,
     pub(super) session: i32,
-    pub(super) start_time: u64,
     zombie: bool,
 }
 
@@ -31,7 +30,7 @@ pub(super) fn boot() -> &'static str {
 }
 
 /// One process, if it is there.
-pub(super) fn process(pid: i32) -> Option<Process> {
+fn process(pid: i32) -> Option<Process> {
     parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
@@ -44,7 +43,6 @@ fn parse(stat: &str) -> Option<Process> {
         pid,
         parent: fields.get(1)?.parse().ok()?,
         session: fields.get(3)?.parse().ok()?,
-        start_time: fields.get(19)?.parse().ok()?,
         zombie: matches!(fields.first(), Some(&("Z" | "X"))),
     })
 }
@@ -125,15 +123,7 @@ mod tests {
     fn reads_a_process_whose_name_is_hostile() {
         let stat = "42 (a) R 1 (b) S 7 42 40 0 -1 4194304 0 0 0 0 0 0 0 0 20 0 1 0 9876 0 0";
         let process = parse(stat).unwrap();
-        assert_eq!(
-            (
-                process.pid,
-                process.parent,
-                process.session,
-                process.start_time
-            ),
-            (42, 7, 40, 9876)
-        );
+        assert_eq!((process.pid, process.parent, process.session), (42, 7, 40));
         assert!(super::process(1).is_some());
     }
 }

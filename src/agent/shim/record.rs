@@ -21,7 +21,7 @@ use crate::agent::shim::Started;
 ///
 /// ```json
 /// {"spec":{"argv":["/srv/shop/start"],"cwd":"/srv/shop","env":{},"timeoutMilliseconds":300000}}
-/// {"started":{"pid":812,"startTime":99120,"shim":811,"boot":"5e1f…"}}
+/// {"started":{"pid":812,"shim":811,"boot":"5e1f…"}}
 /// {"kill":{}}
 /// {"exit":{"code":143,"reason":"Killed","outputOpen":false,"outputBytes":0,"milliseconds":9}}
 /// ```
@@ -76,12 +76,11 @@ impl Record {
     }
 }
 
-/// Adds a line to an open record; how long it is, in bytes.
-pub(super) fn append(mut record: &File, line: Line<'_>) -> io::Result<u64> {
+/// Adds a line to an open record.
+pub(super) fn append(mut record: &File, line: Line<'_>) -> io::Result<()> {
     let mut bytes = vec![b'\n'];
     serde_json::to_writer(&mut bytes, &line).expect("a record is plain data");
-    record.write_all(&bytes)?;
-    Ok(bytes.len() as u64)
+    record.write_all(&bytes)
 }
 
 /// Has the libraries below look at the processor once, which a virtual machine makes slow.

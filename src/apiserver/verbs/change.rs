@@ -164,7 +164,7 @@ fn next_state(
     // Before it is compared: leaving out what the server filled in is no change of the spec.
     defaults::fill(kind, &mut wanted);
     let next = if call.is_status() {
-        object::update_status(kind, old, &wanted)?
+        object::update_status(kind, old, wanted)?
     } else {
         let status = wanted["status"].clone();
         let mut next = object::update(kind, old, wanted)?;
