@@ -347,10 +347,26 @@ fn what_is_past_is_told_in_short_with_its_own_code_and_an_archive_is_as_good_as_
 fn a_timeout_ends_the_watching_and_not_the_work() {
     let (site, _server) = Site::serving();
     hold(&site);
-    let (code, _, err) = parts(&deploy(&site, &["--timeout", "2s"]));
-    assert_eq!(code, Some(4), "{err}");
-    assert!(err.contains("timed out after 2."), "{err}");
-    assert!(err.contains("app-1 continues"), "{err}");
+    let status = [
+        "rollout",
+        "status",
+        "app/app",
+        "--timeout",
+        "1s",
+        "--progress=quiet",
+    ];
+    let (deployed, asked) = (deploy(&site, &["--timeout", "2s"]), site.run(&status));
+    for (output, after) in [(deployed, "2."), (asked, "1.")] {
+        let (code, _, err) = parts(&output);
+        assert_eq!(code, Some(4), "{err}");
+        let begin = format!("error: timed out after {after}");
+        let said = err.lines().find(|line| line.starts_with(&begin));
+        assert!(
+            said.is_some_and(|said| said.contains(": ApplicationStart ")),
+            "{err}"
+        );
+        assert!(err.contains("app-1 continues"), "{err}");
+    }
     release(&site);
     site.ok(&["rollout", "status", "app/app"]);
     assert_eq!(phase(&site, "app-1"), "Succeeded");

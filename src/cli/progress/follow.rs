@@ -38,6 +38,7 @@ use crate::cli::progress::summary;
 use crate::cli::progress::watching::Heard;
 use crate::cli::progress::watching::Line;
 use crate::cli::progress::watching::Listener;
+use crate::cli::progress::watching::Shown;
 use crate::cli::progress::watching::Subject;
 use crate::client::Client;
 
@@ -45,6 +46,8 @@ use crate::client::Client;
 const TICK: Duration = Duration::from_millis(100);
 /// A server that is silent this long is given up, unless `--timeout` says otherwise.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long the question may take what a rollout waits for.
+const LAST_QUESTION: Duration = Duration::from_secs(5);
 /// How often the last list of operations is tried before the summary does without.
 const LAST_TRIES: u32 = 20;
 
@@ -137,7 +140,11 @@ impl<'a> Following<'a> {
             Subject::Application(_) => Story::Application,
         };
         let listener = Listener::new(line, &rollout.metadata.namespace, subject, sender);
-        listener.start(scope);
+        let shown = match chosen.mode {
+            Mode::Quiet => Shown::Outcome,
+            _ => Shown::Course,
+        };
+        listener.start(shown, scope);
         let is_history = outcome::is_over(&rollout);
         let logs = match chosen.mode {
             _ if is_history => Logs::OfFailures,
@@ -205,6 +212,11 @@ impl<'a> Following<'a> {
                 return Err(refused);
             }
             if let Some(stop) = self.stop() {
+                if matches!(stop, Stop::TimedOut) && self.chosen.mode == Mode::Quiet {
+                    // What it waits for was not watched.
+                    let hearing = self.hear_operations(&mut events);
+                    let _ = tokio::time::timeout(LAST_QUESTION, hearing).await;
+                }
                 return self.end(&stop);
             }
         }
@@ -237,14 +249,9 @@ impl<'a> Following<'a> {
             return;
         }
         self.last_tries += 1;
-        match self.listener.all_operations().await {
-            Ok(operations) => {
-                for operation in operations {
-                    events.extend(self.apply(Change::Operation(Box::new(operation))));
-                }
-            }
-            Err(_) if self.last_tries < LAST_TRIES => return,
-            Err(_) => {}
+        let is_heard = self.hear_operations(events).await;
+        if !is_heard && self.last_tries < LAST_TRIES {
+            return;
         }
         // Without their names they are still counted.
         if let Ok(places) = self.listener.passed_over(&self.state).await
@@ -253,6 +260,16 @@ impl<'a> Following<'a> {
             events.extend(self.apply(Change::PassedOver(places)));
         }
         events.extend(self.apply(Change::Complete));
+    }
+
+    /// Asks for every operation as it is now; whether there was an answer.
+    async fn hear_operations(&mut self, events: &mut Vec<Event>) -> bool {
+        let answer = self.listener.all_operations().await;
+        let is_heard = answer.is_ok();
+        for operation in answer.into_iter().flatten() {
+            events.extend(self.apply(Change::Operation(Box::new(operation))));
+        }
+        is_heard
     }
 
     fn show(&mut self, events: &[Event]) -> Result<(), Failure> {

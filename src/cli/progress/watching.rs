@@ -113,6 +113,15 @@ pub enum Subject {
     Application(Watched),
 }
 
+/// How much of it will be shown, and therefore has to be heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// Each step of each operation as it goes.
+    Course,
+    /// What it comes to in the end.
+    Outcome,
+}
+
 /// What is listened to, and where it goes.
 #[derive(Clone)]
 pub struct Listener {
@@ -141,14 +150,14 @@ impl Listener {
     }
 
     /// Listens until the scope ends.
-    pub fn start(&self, scope: &Scope) {
+    pub fn start(&self, shown: Shown, scope: &Scope) {
         match &self.subject {
-            Subject::Rollout(name) => self.start_rollout(name, scope),
+            Subject::Rollout(name) => self.start_rollout(name, shown, scope),
             Subject::Application(watched) => watched.start(self, scope),
         }
     }
 
-    fn start_rollout(&self, name: &str, scope: &Scope) {
+    fn start_rollout(&self, name: &str, shown: Shown, scope: &Scope) {
         let own = named(name);
         let listener = self.clone();
         scope.spawn(async move {
@@ -156,6 +165,10 @@ impl Listener {
                 .pursue::<Rollout>(own, |told| vec![rollout_change(told)])
                 .await;
         });
+        if shown == Shown::Outcome {
+            // The one who shows it asks for the operations when it is there.
+            return;
+        }
         let (listener, options) = (self.clone(), operations(name));
         scope.spawn(async move {
             listener

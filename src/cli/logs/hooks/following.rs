@@ -31,6 +31,7 @@ use crate::cli::progress::outcome;
 use crate::cli::progress::state::Wanted;
 use crate::cli::progress::watching::Heard;
 use crate::cli::progress::watching::Listener;
+use crate::cli::progress::watching::Shown;
 use crate::client::ListOptions;
 
 /// How often whoever waits for the word is looked after.
@@ -67,7 +68,7 @@ pub(super) async fn run(
     for wanted in reading.operations(operations) {
         listener.read_output(&scope, wanted);
     }
-    listener.start(&scope);
+    listener.start(Shown::Course, &scope);
     let mut turns = tokio::time::interval(TURN);
     let mut looks = tokio::time::interval(LOOK);
     let exit = loop {
