@@ -449,7 +449,7 @@ mod tests {
             updated["metadata"]["creationTimestamp"],
             old["metadata"]["creationTimestamp"]
         );
-        let status = update_status(&kinds::APPLICATION, &old, &new).unwrap();
+        let status = update_status(&kinds::APPLICATION, &old, new.clone()).unwrap();
         assert_eq!(status["spec"], old["spec"]);
         assert_eq!(status["status"], new["status"]);
         assert_eq!(status["metadata"], old["metadata"]);
