@@ -80,6 +80,8 @@ const SHORT: Duration = Duration::from_secs(1);
 /// A shim between two children.
 pub(super) struct Life {
     wakeups: Wakeups,
+    /// What each child begins on.
+    stack: Vec<u8>,
     /// Where other children come from. A shim lets go of it that stays with its child: when nobody else is there to read,
     /// what is sent has to fail, or to be lost at once, and not to lie there.
     pub(super) line: Option<OwnedFd>,
@@ -92,6 +94,7 @@ impl Life {
         prctl::set_child_subreaper(true)?;
         Ok(Life {
             wakeups: Wakeups::new()?,
+            stack: vec![0; STACK],
             line: Some(line),
         })
     }
@@ -101,10 +104,10 @@ impl Life {
     pub(super) fn run(&mut self, path: &Path, lock: OwnedFd) -> io::Result<Option<File>> {
         let record = File::from(lock);
         self.wakeups.follow(path);
-        let Record { spec, kill, .. } = Record::read(path)?;
+        let (spec, Record { kill, .. }) = record::read_whole(path)?;
         let spec = spec.unwrap_or_default();
         let began = Instant::now();
-        let (ended, output) = match spawn(path, &spec, &record) {
+        let (ended, output) = match spawn(path, &spec, &record, &mut self.stack) {
             Ok((child, output)) => {
                 let mut watch = Watch::new(self, path, &spec, child, output, began);
                 if let Some(kill) = kill {
@@ -227,13 +230,12 @@ struct Child {
 ///
 /// Until then it lives in the shim's memory and the shim waits, as with `vfork`: a copy of that memory would cost as
 /// much as a short hook does.
-fn spawn(path: &Path, spec: &Spec, record: &File) -> io::Result<(Child, Output)> {
+fn spawn(path: &Path, spec: &Spec, record: &File, stack: &mut [u8]) -> io::Result<(Child, Output)> {
     let image = Image::new(spec)?;
     let (reading, writing) = unistd::pipe2(OFlag::O_CLOEXEC)?;
     fcntl(&reading, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
     let output = Output::new(reading, &beside(path, "log"), spec)?;
     let (report, complain) = unistd::pipe2(OFlag::O_CLOEXEC)?;
-    let mut stack = vec![0_u8; STACK];
     let child = Box::new(|| {
         let problem = image.become_it(spec, record, &writing);
         let _ = unistd::write(&complain, &problem.to_bytes());
@@ -242,7 +244,7 @@ fn spawn(path: &Path, spec: &Spec, record: &File) -> io::Result<(Child, Output)>
     let flags = CloneFlags::CLONE_VM | CloneFlags::CLONE_VFORK;
     // SAFETY: this process has one thread, which goes on only when the child has a memory of its own or has ended; the
     // child has its own stack, and of what it shares with the shim it changes nothing but the heap, in order.
-    let pid = unsafe { clone(child, &mut stack, flags, Some(Signal::SIGCHLD as i32)) }?;
+    let pid = unsafe { clone(child, stack, flags, Some(Signal::SIGCHLD as i32)) }?;
     let report = Some(File::from(report));
     Ok((Child { pid, report }, output))
 }
@@ -549,7 +551,7 @@ impl<'a> Watch<'a> {
             return;
         }
         // A record that cannot be read now is looked at again when it changes.
-        let record = Record::read(self.record).ok();
+        let record = Record::read(self.record).ok().flatten();
         if let Some(kill) = record.and_then(|record| record.kill) {
             self.obey(&kill);
         }

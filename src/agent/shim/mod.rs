@@ -181,13 +181,13 @@ impl Shim {
 
     /// What it was started with.
     pub fn spec(&self) -> io::Result<Spec> {
-        let record = Record::read(&self.record)?;
-        record.spec.ok_or_else(|| io::ErrorKind::NotFound.into())
+        let (spec, _) = record::read_whole(&self.record)?;
+        spec.ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     /// How it ended; none while it runs, and when it never ran or its shim was lost.
     pub fn exit(&self) -> io::Result<Option<Exit>> {
-        Ok(Record::read(&self.record)?.exit)
+        Ok(Record::read(&self.record)?.and_then(|record| record.exit))
     }
 
     /// Whether a shim is alive and has not recorded an exit.
@@ -223,9 +223,12 @@ impl Shim {
     /// The wait, where there is something to wait for, is on a thread that is not the runtime's, so that a runtime can stop
     /// in the middle.
     pub async fn wait(&self) -> io::Result<Option<Exit>> {
-        let record = Record::read(&self.record)?;
-        if record.spec.is_none() || record.exit.is_some() {
-            return Ok(record.exit);
+        match Record::read(&self.record)? {
+            None => return Ok(None),
+            Some(Record {
+                exit: Some(exit), ..
+            }) => return Ok(Some(exit)),
+            Some(_) => {}
         }
         let (done, ended) = tokio::sync::oneshot::channel();
         let shim = self.clone();
@@ -269,12 +272,13 @@ impl Shim {
 
     /// Whether somebody asked for its end.
     pub fn is_killed(&self) -> bool {
-        Record::read(&self.record).is_ok_and(|record| record.kill.is_some())
+        let record = Record::read(&self.record).ok().flatten();
+        record.is_some_and(|record| record.kill.is_some())
     }
 
     /// The processes of a child that was let go, of whichever boot.
     pub fn started(&self) -> io::Result<Option<Started>> {
-        Ok(Record::read(&self.record)?.started)
+        Ok(Record::read(&self.record)?.and_then(|record| record.started))
     }
 
     /// Writes the end of a child whose shim was lost, so that it counts as ended from now on.

@@ -34,11 +34,10 @@ pub(super) enum Line<'a> {
     Exit(&'a Exit),
 }
 
-/// All that is known of a child.
+/// What became of a child.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub(super) struct Record {
-    pub(super) spec: Option<Spec>,
     pub(super) started: Option<Started>,
     pub(super) kill: Option<Kill>,
     pub(super) exit: Option<Exit>,
@@ -54,26 +53,50 @@ pub(super) struct Kill {
 }
 
 impl Record {
-    /// What is written at `path`; all of it unknown when nothing is.
-    pub(super) fn read(path: &Path) -> io::Result<Record> {
-        match fs::read(path) {
-            Ok(bytes) => Ok(Record::parse(&bytes)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Record::default()),
-            Err(error) => Err(error),
-        }
+    /// What is written at `path`; none when nothing is.
+    pub(super) fn read(path: &Path) -> io::Result<Option<Record>> {
+        Ok(read(path)?.as_deref().map(Record::parse))
     }
 
     fn parse(bytes: &[u8]) -> Record {
-        let lines = bytes.split(|byte| *byte == b'\n');
+        // The long line, which most readers do not want.
+        let lines = lines(bytes).filter(|line| !line.starts_with(SPEC));
         lines
             .filter_map(|line| serde_json::from_slice(line).ok())
             .fold(Record::default(), |known, line: Record| Record {
-                spec: known.spec.or(line.spec),
                 started: known.started.or(line.started),
                 kill: known.kill.or(line.kill),
                 exit: known.exit.or(line.exit),
             })
     }
+}
+
+/// How a line begins that says what to run.
+const SPEC: &[u8] = b"{\"spec\":";
+
+/// What is to be run, if that is written at `path`, and what became of it.
+pub(super) fn read_whole(path: &Path) -> io::Result<(Option<Spec>, Record)> {
+    #[derive(Deserialize)]
+    struct Line {
+        spec: Spec,
+    }
+    let bytes = read(path)?.unwrap_or_default();
+    let spec = lines(&bytes).filter(|line| line.starts_with(SPEC));
+    let spec = spec.filter_map(|line| serde_json::from_slice(line).ok());
+    let spec = spec.map(|line: Line| line.spec).next();
+    Ok((spec, Record::parse(&bytes)))
+}
+
+fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes).filter(|bytes| !bytes.is_empty())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    bytes.split(|byte| *byte == b'\n')
 }
 
 /// Adds a line to an open record.
@@ -108,7 +131,7 @@ mod tests {
     fn a_torn_line_is_none_and_the_first_of_two_counts() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("record");
-        assert_eq!(Record::read(&path).unwrap(), Record::default());
+        assert_eq!(Record::read(&path).unwrap(), None);
         let file = open(&path).unwrap();
         let exit = |code| Exit {
             code: Some(code),
@@ -121,6 +144,12 @@ mod tests {
             exit: Some(exit(1)),
             ..Record::default()
         };
-        assert_eq!(Record::read(&path).unwrap(), known);
+        assert_eq!(Record::read(&path).unwrap(), Some(known.clone()));
+        let spec = Spec {
+            argv: vec!["/srv/shop/start".to_owned()],
+            ..Spec::default()
+        };
+        append(&file, Line::Spec(&spec)).unwrap();
+        assert_eq!(read_whole(&path).unwrap(), (Some(spec), known));
     }
 }

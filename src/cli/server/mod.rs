@@ -23,10 +23,10 @@ pub fn block_on<T>(
     threads: Threads,
     future: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
-    if threads == Threads::One {
-        builder.worker_threads(1);
-    }
+    let mut builder = match threads {
+        Threads::Cores => tokio::runtime::Builder::new_multi_thread(),
+        Threads::One => tokio::runtime::Builder::new_current_thread(),
+    };
     builder.enable_all().build()?.block_on(future)
 }
 
