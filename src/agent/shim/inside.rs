@@ -106,6 +106,10 @@ impl Life {
         self.wakeups.follow(path);
         let (spec, Record { kill, .. }) = record::read_whole(path)?;
         let spec = spec.unwrap_or_default();
+        if spec.contained {
+            // What is below it is this child's, and people ask for that by the shim.
+            self.line = None;
+        }
         let began = Instant::now();
         let (ended, output) = match spawn(path, &spec, &record, &mut self.stack) {
             Ok((child, output)) => {
