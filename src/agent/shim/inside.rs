@@ -84,7 +84,7 @@ pub(super) struct Life {
     stack: Vec<u8>,
     /// Where other children come from. A shim lets go of it that stays with its child: when nobody else is there to read,
     /// what is sent has to fail, or to be lost at once, and not to lie there.
-    pub(super) line: Option<OwnedFd>,
+    line: Option<OwnedFd>,
 }
 
 impl Life {
@@ -99,8 +99,8 @@ impl Life {
         })
     }
 
-    /// Runs the child of a record to its end and holds the lock until then. When nothing is left of it, the lock is given
-    /// back, so that others see the end when the shim is ready for more.
+    /// Runs the child of a record to its end and holds the lock until then. When nothing is left of it and there may be
+    /// more, the lock is given back, so that others see the end when the shim is ready for that.
     pub(super) fn run(&mut self, path: &Path, lock: OwnedFd) -> io::Result<Option<File>> {
         let record = File::from(lock);
         self.wakeups.follow(path);
@@ -129,16 +129,17 @@ impl Life {
             ..ended
         };
         record::append(&record, Line::Exit(&exit))?;
+        let output = output.filter(|output| output.pipe().is_some());
         let is_alone = waitpid(None, Some(WaitPidFlag::WNOHANG)) == Err(Errno::ECHILD);
-        match output {
-            Some(output) if output.pipe().is_some() || !is_alone => {
-                self.line = None;
-                drop(record);
-                drain_to_the_end(output, &self.wakeups)?;
-                Ok(None)
-            }
-            _ => Ok(Some(record)),
+        if is_alone && output.is_none() && self.line.is_some() {
+            return Ok(Some(record));
         }
+        self.line = None;
+        drop(record);
+        if let Some(output) = output {
+            drain_to_the_end(output, &self.wakeups)?;
+        }
+        Ok(None)
     }
 
     /// Waits for more on the line; none when that took too long, and when it is time to go.
@@ -199,6 +200,8 @@ impl Wakeups {
         if let Some(changes) = &self.changes {
             if let Some(other) = self.record.take() {
                 let _ = changes.rm_watch(other);
+                // The kernel tells of that, too.
+                take_events(changes);
             }
             self.record = changes
                 .add_watch(record, AddWatchFlags::IN_CLOSE_WRITE)
@@ -208,20 +211,25 @@ impl Wakeups {
 
     /// Empties both.
     fn take(&self) -> Woken {
+        let changed = self.changes.as_ref().is_some_and(take_events);
         let mut woken = Woken {
             term: false,
-            record: self.record.is_none(),
+            record: changed || self.record.is_none(),
         };
         while let Ok(Some(info)) = self.signals.read_signal() {
             woken.term |= info.ssi_signo == Signal::SIGTERM as u32;
         }
-        if let Some(changes) = &self.changes {
-            while changes.read_events().is_ok_and(|events| !events.is_empty()) {
-                woken.record = true;
-            }
-        }
         woken
     }
+}
+
+/// Takes every event that is there; whether there was one.
+fn take_events(changes: &Inotify) -> bool {
+    let mut were_some = false;
+    while changes.read_events().is_ok_and(|events| !events.is_empty()) {
+        were_some = true;
+    }
+    were_some
 }
 
 /// A started child: its process and the pipe on which it reports why it could not become the program.

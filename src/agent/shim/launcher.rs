@@ -210,16 +210,15 @@ fn live(first: Job, line: OwnedFd, idle: &Idle) {
     let mut path = first.path.clone();
     let lived = || -> io::Result<()> {
         let mut shim = inside::Life::begin(line)?;
-        let mut job = first;
-        for _ in 0..MOST_CHILDREN {
+        let mut next = Some(first);
+        let mut children = 0;
+        while let Some(job) = next {
             path.clone_from(&job.path);
-            let Some(lock) = shim.run(&job.path, job.lock)? else {
-                break;
+            children += 1;
+            next = match shim.run(&job.path, job.lock)? {
+                Some(lock) if children < MOST_CHILDREN => idle.next(&shim, lock)?,
+                _ => None,
             };
-            let Some(next) = idle.next(&shim, lock)? else {
-                break;
-            };
-            job = next;
         }
         Ok(())
     };
