@@ -194,7 +194,8 @@ impl Shim {
     pub fn is_running(&self) -> io::Result<bool> {
         match File::open(&self.record) {
             Ok(lock) => match lock.try_lock_shared() {
-                Ok(()) => Ok(false),
+                // Said, because a process that is being forked just now has the file open, too.
+                Ok(()) => lock.unlock().map(|()| false),
                 Err(fs::TryLockError::WouldBlock) => Ok(true),
                 Err(fs::TryLockError::Error(error)) => Err(error),
             },
@@ -223,12 +224,8 @@ impl Shim {
     /// The wait, where there is something to wait for, is on a thread that is not the runtime's, so that a runtime can stop
     /// in the middle.
     pub async fn wait(&self) -> io::Result<Option<Exit>> {
-        match Record::read(&self.record)? {
-            None => return Ok(None),
-            Some(Record {
-                exit: Some(exit), ..
-            }) => return Ok(Some(exit)),
-            Some(_) => {}
+        if !self.is_running()? {
+            return self.exit();
         }
         let (done, ended) = tokio::sync::oneshot::channel();
         let shim = self.clone();
@@ -244,7 +241,7 @@ impl Shim {
     /// Does no more than that: its thread is small.
     fn wait_here(&self) -> io::Result<()> {
         match File::open(&self.record) {
-            Ok(lock) => lock.lock_shared(),
+            Ok(lock) => lock.lock_shared().and_then(|()| lock.unlock()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(error) => Err(error),
         }
