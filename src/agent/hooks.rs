@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Component;
 use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -179,7 +178,7 @@ fn program(root: &Path, location: &str) -> Result<(PathBuf, String), Problem> {
         return Err(Problem::new("HookNotRunnable", message));
     }
     let whole = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    if !is_direct(root, location) && !whole(&program).starts_with(whole(root)) {
+    if !whole(&program).starts_with(whole(root)) {
         let message = format!("{location} leads out of the bundle");
         return Err(Problem::new("HookNotRunnable", message));
     }
@@ -197,16 +196,6 @@ fn program(root: &Path, location: &str) -> Result<(PathBuf, String), Problem> {
         program,
         "was not executable and has been made so".to_owned(),
     ))
-}
-
-/// Whether a location is what it says: nothing on the way down to it is a link or goes up.
-fn is_direct(root: &Path, location: &str) -> bool {
-    let mut path = root.to_owned();
-    Path::new(location).components().all(|part| {
-        path.push(part);
-        let is_link = |path| fs::symlink_metadata(path).is_ok_and(|about| about.is_symlink());
-        matches!(part, Component::Normal(_)) && !is_link(&path)
-    })
 }
 
 /// What a recorded end means; the message of a success is a warning or empty.

@@ -231,12 +231,13 @@ impl Journal {
         Ok(())
     }
 
-    /// The Operation's own folder, and those above it that may have been made with it.
+    /// Makes durable, once, the Operation's own folder and those above it that may have been made with it.
     fn sync_folders(&self) -> io::Result<()> {
-        let above = self.path.ancestors().skip(1).take(3);
-        above
-            .filter(|_| self.is_new)
-            .try_for_each(durable::sync_folder)
+        if !self.is_new {
+            return Ok(());
+        }
+        let mut above = self.path.ancestors().skip(1).take(3);
+        above.try_for_each(durable::sync_folder)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Performing Node steps: each begins with a line in the journal and ends with one, whatever happened between.
 //!
-//! A step begun before a crash is entered the same way again: a hook is found by its shim's directory, the rest starts
+//! A step begun before a crash is entered the same way again: a hook is found by its shim's record, the rest starts
 //! over and ends the same.
 
 use std::fs;

@@ -77,13 +77,13 @@ const SPEC: &[u8] = b"{\"spec\":";
 /// What is to be run, if that is written at `path`, and what became of it.
 pub(super) fn read_whole(path: &Path) -> io::Result<(Option<Spec>, Record)> {
     #[derive(Deserialize)]
-    struct Line {
+    struct Said {
         spec: Spec,
     }
     let bytes = read(path)?.unwrap_or_default();
-    let spec = lines(&bytes).filter(|line| line.starts_with(SPEC));
-    let spec = spec.filter_map(|line| serde_json::from_slice(line).ok());
-    let spec = spec.map(|line: Line| line.spec).next();
+    let mut said = lines(&bytes).filter(|line| line.starts_with(SPEC));
+    let said: Option<Said> = said.find_map(|line| serde_json::from_slice(line).ok());
+    let spec = said.map(|said| said.spec);
     Ok((spec, Record::parse(&bytes)))
 }
 
