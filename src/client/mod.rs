@@ -30,6 +30,7 @@ use http::HeaderMap;
 use http::HeaderValue;
 use http::Method;
 use http::header;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -74,6 +75,22 @@ pub struct Listed<T> {
     pub continue_: String,
 }
 
+/// One answer of a list.
+#[derive(Deserialize)]
+struct Page<O> {
+    #[serde(default)]
+    metadata: PageMetadata,
+    items: Vec<O>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct PageMetadata {
+    resource_version: String,
+    #[serde(rename = "continue")]
+    continue_: String,
+}
+
 impl Client {
     /// A client that sends everything over `transport`.
     pub fn new(transport: Arc<dyn Transport>) -> Client {
@@ -110,7 +127,7 @@ impl Client {
 
     /// Reads one object as a view.
     pub async fn get<T: Typed>(&self, key: &Key) -> Result<T, Error> {
-        decode(self.read(T::KIND, key).await?)
+        self.read_as(T::KIND, key).await
     }
 
     /// Reads all selected objects as views; `namespace` "" means everywhere.
@@ -119,31 +136,30 @@ impl Client {
         namespace: &str,
         options: &ListOptions,
     ) -> Result<Listed<T>, Error> {
-        let listed = self.list_objects(T::KIND, namespace, options).await?;
-        Ok(Listed {
-            items: listed
-                .items
-                .into_iter()
-                .map(decode)
-                .collect::<Result<_, _>>()?,
-            revision: listed.revision,
-            continue_: listed.continue_,
-        })
+        self.list_as(T::KIND, namespace, options).await
     }
 
     /// Makes an object from a view.
     pub async fn create<T: Typed>(&self, object: &T) -> Result<T, Error> {
         let namespace = &object.metadata().namespace;
         let options = WriteOptions::default();
-        decode(
-            self.create_object(T::KIND, namespace, &object.to_object(), &options)
-                .await?,
-        )
+        self.create_as(T::KIND, namespace, &object.to_object(), &options)
+            .await
     }
 
     /// Reads one object whole.
     pub async fn read(&self, kind: &'static Kind, key: &Key) -> Result<Value, Error> {
-        self.json(Method::GET, &path(kind, key, None)?, None).await
+        self.read_as(kind, key).await
+    }
+
+    /// The same of an object as something else than a JSON value, which may be a part of it.
+    pub async fn read_as<O: DeserializeOwned>(
+        &self,
+        kind: &'static Kind,
+        key: &Key,
+    ) -> Result<O, Error> {
+        let path = path(kind, key, None)?;
+        self.json(kind, Method::GET, &path, None).await
     }
 
     /// Reads all selected objects whole, in pages; a list that grows old in the middle starts over in one piece.
@@ -153,6 +169,24 @@ impl Client {
         namespace: &str,
         options: &ListOptions,
     ) -> Result<Listed<Value>, Error> {
+        let mut listed: Listed<Value> = self.list_as(kind, namespace, options).await?;
+        for item in &mut listed.items {
+            // Kubernetes leaves them out inside a list; a whole object carries them.
+            if item["kind"].is_null() {
+                item["apiVersion"] = kind.api_version().into();
+                item["kind"] = kind.kind.into();
+            }
+        }
+        Ok(listed)
+    }
+
+    /// The same of objects as something else than JSON values, which may be a part of them.
+    pub async fn list_as<O: DeserializeOwned>(
+        &self,
+        kind: &'static Kind,
+        namespace: &str,
+        options: &ListOptions,
+    ) -> Result<Listed<O>, Error> {
         let collection = kind.path(&part(namespace)?, "");
         if options.limit > 0 {
             return self.page(&collection, kind, options).await;
@@ -177,35 +211,18 @@ impl Client {
         Ok(all)
     }
 
-    async fn page(
+    async fn page<O: DeserializeOwned>(
         &self,
         collection: &str,
         kind: &Kind,
         options: &ListOptions,
-    ) -> Result<Listed<Value>, Error> {
-        let mut list = self
-            .json(Method::GET, &options.query().after(collection), None)
-            .await?;
-        let Value::Array(mut items) = list["items"].take() else {
-            return Err(Error::Decode(format!(
-                "a list of {} without items",
-                kind.plural
-            )));
-        };
-        for item in &mut items {
-            // Kubernetes leaves them out inside a list; a whole object carries them.
-            if item["kind"].is_null() {
-                item["apiVersion"] = kind.api_version().into();
-                item["kind"] = kind.kind.into();
-            }
-        }
+    ) -> Result<Listed<O>, Error> {
+        let path = options.query().after(collection);
+        let Page { metadata, items } = self.json(kind, Method::GET, &path, None).await?;
         Ok(Listed {
             items,
-            revision: watch::revision(&list),
-            continue_: list["metadata"]["continue"]
-                .as_str()
-                .unwrap_or_default()
-                .to_owned(),
+            revision: metadata.resource_version.parse().unwrap_or(0),
+            continue_: metadata.continue_,
         })
     }
 
@@ -217,8 +234,19 @@ impl Client {
         object: &Value,
         options: &WriteOptions,
     ) -> Result<Value, Error> {
+        self.create_as(kind, namespace, object, options).await
+    }
+
+    /// The same; what was made is answered as something else than a JSON value.
+    pub async fn create_as<O: DeserializeOwned>(
+        &self,
+        kind: &'static Kind,
+        namespace: &str,
+        object: &Value,
+        options: &WriteOptions,
+    ) -> Result<O, Error> {
         let path = options.query().after(&kind.path(&part(namespace)?, ""));
-        self.json(Method::POST, &path, Some(json_body(object)))
+        self.json(kind, Method::POST, &path, Some(json_body(object)))
             .await
     }
 
@@ -231,7 +259,8 @@ impl Client {
         options: &WriteOptions,
     ) -> Result<Value, Error> {
         let path = options.query().after(&path(kind, key, None)?);
-        self.json(Method::PUT, &path, Some(json_body(object))).await
+        self.json(kind, Method::PUT, &path, Some(json_body(object)))
+            .await
     }
 
     /// Puts the object's status in the place of what is there.
@@ -243,7 +272,8 @@ impl Client {
         options: &WriteOptions,
     ) -> Result<Value, Error> {
         let path = options.query().after(&path(kind, key, Some("status"))?);
-        self.json(Method::PUT, &path, Some(json_body(object))).await
+        self.json(kind, Method::PUT, &path, Some(json_body(object)))
+            .await
     }
 
     /// Changes an object, or its `status`.
@@ -255,8 +285,20 @@ impl Client {
         patch: &Patch,
         options: &WriteOptions,
     ) -> Result<Value, Error> {
+        self.patch_as(kind, key, subresource, patch, options).await
+    }
+
+    /// The same; what stands afterwards is answered as something else than a JSON value.
+    pub async fn patch_as<O: DeserializeOwned>(
+        &self,
+        kind: &'static Kind,
+        key: &Key,
+        subresource: Option<&str>,
+        patch: &Patch,
+        options: &WriteOptions,
+    ) -> Result<O, Error> {
         let path = options.query().after(&path(kind, key, subresource)?);
-        self.json(Method::PATCH, &path, Some(patch_body(patch)))
+        self.json(kind, Method::PATCH, &path, Some(patch_body(patch)))
             .await
     }
 
@@ -281,7 +323,7 @@ impl Client {
         options: &DeleteOptions,
     ) -> Result<Value, Error> {
         let body = json_body(&options.body());
-        self.json(Method::DELETE, &path(kind, key, None)?, Some(body))
+        self.json(kind, Method::DELETE, &path(kind, key, None)?, Some(body))
             .await
     }
 
@@ -405,14 +447,16 @@ impl Client {
         answer.into_body().bytes().await
     }
 
-    async fn json(
+    async fn json<O: DeserializeOwned>(
         &self,
+        kind: &Kind,
         method: Method,
         path: &str,
         body: Option<(&'static str, Bytes)>,
-    ) -> Result<Value, Error> {
+    ) -> Result<O, Error> {
         let bytes = self.bytes(method, path, body).await?;
-        serde_json::from_slice(&bytes).map_err(|error| Error::Decode(error.to_string()))
+        serde_json::from_slice(&bytes)
+            .map_err(|error| Error::Decode(format!("{}: {error}", kind.kind)))
     }
 }
 

@@ -9,6 +9,7 @@ use std::hash::Hasher;
 
 use http::HeaderMap;
 use http::Method;
+use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
@@ -19,12 +20,14 @@ use crate::api::meta::Typed;
 use crate::api::upshift::Application;
 use crate::api::upshift::LABEL_GEAR;
 use crate::api::upshift::Operation;
+use crate::api::upshift::OperationPhase;
 use crate::base::crash;
 use crate::client;
 use crate::client::Client;
 use crate::client::DeleteOptions;
 use crate::client::Error;
 use crate::client::ListOptions;
+use crate::client::Listed;
 use crate::client::Patch;
 use crate::client::WriteOptions;
 use crate::controllers::change::Change;
@@ -38,6 +41,58 @@ pub(crate) struct Written {
     pub(crate) kind: &'static Kind,
     pub(crate) key: Key,
     pub(crate) revision: u64,
+}
+
+/// What is read of an object: which one it is, and in which version.
+#[derive(Deserialize)]
+struct Stub {
+    metadata: Identity,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Identity {
+    name: String,
+    namespace: String,
+    uid: String,
+    resource_version: String,
+}
+
+impl Stub {
+    fn written(self, kind: &'static Kind) -> Written {
+        Written {
+            kind,
+            key: Key::new(self.metadata.namespace, self.metadata.name),
+            revision: self.metadata.resource_version.parse().unwrap_or(0),
+        }
+    }
+}
+
+/// What is read of an Operation: whether it is under way.
+#[derive(Deserialize)]
+struct Begun {
+    metadata: Identity,
+    #[serde(default)]
+    status: BegunStatus,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct BegunStatus {
+    phase: OperationPhase,
+}
+
+/// What is read of an Application: who holds it.
+#[derive(Deserialize)]
+struct Held {
+    #[serde(default)]
+    status: HeldStatus,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct HeldStatus {
+    rollout: String,
 }
 
 /// Why a change was not made.
@@ -140,10 +195,10 @@ async fn create(
     let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default();
     let options = WriteOptions::default();
     match client
-        .create_object(kind, namespace, object, &options)
+        .create_as::<Stub>(kind, namespace, object, &options)
         .await
     {
-        Ok(made) => Ok(written(kind, &made)),
+        Ok(made) => Ok(Some(made.written(kind))),
         Err(error) if error.is_already_exists() => Ok(None),
         Err(error) => Err(error.into()),
     }
@@ -165,14 +220,15 @@ async fn begin(
             metadata.namespace.clone(),
             operation.spec.deployment.application.clone(),
         );
-        if client.get::<Application>(&key).await?.status.rollout != holder {
+        let held: Held = client.read_as(Application::KIND, &key).await?;
+        if held.status.rollout != holder {
             return Err(Refused::NotYet);
         }
     }
     let gear = metadata.labels.get(LABEL_GEAR).map_or("", String::as_str);
     let others = ListOptions::labelled(format!("{LABEL_GEAR}={gear}"));
-    let others = client
-        .list::<Operation>(&metadata.namespace, &others)
+    let others: Listed<Begun> = client
+        .list_as(Operation::KIND, &metadata.namespace, &others)
         .await?;
     let is_busy = others
         .items
@@ -198,8 +254,8 @@ async fn patch(
         Part::Status => Some("status"),
     };
     let options = WriteOptions::default();
-    let object = client
-        .patch(
+    let patched: Stub = client
+        .patch_as(
             target.kind,
             &target.key,
             subresource,
@@ -207,11 +263,7 @@ async fn patch(
             &options,
         )
         .await?;
-    Ok(Written {
-        kind: target.kind,
-        key: target.key.clone(),
-        revision: revision(&object),
-    })
+    Ok(patched.written(target.kind))
 }
 
 async fn delete(
@@ -226,7 +278,10 @@ async fn delete(
         ..DeleteOptions::default()
     };
     match client.delete(target.kind, &target.key, &options).await {
-        Ok(object) if target.kind.describes(&object) => Ok(written(target.kind, &object)),
+        Ok(object) if target.kind.describes(&object) => {
+            let left: Option<Stub> = serde_json::from_value(object).ok();
+            Ok(left.map(|left| left.written(target.kind)))
+        }
         Ok(_) => Ok(None),
         Err(error) if error.is_not_found() => Ok(None),
         Err(error) => Err(error.into()),
@@ -235,11 +290,8 @@ async fn delete(
 
 /// Whether an object is in the version that a decision rests on, or still absent.
 async fn still_as_seen(client: &Client, target: &Target) -> Result<(), Refused> {
-    let version = match client.read(target.kind, &target.key).await {
-        Ok(object) => object["metadata"]["resourceVersion"]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned(),
+    let version = match client.read_as::<Stub>(target.kind, &target.key).await {
+        Ok(object) => object.metadata.resource_version,
         Err(error) if error.is_not_found() => String::new(),
         Err(error) => return Err(error.into()),
     };
@@ -251,8 +303,8 @@ async fn still_as_seen(client: &Client, target: &Target) -> Result<(), Refused> 
 }
 
 async fn is_there(client: &Client, target: &Target) -> Result<bool, Refused> {
-    match client.read(target.kind, &target.key).await {
-        Ok(object) => Ok(object["metadata"]["uid"] == target.uid.as_str()),
+    match client.read_as::<Stub>(target.kind, &target.key).await {
+        Ok(object) => Ok(object.metadata.uid == target.uid),
         Err(error) if error.is_not_found() => Ok(false),
         Err(error) => Err(error.into()),
     }
@@ -302,22 +354,4 @@ fn namespaced_kinds() -> impl Iterator<Item = &'static Kind> {
     kinds::ALL.iter().copied().filter(|kind| {
         kind.scope == kinds::Scope::Namespaced && kind.storage == kinds::Storage::Stored
     })
-}
-
-fn written(kind: &'static Kind, object: &Value) -> Option<Written> {
-    Some(Written {
-        kind,
-        key: Key::new(
-            object["metadata"]["namespace"].as_str().unwrap_or_default(),
-            object["metadata"]["name"].as_str()?,
-        ),
-        revision: revision(object),
-    })
-}
-
-fn revision(object: &Value) -> u64 {
-    object["metadata"]["resourceVersion"]
-        .as_str()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(0)
 }
