@@ -4,6 +4,8 @@
 //! next one has another name. Ending an operation is its agent's: here it is only asked for. One whose node is gone for
 //! good has no agent any more, and goes at once.
 
+use std::sync::Arc;
+
 use serde_json::json;
 
 use crate::api::kinds;
@@ -49,33 +51,34 @@ static WATCHES: &[Watch] = &[
     },
 ];
 
+/// Those of them about which there may be something to decide. Of all others there is a history, and it grows.
+fn open<'w>(operations: impl Iterator<Item = &'w Arc<Operation>>) -> Vec<Key> {
+    let open = operations.filter(|one| !one.status.phase.is_final() || !is_of_rollout(one));
+    open.map(|operation| operation.metadata.key()).collect()
+}
+
+fn is_of_rollout(operation: &Operation) -> bool {
+    operation.spec.owner.starts_with("Rollout/")
+}
+
 /// Those on a node that is gone.
 fn of_a_gone_node(world: &World, touched: &Touched<'_>) -> Vec<Key> {
     let name = &touched.key.name;
     if world.node(name).is_some() {
         return Vec::new();
     }
-    let operations = world.operations.on_node(name);
-    operations
-        .map(|operation| operation.metadata.key())
-        .collect()
+    open(world.operations.on_node(name))
 }
 
 /// Itself, and those before it on the same gear.
 fn of_its_gear(world: &World, touched: &Touched<'_>) -> Vec<Key> {
     let gear = touched.gear.iter();
-    let operations = gear.flat_map(|gear| world.operations.of_gear(gear));
-    operations
-        .map(|operation| operation.metadata.key())
-        .collect()
+    open(gear.flat_map(|gear| world.operations.of_gear(gear)))
 }
 
 /// Those on a gear.
 fn on_it(world: &World, touched: &Touched<'_>) -> Vec<Key> {
-    let operations = world.operations.of_gear(touched.key);
-    operations
-        .map(|operation| operation.metadata.key())
-        .collect()
+    open(world.operations.of_gear(touched.key))
 }
 
 /// Those of a rollout that has ended or is gone; while it runs it overtakes nothing.
@@ -84,18 +87,13 @@ fn of_its_end(world: &World, touched: &Touched<'_>) -> Vec<Key> {
     if rollout.is_some_and(|rollout| !rollout.status.phase.is_final()) {
         return Vec::new();
     }
-    let operations = world.operations.owned_by(&touched.metadata.uid);
-    operations
-        .map(|operation| operation.metadata.key())
-        .collect()
+    open(world.operations.owned_by(&touched.metadata.uid))
 }
 
 fn of_application(world: &World, touched: &Touched<'_>) -> Vec<Key> {
-    touched.application.as_ref().map_or_else(Vec::new, |owner| {
-        let operations = world.operations.of_application(owner);
-        operations
-            .map(|operation| operation.metadata.key())
-            .collect()
+    let owner = touched.application.as_ref();
+    owner.map_or_else(Vec::new, |owner| {
+        open(world.operations.of_application(owner))
     })
 }
 
@@ -211,4 +209,57 @@ fn catch_up_number(operation: &Operation) -> Option<(u64, u32)> {
         .strip_prefix(&format!("{}-catchup-", operation.spec.gear))?;
     let (revision, number) = rest.split_once('-')?;
     Some((revision.parse().ok()?, number.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::meta::Metadata;
+    use crate::controllers::world::put;
+
+    #[test]
+    fn what_rollouts_did_is_decided_upon_once() {
+        let mut world = World::default();
+        let operations = [
+            ("shop-1-shop-one-1", "Rollout/shop-1", "Succeeded"),
+            ("shop-2-shop-one-1", "Rollout/shop-2", "Running"),
+            ("shop-one-catchup-1-1", "Gear/shop-one", "Failed"),
+            ("shop-one-catchup-1-2", "Gear/shop-one", "Pending"),
+        ];
+        for (name, owner, phase) in operations {
+            put::<Operation>(
+                &mut world,
+                json!({
+                    "metadata": {
+                        "name": name,
+                        "namespace": "demo",
+                        "labels": {
+                            "upshift.dev/application": "shop",
+                            "upshift.dev/gear": "shop-one",
+                            "upshift.dev/node": "one",
+                        },
+                    },
+                    "spec": {"gear": "shop-one", "node": "one", "owner": owner},
+                    "status": {"phase": phase},
+                }),
+            );
+        }
+        let shop_one = Key::new("demo", "shop-one");
+        let touched = Touched {
+            kind: &kinds::GEAR,
+            key: &shop_one,
+            metadata: &Metadata::default(),
+            before: None,
+            application: Some(Key::new("demo", "shop")),
+            gear: Some(shop_one.clone()),
+            node: Some("one"),
+        };
+        let mut left = operations.map(|(name, ..)| Key::new("demo", name)).to_vec();
+        let settled = left.remove(0);
+        for keys in [of_its_gear, on_it, of_application] {
+            assert_eq!(keys(&world, &touched), left);
+        }
+        let now = Timestamp::from_second(0);
+        assert!(Operations.decide(&settled, &world, now).changes.is_empty());
+    }
 }
