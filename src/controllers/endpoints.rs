@@ -129,8 +129,9 @@ impl Controller for EndpointSlices {
             marks: Marks::default(),
         };
         let mut decision = Decision::nothing();
-        slices::place(service, world, &rotation, &form, &mut decision);
-        slices::repeat(service, world, &rotation, &mut decision);
+        let repeated = slices::repeat(service, world, &rotation);
+        slices::place(service, world, rotation, &form, &mut decision);
+        decision.changes.extend(repeated);
         decision
     }
 }

@@ -207,8 +207,9 @@ impl Controller for GearEndpoints {
             marks: marks(service, application, world),
         };
         let mut decision = Decision::nothing();
-        slices::place(service, world, &rotation, &form, &mut decision);
-        slices::repeat(service, world, &rotation, &mut decision);
+        let repeated = slices::repeat(service, world, &rotation);
+        slices::place(service, world, rotation, &form, &mut decision);
+        decision.changes.extend(repeated);
         decision
     }
 

@@ -108,16 +108,15 @@ struct Slice<'w> {
 pub(crate) fn place(
     service: &Service,
     world: &World,
-    rotation: &InRotation,
+    mut rotation: InRotation,
     form: &Form<'_>,
     decision: &mut Decision,
 ) {
-    let mut left = rotation.clone();
     let mut slices: Vec<Slice<'_>> = of(service, world)
         .chain(form.inherited.iter().copied())
         .map(|known| Slice {
             known,
-            wanted: stay(known, &mut left),
+            wanted: stay(known, &mut rotation),
         })
         .collect();
     let mut names: BTreeSet<String> = slices
@@ -125,7 +124,7 @@ pub(crate) fn place(
         .map(|one| one.known.metadata.name.clone())
         .collect();
     let mut gains = Vec::new();
-    for (ports, endpoints) in left {
+    for (ports, endpoints) in rotation {
         let mut endpoints = endpoints.into_values();
         for slice in slices.iter_mut().filter(|one| one.known.ports == ports) {
             let room = form.largest.saturating_sub(slice.wanted.len());
@@ -263,23 +262,19 @@ fn make(
     })
 }
 
-/// The same in the old form; it only tells people, so it may come late.
-pub(crate) fn repeat(
-    service: &Service,
-    world: &World,
-    rotation: &InRotation,
-    decision: &mut Decision,
-) {
+/// The same in the old form, if it is not known so; it only tells people, so it may come late.
+pub(crate) fn repeat(service: &Service, world: &World, rotation: &InRotation) -> Option<Change> {
     let mut room = MOST_ADDRESSES;
-    let subsets: Vec<Value> = rotation
+    let subsets: Vec<Subset<'_>> = rotation
         .iter()
         .map(|(ports, endpoints)| {
-            let addresses: Vec<Value> = endpoints.values().take(room).map(address).collect();
+            let addresses: Vec<&Endpoint> = endpoints.values().take(room).collect();
             room -= addresses.len();
-            json!({"addresses": addresses, "ports": ports})
+            Subset { addresses, ports }
         })
         .collect();
     let key = service.metadata.key();
+    let written = || -> Vec<Value> { subsets.iter().map(Subset::written).collect() };
     let Some(known) = world.endpoints.find(&key) else {
         let object = json!({
             "apiVersion": kinds::ENDPOINTS.api_version(),
@@ -290,19 +285,44 @@ pub(crate) fn repeat(
                 "labels": service.metadata.labels,
                 "ownerReferences": [service.as_owner()],
             },
-            "subsets": subsets,
+            "subsets": written(),
         });
         let kind = &kinds::ENDPOINTS;
-        decision.changes.push(Change::Create { kind, object });
-        return;
+        return Some(Change::Create { kind, object });
     };
-    if known.subsets != subsets {
-        decision.changes.push(Change::Patch {
-            target: Target::of(&**known),
-            part: Part::Main,
-            merge: json!({"subsets": subsets}),
-            pace: Pace::Gentle,
-        });
+    let mut both = known.subsets.iter().zip(&subsets);
+    let is_known =
+        known.subsets.len() == subsets.len() && both.all(|(known, subset)| subset.is(known));
+    (!is_known).then(|| Change::Patch {
+        target: Target::of(&**known),
+        part: Part::Main,
+        merge: json!({"subsets": written()}),
+        pace: Pace::Gentle,
+    })
+}
+
+/// One of the subsets of an Endpoints object.
+struct Subset<'a> {
+    addresses: Vec<&'a Endpoint>,
+    ports: &'a [EndpointPort],
+}
+
+impl Subset<'_> {
+    fn written(&self) -> Value {
+        let addresses = self.addresses.iter().map(|endpoint| address(endpoint));
+        json!({"addresses": addresses.collect::<Vec<_>>(), "ports": self.ports})
+    }
+
+    /// Whether it is known like this, told without writing it down: there are many of them, and few decisions change one.
+    fn is(&self, known: &Value) -> bool {
+        let Some(addresses) = known["addresses"].as_array() else {
+            return false;
+        };
+        let mut both = addresses.iter().zip(&self.addresses);
+        has_only(known, 2)
+            && known["ports"] == json!(self.ports)
+            && addresses.len() == self.addresses.len()
+            && both.all(|(known, endpoint)| is_address(known, endpoint))
     }
 }
 
@@ -312,4 +332,86 @@ fn address(endpoint: &Endpoint) -> Value {
         "nodeName": endpoint.node_name,
         "targetRef": endpoint.target_ref,
     })
+}
+
+/// Whether that is what [`address`] makes of an endpoint.
+fn is_address(known: &Value, endpoint: &Endpoint) -> bool {
+    let target = &known["targetRef"];
+    let is_target = match &endpoint.target_ref {
+        None => target.is_null(),
+        Some(reference) => {
+            has_only(target, 5)
+                && target["uid"] == reference.uid.as_str()
+                && target["name"] == reference.name.as_str()
+                && target["namespace"] == reference.namespace.as_str()
+                && target["kind"] == reference.kind.as_str()
+                && target["apiVersion"] == reference.api_version.as_str()
+        }
+    };
+    is_target
+        && has_only(known, 3)
+        && known["ip"].as_str() == endpoint.addresses.first().map(String::as_str)
+        && known["nodeName"] == endpoint.node_name.as_str()
+}
+
+fn has_only(known: &Value, fields: usize) -> bool {
+    known.as_object().is_some_and(|known| known.len() == fields)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::core::ObjectReference;
+
+    #[test]
+    fn an_address_is_known_again_as_it_was_written_and_not_otherwise() {
+        let endpoint = Endpoint {
+            addresses: vec!["10.0.0.1".to_owned()],
+            node_name: "one".to_owned(),
+            target_ref: Some(ObjectReference {
+                api_version: "v1".to_owned(),
+                kind: "Pod".to_owned(),
+                namespace: "default".to_owned(),
+                name: "web".to_owned(),
+                uid: "1".to_owned(),
+            }),
+            ..Endpoint::default()
+        };
+        let bare = Endpoint::default();
+        for endpoint in [&endpoint, &bare] {
+            let written = address(endpoint);
+            assert!(is_address(&written, endpoint), "{written}");
+            let fields = ["/ip", "/nodeName", "/targetRef", ""];
+            let below = ["apiVersion", "kind", "namespace", "name", "uid"];
+            let below = below.map(|name| format!("/targetRef/{name}"));
+            for place in fields
+                .iter()
+                .copied()
+                .chain(below.iter().map(String::as_str))
+            {
+                let mut other = written.clone();
+                if let Some(value) = other.pointer_mut(place) {
+                    *value = "other".into();
+                    assert!(!is_address(&other, endpoint), "{other}");
+                }
+            }
+            for place in ["/targetRef", ""] {
+                let mut more = written.clone();
+                if let Some(Value::Object(fields)) = more.pointer_mut(place) {
+                    fields.insert("more".to_owned(), Value::Null);
+                    assert!(!is_address(&more, endpoint), "{more}");
+                }
+            }
+        }
+        let ports = [EndpointPort::default()];
+        let subset = |addresses| Subset {
+            addresses,
+            ports: &ports,
+        };
+        let both = subset(vec![&endpoint, &bare]);
+        assert!(both.is(&both.written()));
+        assert!(!both.is(&subset(vec![&endpoint]).written()));
+        assert!(!both.is(&subset(vec![&bare, &endpoint]).written()));
+        assert!(!both.is(&Value::Null));
+    }
 }
