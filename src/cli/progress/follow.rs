@@ -248,6 +248,11 @@ impl<'a> Following<'a> {
         if !self.state.is_over() || self.state.is_complete() {
             return;
         }
+        if self.chosen.mode == Mode::Quiet && self.outcome(&Stop::Over).exit == Exit::Done {
+            // Nothing will be said of them.
+            events.extend(self.apply(Change::Complete));
+            return;
+        }
         self.last_tries += 1;
         let is_heard = self.hear_operations(events).await;
         if !is_heard && self.last_tries < LAST_TRIES {
