@@ -1,8 +1,10 @@
 //! The journal of one Operation on its node: what was begun and what ended, each line durable before anything follows.
 //!
-//! A line is eight hex digits of the sha256 of the rest, a space, and an event in JSON. A last line that is torn by a
-//! crash is cut off, and a journal without any other was never begun; one that is wrong in the middle makes the journal
-//! useless ([`Error::Damaged`]). The journal knows nothing of hooks or bundles: [`state`] folds events into the Operation's
+//! A line is eight hex digits of the sha256 of the rest, a space, and what was noted for one write: events, a JSON array.
+//! (A single event without an array is a line of an earlier version.) A last line that is torn by a crash is cut off, and a
+//! journal without any other was never begun; one that is wrong in the middle makes the journal useless
+//! ([`Error::Damaged`]). Behind the last line there is room, which is zeros: what is written into it is durable without a
+//! change of the file's size. The journal knows nothing of hooks or bundles: [`state`] folds events into the Operation's
 //! status and refuses what cannot follow.
 
 pub mod state;
@@ -11,7 +13,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::fs::File;
 use std::io;
-use std::io::Write as _;
+use std::os::unix::fs::FileExt as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::path::PathBuf;
@@ -31,6 +33,9 @@ use crate::api::upshift::StepPhase;
 use crate::base::clock::Timestamp;
 use crate::base::crash;
 use crate::base::durable;
+
+/// A journal grows by so much at a time, in bytes: enough for most.
+const ROOM: usize = 16 * 1024;
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -103,8 +108,11 @@ pub enum Error {
 pub struct Journal {
     path: PathBuf,
     file: File,
+    /// Where the next line goes, and where the file ends; between them are zeros.
+    end: usize,
+    room: usize,
     state: State,
-    pending: Vec<u8>,
+    pending: Vec<Event>,
     /// The folders on the way to it are not durable yet.
     is_new: bool,
 }
@@ -122,7 +130,7 @@ impl Journal {
         fs::create_dir_all(folder).map_err(|source| failed("make the folder of", source))?;
         crash::point("journal.create");
         let file = File::options()
-            .append(true)
+            .write(true)
             .create_new(true)
             .mode(0o600)
             .open(&path)
@@ -130,6 +138,8 @@ impl Journal {
         let mut journal = Journal {
             path,
             file,
+            end: 0,
+            room: 0,
             state: State::default(),
             pending: Vec::new(),
             is_new: true,
@@ -166,10 +176,11 @@ impl Journal {
             return Ok(None);
         }
         let file = File::options()
-            .append(true)
+            .write(true)
             .open(&path)
             .map_err(|source| failed("open", source))?;
-        if good < bytes.len() {
+        let is_torn = bytes[good..].iter().any(|byte| *byte != 0);
+        if is_torn {
             file.set_len(good as u64)
                 .and_then(|()| file.sync_all())
                 .map_err(|source| failed("mend", source))?;
@@ -177,6 +188,8 @@ impl Journal {
         Ok(Some(Journal {
             path,
             file,
+            end: good,
+            room: if is_torn { good } else { bytes.len() },
             state,
             pending: Vec::new(),
             is_new: false,
@@ -201,7 +214,7 @@ impl Journal {
     /// Takes an event that becomes durable with the next [`Journal::write`]: an end before the start that follows it.
     pub fn note(&mut self, event: &Event) -> Result<(), Error> {
         self.state.apply(event)?;
-        self.pending.extend_from_slice(&line(event));
+        self.pending.push(event.clone());
         Ok(())
     }
 
@@ -216,18 +229,29 @@ impl Journal {
             return Ok(());
         }
         crash::point("journal.append.before");
-        self.file
-            .write_all(&self.pending)
-            .and_then(|()| self.file.sync_data())
+        self.append()
             .and_then(|()| self.sync_folders())
             .map_err(|source| Error::Io {
                 what: "write",
                 path: self.path.clone(),
                 source,
             })?;
-        self.pending.clear();
         self.is_new = false;
         crash::point("journal.append.after");
+        Ok(())
+    }
+
+    fn append(&mut self) -> io::Result<()> {
+        let mut bytes = line(&self.pending);
+        let end = self.end + bytes.len();
+        let room = self.room.max(end.next_multiple_of(ROOM));
+        if room > self.room {
+            bytes.resize(room - self.end, 0);
+        }
+        self.file.write_all_at(&bytes, self.end as u64)?;
+        self.file.sync_data()?;
+        self.pending.clear();
+        (self.end, self.room) = (end, room);
         Ok(())
     }
 
@@ -241,8 +265,8 @@ impl Journal {
     }
 }
 
-fn line(event: &Event) -> Vec<u8> {
-    let json = serde_json::to_string(event).expect("events are plain data with string keys");
+fn line(events: &[Event]) -> Vec<u8> {
+    let json = serde_json::to_string(events).expect("events are plain data with string keys");
     format!("{} {json}\n", checksum(json.as_bytes())).into_bytes()
 }
 
@@ -261,8 +285,8 @@ fn read(bytes: &[u8]) -> Result<(Vec<Event>, usize), String> {
     let mut bad = None;
     for (number, one) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
         match (parse(one), bad) {
-            (Some(event), None) => {
-                events.push(event);
+            (Some(noted), None) => {
+                events.extend(noted);
                 good += one.len();
             }
             (Some(_), Some(wrong)) => return Err(format!("line {wrong} is wrong")),
@@ -273,13 +297,17 @@ fn read(bytes: &[u8]) -> Result<(Vec<Event>, usize), String> {
     Ok((events, good))
 }
 
-fn parse(line: &[u8]) -> Option<Event> {
+fn parse(line: &[u8]) -> Option<Vec<Event>> {
     let line = std::str::from_utf8(line).ok()?.strip_suffix('\n')?;
     let (sum, json) = line.split_once(' ')?;
     if checksum(json.as_bytes()) != sum {
         return None;
     }
-    serde_json::from_str(json).ok()
+    if json.starts_with('[') {
+        serde_json::from_str(json).ok()
+    } else {
+        serde_json::from_str(json).ok().map(|event| vec![event])
+    }
 }
 
 #[cfg(test)]
@@ -302,52 +330,130 @@ mod tests {
         }
     }
 
+    fn begin(folder: &Path) -> Journal {
+        let mut journal = Journal::create(folder, &accepted()).unwrap();
+        journal.write().unwrap();
+        journal.note(&started()).unwrap();
+        journal.write().unwrap();
+        journal
+    }
+
+    fn reopened(folder: &Path) -> Option<Journal> {
+        Journal::open(folder).unwrap()
+    }
+
     #[test]
     fn what_was_written_is_there_again_and_a_torn_tail_is_not() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(Journal::open(folder.path()).unwrap().is_none());
-        let mut journal = Journal::create(folder.path(), &accepted()).unwrap();
-        journal.note(&started()).unwrap();
-        journal.write().unwrap();
-        let state = journal.state().clone();
-        let path = folder.path().join("journal");
+        let folder = folder.path();
+        assert!(reopened(folder).is_none());
+        let begun = begin(folder);
+        let state = begun.state().clone();
+        let path = folder.join("journal");
         let whole = fs::read(&path).unwrap();
-        for torn in 0..whole.len() {
-            fs::write(&path, &whole[..torn]).unwrap();
-            let begun = Journal::open(folder.path()).unwrap();
-            assert_eq!(begun.is_some(), torn >= line(&accepted()).len(), "{torn}");
-            assert!(begun.is_none_or(|begun| begun.state().status.steps.len() == 1));
+        let (first, both) = (line(&[accepted()]).len(), begun.end);
+        assert_eq!(whole.len(), ROOM);
+        assert_eq!(&whole[first..both], line(&[started()]));
+        let is_started = |journal: &Journal| journal.state() == &state;
+        for torn in 0..both + 10 {
+            // Whether the rest never came or the room had been made before it.
+            let mut zeros = whole[..torn].to_vec();
+            zeros.resize(ROOM, 0);
+            for left in [&whole[..torn], &zeros] {
+                fs::write(&path, left).unwrap();
+                let there = reopened(folder);
+                assert_eq!(there.is_some(), torn >= first, "{torn}");
+                let there = there.is_some_and(|there| is_started(&there));
+                assert_eq!(there, torn >= both, "{torn}");
+            }
         }
-        fs::write(&path, [&whole[..], b"01234567 {\"ev"].concat()).unwrap();
-        let mut journal = Journal::open(folder.path()).unwrap().unwrap();
-        assert_eq!(journal.state(), &state);
+        fs::write(&path, [&whole[..both], b"01234567 {\"ev"].concat()).unwrap();
+        let mut journal = reopened(folder).unwrap();
+        assert!(is_started(&journal));
         journal.note(&Event::Paused).unwrap();
         journal.write().unwrap();
-        let journal = Journal::open(folder.path()).unwrap().unwrap();
+        let journal = reopened(folder).unwrap();
         assert_eq!(journal.state().status.phase, OperationPhase::Paused);
+    }
+
+    #[test]
+    fn of_the_last_line_any_part_may_be_missing() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        let mut journal = begin(folder);
+        let (state, kept) = (journal.state().clone(), journal.end);
+        journal.note(&Event::Paused).unwrap();
+        journal.note(&Event::Resumed).unwrap();
+        journal.write().unwrap();
+        let path = folder.join("journal");
+        let whole = fs::read(&path).unwrap();
+        for from in kept..journal.end {
+            for to in from + 1..=journal.end {
+                let mut torn = whole.clone();
+                torn[from..to].fill(0);
+                fs::write(&path, torn).unwrap();
+                let mut journal = reopened(folder).unwrap();
+                assert_eq!(journal.state(), &state, "without {from} to {to}");
+                journal.note(&Event::Paused).unwrap();
+                journal.write().unwrap();
+                let phase = reopened(folder).unwrap().state().status.phase;
+                assert_eq!(phase, OperationPhase::Paused, "without {from} to {to}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_journal_grows_beyond_its_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut journal = begin(folder.path());
+        for _ in 0..2000 {
+            journal.note(&Event::Paused).unwrap();
+            journal.note(&Event::Resumed).unwrap();
+        }
+        journal.write().unwrap();
+        journal.note(&Event::Paused).unwrap();
+        journal.write().unwrap();
+        assert_eq!(reopened(folder.path()).unwrap().state(), journal.state());
+        let length = fs::metadata(folder.path().join("journal")).unwrap().len();
+        assert!(
+            length > 4 * ROOM as u64 && length.is_multiple_of(ROOM as u64),
+            "{length}"
+        );
+    }
+
+    #[test]
+    fn lines_of_an_earlier_version_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = begin(folder.path()).state().clone();
+        let line = |event: &Event| {
+            let json = serde_json::to_string(event).unwrap();
+            format!("{} {json}\n", checksum(json.as_bytes()))
+        };
+        let lines = line(&accepted()) + &line(&started());
+        fs::write(folder.path().join("journal"), lines).unwrap();
+        assert_eq!(reopened(folder.path()).unwrap().state(), &state);
     }
 
     #[test]
     fn a_wrong_line_in_the_middle_is_damage() {
         let folder = tempfile::tempdir().unwrap();
-        let mut journal = Journal::create(folder.path(), &accepted()).unwrap();
-        journal.note(&started()).unwrap();
-        journal.write().unwrap();
+        begin(folder.path());
         let path = folder.path().join("journal");
-        let mut bytes = fs::read(&path).unwrap();
-        bytes[3] ^= 1;
-        fs::write(&path, bytes).unwrap();
-        let error = Journal::open(folder.path()).unwrap_err();
-        assert!(matches!(error, Error::Damaged { .. }), "{error}");
+        for wrong in [b'x', 0] {
+            let mut bytes = fs::read(&path).unwrap();
+            bytes[3] = wrong;
+            fs::write(&path, bytes).unwrap();
+            let error = Journal::open(folder.path()).unwrap_err();
+            assert!(matches!(error, Error::Damaged { .. }), "{error}");
+        }
     }
 
     #[test]
     fn what_cannot_follow_is_refused_and_not_written() {
         let folder = tempfile::tempdir().unwrap();
-        let mut journal = Journal::create(folder.path(), &accepted()).unwrap();
-        journal.note(&started()).unwrap();
+        let mut journal = begin(folder.path());
         assert!(matches!(journal.note(&started()), Err(Error::Illegal(_))));
         journal.write().unwrap();
-        assert!(Journal::open(folder.path()).unwrap().is_some());
+        assert_eq!(reopened(folder.path()).unwrap().state(), journal.state());
     }
 }
