@@ -92,9 +92,10 @@ impl Manifest {
         }
     }
 
+    /// Not durable: without it, or with a torn one, the bundle is unpacked again from the packed one.
     pub(super) fn store(&self, root: &Path) -> io::Result<()> {
         let bytes = serde_json::to_vec(self).expect("a manifest is plain data");
-        durable::write(&Manifest::path(root), &bytes, 0o600)
+        durable::place(&Manifest::path(root), &bytes, 0o600)
     }
 
     pub(super) fn listing(&self) -> Result<Listing, String> {

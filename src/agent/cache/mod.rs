@@ -26,6 +26,7 @@ use crate::api::appspec::AppSpec;
 use crate::api::upshift::DeployedRevision;
 use crate::api::upshift::Deployment;
 use crate::base::crash;
+use crate::base::durable;
 use crate::base::text;
 use crate::client::registry;
 use crate::content::archive;
@@ -304,6 +305,7 @@ fn keep(root: &Path, digest: &Digest, incoming: Incoming) -> Result<(), Error> {
         }
     }
     incoming.keep_as(&place).map_err(failed("keep", &place))?;
+    durable::sync_folder(group).map_err(failed("sync", group))?;
     crash::point("cache.kept");
     Ok(())
 }
