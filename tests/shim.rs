@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::fs;
+use std::future::Future as _;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::path::PathBuf;
+use std::task::Poll;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -78,11 +80,12 @@ impl Place {
 }
 
 fn ended(shim: &Shim) -> Option<Exit> {
-    tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap()
-        .block_on(shim.wait())
-        .unwrap()
+    runtime().block_on(shim.wait()).unwrap()
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    runtime.unwrap()
 }
 
 fn until(what: &str, mut condition: impl FnMut() -> bool) {
@@ -300,6 +303,34 @@ fn shims_outlive_what_forked_them_and_a_lost_launcher_is_started_again() {
     fs::write(place.path("go"), "").unwrap();
     for shim in [first, second] {
         assert!(ended(&shim).unwrap().is_success());
+    }
+}
+
+#[test]
+fn who_waits_already_sees_the_end_whatever_it_was() {
+    for end in ["a request", "a loss"] {
+        let place = Place::new();
+        let script = place.script("#!/bin/sh\nexec sleep 300\n");
+        let shim = place.shim();
+        shim.start(&place.launcher, &place.spec(&script)).unwrap();
+        until("the child runs", || shim.started().unwrap().is_some());
+        let exit = runtime().block_on(async {
+            let mut waiting = std::pin::pin!(shim.wait());
+            let begun = std::future::poll_fn(|context| {
+                Poll::Ready(waiting.as_mut().poll(context).is_pending())
+            });
+            assert!(begun.await);
+            match end {
+                "a request" => shim.kill().unwrap(),
+                _ => kill(&shim.started().unwrap().unwrap().shim.to_string()),
+            }
+            waiting.await.unwrap()
+        });
+        assert_eq!(
+            exit.map(|exit| exit.reason),
+            (end == "a request").then_some(Reason::Killed)
+        );
+        shim.end_leftovers(Duration::ZERO).unwrap();
     }
 }
 

@@ -135,6 +135,7 @@ impl Life {
             return Ok(Some(record));
         }
         self.line = None;
+        record.unlock()?;
         drop(record);
         if let Some(output) = output {
             drain_to_the_end(output, &self.wakeups)?;

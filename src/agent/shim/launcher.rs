@@ -243,6 +243,8 @@ impl Idle {
     /// The next child for a shim that is about to let go of the last one's lock; none when nobody needs it any more.
     fn next(&self, shim: &inside::Life, lock: File) -> io::Result<Option<Job>> {
         self.0.write(1)?;
+        // Who is told that the record is closed finds the lock gone.
+        lock.unlock()?;
         drop(lock);
         let next = loop {
             let Some(line) = shim.wait_for_more(REST)? else {

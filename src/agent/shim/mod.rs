@@ -15,13 +15,13 @@
 //! * A kill is a line in the record, not a signal: no process id of a restarted machine can be hit by it.
 //! * When the shim is gone without a recorded end, everything left in its session is ended before a repetition.
 
+mod ends;
 mod inside;
 mod launcher;
 mod output;
 pub(crate) mod processes;
 mod record;
 pub mod stamped;
-mod waiting;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -220,25 +220,32 @@ impl Shim {
     }
 
     /// Waits, without a limit, until no shim holds the lock; then says how the child ended, if that was recorded.
-    ///
-    /// The wait, where there is something to wait for, is on a thread that is not the runtime's, so that a runtime can stop
-    /// in the middle.
     pub async fn wait(&self) -> io::Result<Option<Exit>> {
-        if !self.is_running()? {
-            return self.exit();
+        let closing = ends::follow(&self.record);
+        if self.is_running()? {
+            if let Some(closing) = closing {
+                closing.happened().await;
+            }
+            if self.is_running()? {
+                // Somebody else wrote, or the shim is being killed: its lock goes after its record is closed.
+                self.wait_beside().await?;
+            }
         }
-        let (done, ended) = tokio::sync::oneshot::channel();
-        let shim = self.clone();
-        waiting::begin(move || {
-            let _ = done.send(shim.wait_here());
-        })?;
-        ended
-            .await
-            .unwrap_or_else(|_| Err(io::Error::other("the waiting thread ended early")))?;
         self.exit()
     }
 
-    /// Does no more than that: its thread is small.
+    /// Waits for the lock on a thread that is not the runtime's, so that a runtime can stop in the middle.
+    async fn wait_beside(&self) -> io::Result<()> {
+        let (done, ended) = tokio::sync::oneshot::channel();
+        let shim = self.clone();
+        let thread = std::thread::Builder::new().name("shim-wait".to_owned());
+        thread.spawn(move || {
+            let _ = done.send(shim.wait_here());
+        })?;
+        let ended = ended.await;
+        ended.unwrap_or_else(|_| Err(io::Error::other("the waiting thread ended early")))
+    }
+
     fn wait_here(&self) -> io::Result<()> {
         match File::open(&self.record) {
             Ok(lock) => lock.lock_shared().and_then(|()| lock.unlock()),
