@@ -52,7 +52,7 @@ pub(crate) struct Hook<'a> {
     pub(crate) node: &'a str,
     pub(crate) event: &'a str,
     pub(crate) item: usize,
-    /// The root of the bundle that the script is from, and that bundle's appspec.
+    /// The root of the bundle that the script is from, without links on the way to it, and that bundle's appspec.
     pub(crate) root: &'a Path,
     pub(crate) spec: &'a AppSpec,
     pub(crate) script: &'a Script,
@@ -177,8 +177,8 @@ fn program(root: &Path, location: &str) -> Result<(PathBuf, String), Problem> {
         let message = format!("{location} is not a file");
         return Err(Problem::new("HookNotRunnable", message));
     }
-    let whole = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    if !whole(&program).starts_with(whole(root)) {
+    let whole = fs::canonicalize(&program);
+    if !whole.is_ok_and(|whole| whole.starts_with(root)) {
         let message = format!("{location} leads out of the bundle");
         return Err(Problem::new("HookNotRunnable", message));
     }

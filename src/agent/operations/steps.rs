@@ -99,6 +99,7 @@ impl From<Problem> for Outcome {
 /// An unpacked bundle and what its appspec says.
 #[derive(Debug)]
 pub(crate) struct Ready {
+    /// Without links on the way to it.
     pub(super) root: PathBuf,
     pub(super) spec: AppSpec,
     /// What it took to have it here.
@@ -400,6 +401,10 @@ impl Worker {
         let fetched = self.telling(began, fetching, &how_far).await;
         self.said = None;
         let root = fetched?.map_err(failed)?;
+        let root = fs::canonicalize(&root).map_err(|source| {
+            let message = format!("cannot find {}: {source}", root.display());
+            Problem::new("Io", message)
+        })?;
         let revision = deployment.revision.as_ref();
         let revision = revision.expect("only deployments of something have a bundle");
         let spec = cache::appspec(&root, revision).map_err(failed)?;

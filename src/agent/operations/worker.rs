@@ -118,10 +118,13 @@ pub(crate) async fn run(shared: Arc<Shared>, key: Key, wanted: Wanted) -> Result
             continue;
         }
         let worker = Worker::new(shared.clone(), &key, wanted.clone(), journal);
+        let accepted = worker.accepted.clone();
         worker.run().await?;
-        if wanted.borrow().as_ref().is_some_and(|operation| {
-            Journal::look(&folder).is_some_and(|state| state.is_of(operation))
-        }) {
+        let wanted = wanted.borrow();
+        if wanted
+            .as_ref()
+            .is_some_and(|operation| operation.metadata.uid == accepted.metadata.uid)
+        {
             return Ok(());
         }
     }
