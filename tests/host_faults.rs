@@ -7,6 +7,7 @@ use std::process::Stdio;
 
 use serde_json::json;
 
+use crate::site::PATIENCE;
 use crate::site::missing;
 use crate::stand::By;
 use crate::stand::ROLLING;
@@ -58,7 +59,10 @@ fn deploy_while(
     let mut child = command.spawn().expect("the program starts");
     happens(stand);
     let mut status = None;
-    stand.fleet.site.wait("the deployment to end", || {
+    // A host is silent after 40 seconds and lost when its gear's time is over, too.
+    let limit = 2 * PATIENCE;
+    let site = &stand.fleet.site;
+    site.wait_within(limit, "the deployment to end", || {
         status = child.try_wait().ok().flatten();
         status.is_some()
     });

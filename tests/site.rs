@@ -378,11 +378,16 @@ impl Site {
     }
 
     /// Waits until `done`, looking often.
-    pub(crate) fn wait(&self, what: &str, mut done: impl FnMut() -> bool) {
+    pub(crate) fn wait(&self, what: &str, done: impl FnMut() -> bool) {
+        self.wait_within(PATIENCE, what, done);
+    }
+
+    /// The same for what takes its time.
+    pub(crate) fn wait_within(&self, limit: Duration, what: &str, mut done: impl FnMut() -> bool) {
         let started = Instant::now();
         while !done() {
             assert!(
-                started.elapsed() < PATIENCE,
+                started.elapsed() < limit,
                 "waited too long for {what}\nserver: {}",
                 self.log()
             );

@@ -3,8 +3,8 @@
 //! Its whole interface is a file, the record (what to run, its process ids, a request to end it, how it ended), and
 //! beside it the output, `RECORD.log`, from its first byte on. The record is also the lock, held until the end is in it.
 //! This file is the agent's side; [`record`] is the format, [`inside`] the process itself, forked by the [`launcher`]. An
-//! agent that starts a child and one that finds it again after a restart do the same: wait for the lock, then read how it
-//! ended.
+//! agent that starts a child and one that finds it again after a restart do the same: wait until the lock is gone, of
+//! which [`ends`] tells, then read how it ended.
 //!
 //! # Decided
 //!
