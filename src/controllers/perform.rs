@@ -16,6 +16,7 @@ use tokio::sync::Mutex;
 use crate::api::kinds;
 use crate::api::kinds::Kind;
 use crate::api::meta::Key;
+use crate::api::meta::Metadata;
 use crate::api::meta::Typed;
 use crate::api::upshift::Application;
 use crate::api::upshift::LABEL_GEAR;
@@ -46,23 +47,14 @@ pub(crate) struct Written {
 /// What is read of an object: which one it is, and in which version.
 #[derive(Deserialize)]
 struct Stub {
-    metadata: Identity,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Identity {
-    name: String,
-    namespace: String,
-    uid: String,
-    resource_version: String,
+    metadata: Metadata,
 }
 
 impl Stub {
-    fn written(self, kind: &'static Kind) -> Written {
+    fn written(&self, kind: &'static Kind) -> Written {
         Written {
             kind,
-            key: Key::new(self.metadata.namespace, self.metadata.name),
+            key: self.metadata.key(),
             revision: self.metadata.resource_version.parse().unwrap_or(0),
         }
     }
@@ -71,7 +63,7 @@ impl Stub {
 /// What is read of an Operation: whether it is under way.
 #[derive(Deserialize)]
 struct Begun {
-    metadata: Identity,
+    metadata: Metadata,
     #[serde(default)]
     status: BegunStatus,
 }
