@@ -128,11 +128,7 @@ impl Controller for EndpointSlices {
             keeps_empty: Box::new(move |_| waits),
             marks: Marks::default(),
         };
-        let mut decision = Decision::nothing();
-        let repeated = slices::repeat(service, world, &rotation);
-        slices::place(service, world, rotation, &form, &mut decision);
-        decision.changes.extend(repeated);
-        decision
+        slices::decide(service, world, rotation, &form)
     }
 }
 

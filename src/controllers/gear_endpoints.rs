@@ -206,11 +206,7 @@ impl Controller for GearEndpoints {
             inherited: inherited(service, world),
             marks: marks(service, application, world),
         };
-        let mut decision = Decision::nothing();
-        let repeated = slices::repeat(service, world, &rotation);
-        slices::place(service, world, rotation, &form, &mut decision);
-        decision.changes.extend(repeated);
-        decision
+        slices::decide(service, world, rotation, &form)
     }
 
     fn keys(world: &World) -> Vec<Key> {

@@ -104,8 +104,22 @@ struct Slice<'w> {
     wanted: Vec<Endpoint>,
 }
 
+/// What has to be written so that a Service leads to the endpoints in rotation.
+pub(crate) fn decide(
+    service: &Service,
+    world: &World,
+    rotation: InRotation,
+    form: &Form<'_>,
+) -> Decision {
+    let mut decision = Decision::nothing();
+    let repeated = repeat(service, world, &rotation);
+    place(service, world, rotation, form, &mut decision);
+    decision.changes.extend(repeated);
+    decision
+}
+
 /// Deals the endpoints out to the slices of a Service.
-pub(crate) fn place(
+fn place(
     service: &Service,
     world: &World,
     mut rotation: InRotation,
@@ -263,7 +277,7 @@ fn make(
 }
 
 /// The same in the old form, if it is not known so; it only tells people, so it may come late.
-pub(crate) fn repeat(service: &Service, world: &World, rotation: &InRotation) -> Option<Change> {
+fn repeat(service: &Service, world: &World, rotation: &InRotation) -> Option<Change> {
     let mut room = MOST_ADDRESSES;
     let subsets: Vec<Subset<'_>> = rotation
         .iter()
