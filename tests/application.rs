@@ -17,9 +17,11 @@ use std::time::Instant;
 
 use serde_json::Value;
 
+use crate::noise::noise;
 use crate::site::PATIENCE;
 use crate::site::Process;
 use crate::site::Site;
+use crate::site::SmallDisk;
 use crate::site::needs;
 
 /// The steps of seed 003, in its order.
@@ -211,6 +213,52 @@ fn an_application_that_exits_at_once_ends_it_with_the_cause_and_its_last_lines()
         "DeployPods",
         &["CrashLoopBackOff", "exit code 3", "no configuration"],
     );
+}
+
+#[test]
+fn a_source_or_an_image_too_large_for_the_disk_is_said_so_and_a_smaller_one_is_built() {
+    let site = Site::new();
+    fs::create_dir(site.data()).unwrap();
+    // An upload leaves 64 MiB free.
+    let Some(_disk) = SmallDisk::over(&site.data(), "68m") else {
+        return;
+    };
+    let server = site.serve(&[], &[]);
+    let stage = Stage { site, server };
+    let app = stage.source("static-hello");
+    let large = stage.site.path("app/large");
+    let fails = |arguments: &[&str]| {
+        let output = stage.site.run(arguments);
+        assert_eq!(output.status.code(), Some(1), "{}", stage.site.log());
+        text(&output.stderr)
+    };
+    // Random bytes stay as many on the way; zeros become few, and many again on the node.
+    let node = fs::read_dir(stage.site.data().join("node")).unwrap().next();
+    let pods = node.unwrap().unwrap().path().join("pods");
+    let _small = SmallDisk::over(&pods, "4m");
+    fs::write(&large, noise(7, 5 << 20)).unwrap();
+    let said = fails(&["new-app", &app, "--wait"]);
+    assert!(
+        said.contains("error: source too large for the server's disk: "),
+        "{said}"
+    );
+    assert!(
+        said.contains(" free, of which 64.0 MiB stay free; "),
+        "{said}"
+    );
+    fs::write(&large, vec![0; 8 << 20]).unwrap();
+    let build = ["start-build", "app", "--from-dir", &app, "--wait"];
+    let said = fails(&build);
+    assert!(
+        said.contains("the disk of the node is full: free some space"),
+        "{said}"
+    );
+    let builds = stage.site.objects("builds");
+    assert_eq!(builds[0]["status"]["reason"], "FetchSourceFailed");
+
+    fs::remove_file(&large).unwrap();
+    stage.site.ok(&build);
+    stage.site.wait("the page", || stage.page("app").0 == 200);
 }
 
 /// `wrk` at a route while `work` is done; the failed requests and socket errors, and how many answers there were.

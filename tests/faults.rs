@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Output;
 
 use crate::site::Site;
+use crate::site::SmallDisk;
 
 fn deploy(site: &Site) -> Output {
     let bundle = site.path("bundle").display().to_string();
@@ -336,37 +337,14 @@ fn objects_with_an_unknown_field_a_stale_version_or_too_many_bytes() {
 
 #[test]
 fn a_disk_that_is_full() {
-    if !mount_works() {
-        crate::site::missing("the right to mount a small file system");
-        return;
-    }
     let (site, _server) = Site::serving();
     let small = site.path("installed");
     fs::create_dir(&small).unwrap();
-    let mounted = std::process::Command::new("mount")
-        .args(["-t", "tmpfs", "-o", "size=64k", "tmpfs"])
-        .arg(&small)
-        .status();
-    assert!(mounted.unwrap().success());
+    let Some(_disk) = SmallDisk::over(&small, "64k") else {
+        return;
+    };
     fs::write(site.path("bundle/files/large"), vec![7; 1 << 20]).unwrap();
     let output = deploy(&site);
-    let reason = reason(&site);
-    let _ = std::process::Command::new("umount").arg(&small).status();
     expect(&output, 1, &["Install", "disk is full"]);
-    assert_eq!(reason, "DiskFull");
-}
-
-fn mount_works() -> bool {
-    let Ok(folder) = tempfile::tempdir() else {
-        return false;
-    };
-    let mount = std::process::Command::new("mount")
-        .args(["-t", "tmpfs", "tmpfs"])
-        .arg(folder.path())
-        .output();
-    let works = mount.is_ok_and(|output| output.status.success());
-    let _ = std::process::Command::new("umount")
-        .arg(folder.path())
-        .output();
-    works
+    assert_eq!(reason(&site), "DiskFull");
 }

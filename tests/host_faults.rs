@@ -8,7 +8,7 @@ use std::process::Stdio;
 use serde_json::json;
 
 use crate::site::PATIENCE;
-use crate::site::missing;
+use crate::site::SmallDisk;
 use crate::stand::By;
 use crate::stand::ROLLING;
 use crate::stand::Stand;
@@ -169,13 +169,9 @@ fn damaged_and_full(stand: &Stand) {
     let place = cached("web-2", "deploy-3", "/version").remove(0);
     let place = place.ancestors().find(|path| path.ends_with("deployments"));
     let place = place.expect("the cache is there").to_owned();
-    let mounted = Command::new("mount")
-        .args(["-t", "tmpfs", "-o", "size=64k,mode=755", "tmpfs"])
-        .arg(&place)
-        .output();
-    if !mounted.is_ok_and(|output| output.status.success()) {
-        return missing("the right to mount a small file system");
-    }
+    let Some(disk) = SmallDisk::over(&place, "64k") else {
+        return;
+    };
     stand.fleet.bundle("five");
     let large: Vec<u8> = (0..1 << 18)
         .map(|number| crate::crash::scatter(number).to_le_bytes()[0])
@@ -183,8 +179,7 @@ fn damaged_and_full(stand: &Stand) {
     let file = site.path("bundle/large");
     fs::write(&file, large).expect("a file can be written");
     let output = stand.deploy(ROLLING, &[]);
-    let mut umount = Command::new("umount");
-    let _ = umount.arg(&place).status();
+    drop(disk);
     let said = stand.expect(&output, 6);
     assert!(said.contains("DiskFull"), "{said}");
     let operation = told(stand, "rolling-6", "web-2");

@@ -478,6 +478,32 @@ pub(crate) fn needs(program: &str) -> bool {
     found
 }
 
+/// A file system of its own over a folder, with room for little; gone with the value.
+pub(crate) struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    /// `size` as `mount` has it, `64k`. None, and said so, where this machine does not let us mount.
+    pub(crate) fn over(folder: &Path, size: &str) -> Option<SmallDisk> {
+        let options = format!("size={size},mode=755");
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &options, "tmpfs"])
+            .arg(folder)
+            .output();
+        if mounted.is_ok_and(|output| output.status.success()) {
+            return Some(SmallDisk(folder.to_owned()));
+        }
+        missing("the right to mount a small file system");
+        None
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Lazily: a server whose data dir it is may still run.
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
 /// Says by name what a test needs and this machine lacks; a failure where everything must be there.
 pub(crate) fn missing(what: &str) {
     let required = std::env::var_os("UPSHIFT_REQUIRE_TOOLS").is_some();

@@ -26,6 +26,7 @@ use crate::apiserver::response::Response;
 use crate::apiserver::verbs;
 use crate::apiserver::verbs::Call;
 use crate::base::crash;
+use crate::base::text;
 use crate::content::blobs::Digest;
 use crate::plan::build;
 use crate::plan::build::Refusal;
@@ -76,14 +77,14 @@ pub(super) async fn instantiate_binary(
         .headers
         .get(header::CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    let free = registry::free_bytes(&call.api);
-    let room = free.saturating_sub(registry::RESERVE).min(SOURCE_LIMIT);
-    if announced.is_some_and(|size| size > room) {
-        return Err(too_large(free));
+    let room = registry::Room::of(&call.api);
+    let limit = room.bytes().min(SOURCE_LIMIT);
+    if announced.is_some_and(|size| size > limit) {
+        return Err(too_large(room));
     }
     let (namespace, name) = (&call.target.namespace, &call.target.name);
-    let kept = registry::keep_source(&call.api, namespace, name, body, room).await?;
-    let digest = kept.ok_or_else(|| too_large(free))?;
+    let kept = registry::keep_source(&call.api, namespace, name, body, limit).await?;
+    let digest = kept.ok_or_else(|| too_large(room))?;
     if let Some(upload) = &mut wanted.upload {
         upload.digest = digest.to_string();
     }
@@ -254,9 +255,12 @@ pub(super) fn refuse(refusal: &Refusal) -> Status {
     }
 }
 
-fn too_large(free: u64) -> Status {
-    let message = format!("source too large: {free} bytes free");
-    Status::failure(507, "InsufficientStorage", message)
+fn too_large(room: registry::Room) -> Status {
+    if room.bytes() >= SOURCE_LIMIT {
+        let limit = text::size(SOURCE_LIMIT);
+        return Status::too_large(format_args!("source too large: at most {limit}"));
+    }
+    Status::failure(507, "InsufficientStorage", room.refusal("source"))
 }
 
 #[cfg(test)]

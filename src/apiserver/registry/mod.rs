@@ -27,6 +27,7 @@ use crate::apiserver::Api;
 use crate::apiserver::authentication::Identity;
 use crate::apiserver::request::decode;
 use crate::apiserver::response::Response;
+use crate::base::text;
 use crate::content::blobs::Digest;
 
 pub(super) use images::adopt;
@@ -519,15 +520,14 @@ impl Call<'_> {
     fn check_room(&self) -> Result<(), Refusal> {
         let announced = self.headers.get(header::CONTENT_LENGTH);
         let announced = announced.and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-        let free = free_bytes(self.api);
-        if announced.is_none_or(|size| size <= free.saturating_sub(RESERVE)) {
+        let room = Room::of(self.api);
+        if announced.is_none_or(|size| size <= room.bytes()) {
             return Ok(());
         }
-        let message = format!("image too large for the server's disk: {free} bytes free");
         Err(Refusal::new(
             StatusCode::INSUFFICIENT_STORAGE,
             "STORAGE_FULL",
-            message,
+            room.refusal("image"),
         ))
     }
 
@@ -572,13 +572,35 @@ fn wanted(header: Option<&str>, size: u64) -> Wanted {
 }
 
 /// What uploads must leave free on the disk.
-pub(super) const RESERVE: u64 = 64 << 20;
+const RESERVE: u64 = 64 << 20;
 
-/// How much the disk with the blobs has room for.
-pub(super) fn free_bytes(api: &Api) -> u64 {
-    nix::sys::statvfs::statvfs(api.content()).map_or(u64::MAX, |disk| {
-        disk.blocks_available().saturating_mul(disk.fragment_size())
-    })
+/// What the disk with the blobs has left.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    free: u64,
+}
+
+impl Room {
+    pub(super) fn of(api: &Api) -> Room {
+        let free = nix::sys::statvfs::statvfs(api.content()).map_or(u64::MAX, |disk| {
+            disk.blocks_available().saturating_mul(disk.fragment_size())
+        });
+        Room { free }
+    }
+
+    /// How long an upload may be.
+    pub(super) fn bytes(self) -> u64 {
+        self.free.saturating_sub(RESERVE)
+    }
+
+    /// Why an upload of `what` is not taken, and what helps.
+    pub(super) fn refusal(self, what: &str) -> String {
+        format!(
+            "{what} too large for the server's disk: {} free, of which {} stay free; make room and try again",
+            text::size(self.free),
+            text::size(RESERVE)
+        )
+    }
 }
 
 fn parse_digest(text: &str) -> Result<Digest, Refusal> {

@@ -586,7 +586,8 @@ async fn an_upload_that_says_it_cannot_fit_is_refused_before_it_is_read() {
         body.contains("image too large for the server's disk: "),
         "{body}"
     );
-    assert!(body.contains(" bytes free"), "{body}");
+    let helps = " free, of which 64.0 MiB stay free; make room and try again";
+    assert!(body.contains(helps), "{body}");
 }
 
 #[test]
