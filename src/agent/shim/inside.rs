@@ -111,18 +111,18 @@ impl Life {
             self.line = None;
         }
         let began = Instant::now();
-        let (ended, output) = match spawn(path, &spec, &record, &mut self.stack) {
+        let (ended, output, is_alone) = match spawn(path, &spec, &record, &mut self.stack) {
             Ok((child, output)) => {
                 let mut watch = Watch::new(self, path, &spec, child, output, began);
                 if let Some(kill) = kill {
                     watch.obey(&kill);
                 }
-                (watch.until_end()?, Some(watch.output))
+                (watch.until_end()?, Some(watch.output), watch.is_alone)
             }
-            Err(error) => (
-                failed_to_start(&format!("cannot prepare the process: {error}")),
-                None,
-            ),
+            Err(error) => {
+                let why = format!("cannot prepare the process: {error}");
+                (failed_to_start(&why), None, true)
+            }
         };
         let exit = Exit {
             milliseconds: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
@@ -130,7 +130,6 @@ impl Life {
         };
         record::append(&record, Line::Exit(&exit))?;
         let output = output.filter(|output| output.pipe().is_some());
-        let is_alone = waitpid(None, Some(WaitPidFlag::WNOHANG)) == Err(Errno::ECHILD);
         if is_alone && output.is_none() && self.line.is_some() {
             return Ok(Some(record));
         }
@@ -150,11 +149,12 @@ impl Life {
             return Ok(None);
         };
         loop {
-            wait(&[self.wakeups.signals.as_fd(), line], Some(end))?;
-            if is_ready(line) {
+            let signals = self.wakeups.signals.as_fd();
+            let [has_signal, has_more] = wait([Some(signals), Some(line)], Some(end))?;
+            if has_more {
                 return Ok(Some(line));
             }
-            if Instant::now() >= end || self.wakeups.take().term {
+            if Instant::now() >= end || (has_signal && self.wakeups.take_signal().term) {
                 return Ok(None);
             }
         }
@@ -176,10 +176,12 @@ struct Wakeups {
     record: Option<WatchDescriptor>,
 }
 
-/// What it was woken by.
-struct Woken {
+/// What a signal says.
+#[derive(Default)]
+struct Told {
     term: bool,
-    record: bool,
+    /// Children may have ended.
+    child: bool,
 }
 
 impl Wakeups {
@@ -201,7 +203,7 @@ impl Wakeups {
         if let Some(changes) = &self.changes {
             if let Some(other) = self.record.take() {
                 let _ = changes.rm_watch(other);
-                // The kernel tells of that, too.
+                // The kernel tells of that, too, and of what the shim itself closed.
                 take_events(changes);
             }
             self.record = changes
@@ -210,56 +212,49 @@ impl Wakeups {
         }
     }
 
-    /// Empties both.
-    fn take(&self) -> Woken {
-        let changed = self.changes.as_ref().is_some_and(take_events);
-        let mut woken = Woken {
-            term: false,
-            record: changed || self.record.is_none(),
+    /// Takes one; others that came wake it again.
+    fn take_signal(&self) -> Told {
+        let Ok(Some(signal)) = self.signals.read_signal() else {
+            return Told::default();
         };
-        while let Ok(Some(info)) = self.signals.read_signal() {
-            woken.term |= info.ssi_signo == Signal::SIGTERM as u32;
+        let is = |wanted| signal.ssi_signo == wanted as u32;
+        Told {
+            term: is(Signal::SIGTERM),
+            child: is(Signal::SIGCHLD),
         }
-        woken
     }
 }
 
-/// Takes every event that is there; whether there was one.
-fn take_events(changes: &Inotify) -> bool {
-    let mut were_some = false;
-    while changes.read_events().is_ok_and(|events| !events.is_empty()) {
-        were_some = true;
-    }
-    were_some
+/// Takes what is there of them.
+fn take_events(changes: &Inotify) {
+    let _ = changes.read_events();
 }
 
-/// A started child: its process and the pipe on which it reports why it could not become the program.
+/// A started child: its process, and why it could not become the program.
 struct Child {
     pid: Pid,
-    report: Option<File>,
+    problem: Option<Problem>,
 }
 
 /// Starts the child, which writes down who it is before it becomes the program.
 ///
 /// Until then it lives in the shim's memory and the shim waits, as with `vfork`: a copy of that memory would cost as
-/// much as a short hook does.
+/// much as a short hook does, and what went wrong is known as soon as the shim goes on.
 fn spawn(path: &Path, spec: &Spec, record: &File, stack: &mut [u8]) -> io::Result<(Child, Output)> {
     let image = Image::new(spec)?;
     let (reading, writing) = unistd::pipe2(OFlag::O_CLOEXEC)?;
     fcntl(&reading, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
     let output = Output::new(reading, &beside(path, "log"), spec)?;
-    let (report, complain) = unistd::pipe2(OFlag::O_CLOEXEC)?;
+    let mut problem = None;
     let child = Box::new(|| {
-        let problem = image.become_it(spec, record, &writing);
-        let _ = unistd::write(&complain, &problem.to_bytes());
+        problem = Some(image.become_it(spec, record, &writing));
         127
     });
     let flags = CloneFlags::CLONE_VM | CloneFlags::CLONE_VFORK;
     // SAFETY: this process has one thread, which goes on only when the child has a memory of its own or has ended; the
-    // child has its own stack, and of what it shares with the shim it changes nothing but the heap, in order.
+    // child has its own stack, and of what it shares with the shim it changes the heap, in order, and `problem`.
     let pid = unsafe { clone(child, stack, flags, Some(Signal::SIGCHLD as i32)) }?;
-    let report = Some(File::from(report));
-    Ok((Child { pid, report }, output))
+    Ok((Child { pid, problem }, output))
 }
 
 /// What the child turns into, prepared before it is there.
@@ -274,27 +269,19 @@ struct Image {
 /// A call that failed between clone and exec.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Problem {
-    stage: u8,
-    errno: i32,
+    stage: Stage,
+    errno: Errno,
 }
 
-const STAGE_USER: u8 = 1;
-const STAGE_FOLDER: u8 = 2;
-const STAGE_EXEC: u8 = 3;
-const STAGE_OTHER: u8 = 4;
-const STAGE_NETWORK: u8 = 5;
-const STAGE_MOUNT: u8 = 6;
-
-impl Problem {
-    fn to_bytes(self) -> [u8; 5] {
-        let [a, b, c, d] = self.errno.to_le_bytes();
-        [self.stage, a, b, c, d]
-    }
-
-    fn from_bytes([stage, a, b, c, d]: [u8; 5]) -> Problem {
-        let errno = i32::from_le_bytes([a, b, c, d]);
-        Problem { stage, errno }
-    }
+/// What the call was for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    User,
+    Folder,
+    Exec,
+    Network,
+    Mount,
+    Other,
 }
 
 impl Image {
@@ -340,41 +327,36 @@ impl Image {
 
     /// Turns this process into the program; returns only if that failed.
     fn become_it(&self, spec: &Spec, record: &File, output: &OwnedFd) -> Problem {
-        let at = |stage| {
-            move |errno: Errno| Problem {
-                stage,
-                errno: errno as i32,
-            }
-        };
+        let at = |stage| move |errno| Problem { stage, errno };
         let prepared = (|| {
-            unistd::setpgid(Pid::from_raw(0), Pid::from_raw(0)).map_err(at(STAGE_OTHER))?;
+            unistd::setpgid(Pid::from_raw(0), Pid::from_raw(0)).map_err(at(Stage::Other))?;
             write_started(record).map_err(|error| {
                 let errno = error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
-                at(STAGE_OTHER)(errno)
+                at(Stage::Other)(errno)
             })?;
-            unistd::dup2_stdout(output).map_err(at(STAGE_OTHER))?;
-            unistd::dup2_stderr(output).map_err(at(STAGE_OTHER))?;
+            unistd::dup2_stdout(output).map_err(at(Stage::Other))?;
+            unistd::dup2_stderr(output).map_err(at(Stage::Other))?;
             // SAFETY: sets default dispositions; no handler of ours exists.
-            unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) }.map_err(at(STAGE_OTHER))?;
-            SigSet::all().thread_unblock().map_err(at(STAGE_OTHER))?;
+            unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) }.map_err(at(Stage::Other))?;
+            SigSet::all().thread_unblock().map_err(at(Stage::Other))?;
             umask(Mode::from_bits_truncate(0o022));
             hide_other_files();
             if let Some(network) = &self.network {
-                setns(network, CloneFlags::CLONE_NEWNET).map_err(at(STAGE_NETWORK))?;
+                setns(network, CloneFlags::CLONE_NEWNET).map_err(at(Stage::Network))?;
             }
-            mount_all(&spec.mounts).map_err(at(STAGE_MOUNT))?;
+            mount_all(&spec.mounts).map_err(at(Stage::Mount))?;
             if let Some(user) = &spec.user {
                 let groups: Vec<Gid> = user.groups.iter().map(|gid| Gid::from_raw(*gid)).collect();
                 let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
-                unistd::setgroups(&groups).map_err(at(STAGE_USER))?;
-                unistd::setresgid(gid, gid, gid).map_err(at(STAGE_USER))?;
-                unistd::setresuid(uid, uid, uid).map_err(at(STAGE_USER))?;
+                unistd::setgroups(&groups).map_err(at(Stage::User))?;
+                unistd::setresgid(gid, gid, gid).map_err(at(Stage::User))?;
+                unistd::setresuid(uid, uid, uid).map_err(at(Stage::User))?;
             }
             if spec.contained {
                 // After the change of user, which takes it back.
-                prctl::set_pdeathsig(Some(Signal::SIGKILL)).map_err(at(STAGE_OTHER))?;
+                prctl::set_pdeathsig(Some(Signal::SIGKILL)).map_err(at(Stage::Other))?;
             }
-            unistd::chdir(spec.cwd.as_str()).map_err(at(STAGE_FOLDER))
+            unistd::chdir(spec.cwd.as_str()).map_err(at(Stage::Folder))
         })();
         if let Err(problem) = prepared {
             return problem;
@@ -385,7 +367,7 @@ impl Image {
             let Err(again) = unistd::execve(&self.shell, &self.shell_argv, &self.env);
             errno = again;
         }
-        at(STAGE_EXEC)(errno)
+        at(Stage::Exec)(errno)
     }
 }
 
@@ -441,7 +423,8 @@ struct Watch<'a> {
     ended: Option<(Exit, Instant)>,
     /// Since when everything below is being ended, and why.
     ending: Option<(Instant, Reason)>,
-    problem: Option<Problem>,
+    /// No child was left when they were last collected.
+    is_alone: bool,
 }
 
 impl<'a> Watch<'a> {
@@ -470,7 +453,7 @@ impl<'a> Watch<'a> {
             contained: spec.contained,
             ended: None,
             ending: None,
-            problem: None,
+            is_alone: false,
         }
     }
 
@@ -479,20 +462,29 @@ impl<'a> Watch<'a> {
             if let Some(exit) = self.decide(Instant::now()) {
                 return Ok(exit);
             }
-            self.wait_for_something()?;
-            self.output.drain();
-            self.take_report();
-            let woken = self.wakeups.take();
-            let children_left = self.reap();
+            let [has_signal, has_changed, has_output] = self.wait_for_something()?;
+            if has_output {
+                self.output.drain();
+            }
+            let told = match has_signal {
+                true => self.wakeups.take_signal(),
+                false => Told::default(),
+            };
+            if has_changed && let Some(changes) = &self.wakeups.changes {
+                take_events(changes);
+            }
+            if told.child {
+                self.reap();
+            }
             if self.ended.is_none() {
-                if woken.record {
+                if has_changed || self.wakeups.record.is_none() {
                     self.look_for_kill();
                 }
-                if woken.term {
+                if told.term {
                     self.begin_ending(Reason::Killed);
                 }
             }
-            if self.ending.is_some() && !children_left {
+            if self.ending.is_some() && self.is_alone {
                 self.output.drain();
                 return Ok(self.finish_ending(0));
             }
@@ -526,18 +518,19 @@ impl<'a> Watch<'a> {
     }
 
     fn finished(&self, exit: Exit, open: bool) -> Exit {
-        let exit = match self.problem {
+        let exit = match self.child.problem {
             Some(problem) => failed_to_start(&self.explain(problem)),
             None => exit,
         };
         Exit {
-            output_open: open && self.problem.is_none(),
+            output_open: open && self.child.problem.is_none(),
             output_bytes: self.output.total,
             ..exit
         }
     }
 
-    fn wait_for_something(&self) -> io::Result<()> {
+    /// Whether there is a signal, a change of the record, output.
+    fn wait_for_something(&self) -> io::Result<[bool; 3]> {
         let deadline = match self.line {
             Some(_) => Some(self.deadline.map_or(self.short, |it| it.min(self.short))),
             None => self.deadline,
@@ -551,11 +544,10 @@ impl<'a> Watch<'a> {
                 Some(deadline.map_or(look, |deadline| deadline.min(look)))
             }
         };
-        let mut files = vec![self.wakeups.signals.as_fd()];
-        files.extend(self.wakeups.changes.as_ref().map(AsFd::as_fd));
-        files.extend(self.output.pipe().map(AsFd::as_fd));
-        files.extend(self.child.report.as_ref().map(AsFd::as_fd));
-        wait(&files, next)
+        let signals = Some(self.wakeups.signals.as_fd());
+        let changes = self.wakeups.changes.as_ref().map(AsFd::as_fd);
+        let output = self.output.pipe().map(AsFd::as_fd);
+        wait([signals, changes, output], next)
     }
 
     /// Begins the ending when somebody asked for it, within the time that the request gives.
@@ -592,14 +584,17 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// Collects ended children; says whether any is left.
-    fn reap(&mut self) -> bool {
+    /// Collects ended children.
+    fn reap(&mut self) {
         loop {
             match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
-                Ok(WaitStatus::StillAlive) => return true,
+                Ok(WaitStatus::StillAlive) => return,
                 Ok(status) => self.note(status),
                 Err(Errno::EINTR) => {}
-                Err(_) => return false,
+                Err(_) => {
+                    self.is_alone = true;
+                    return;
+                }
             }
         }
     }
@@ -613,27 +608,12 @@ impl<'a> Watch<'a> {
             WaitStatus::Signaled(_, signal, _) => (None, Some(signal as i32)),
             _ => return,
         };
-        // The report comes before the end, so it is there by now if there is one.
-        self.take_report();
         let exit = Exit {
             code,
             signal,
             ..Exit::default()
         };
         self.ended = Some((exit, Instant::now()));
-    }
-
-    fn take_report(&mut self) {
-        let Some(report) = &mut self.child.report else {
-            return;
-        };
-        if is_ready(report.as_fd()) {
-            let mut bytes = [0; 5];
-            if report.read_exact(&mut bytes).is_ok() {
-                self.problem = Some(Problem::from_bytes(bytes));
-            }
-            self.child.report = None;
-        }
     }
 
     /// KILL for everything below, until nothing is left or the limit is over; returns how many are.
@@ -644,15 +624,16 @@ impl<'a> Watch<'a> {
             for pid in &below {
                 processes::send(*pid, Signal::SIGKILL);
             }
-            if !self.reap() {
+            self.reap();
+            if self.is_alone {
                 return 0;
             }
             if Instant::now() >= limit {
                 return below.len();
             }
             let soon = Instant::now() + Duration::from_millis(20);
-            let _ = wait(&[self.wakeups.signals.as_fd()], Some(soon));
-            self.wakeups.take();
+            let _ = wait([Some(self.wakeups.signals.as_fd())], Some(soon));
+            self.wakeups.take_signal();
             self.output.drain();
         }
     }
@@ -683,17 +664,16 @@ impl<'a> Watch<'a> {
 
     /// Why the program could not be started, in a person's words.
     fn explain(&self, problem: Problem) -> String {
-        let errno = Errno::from_raw(problem.errno);
-        let why = errno.desc();
+        let why = problem.errno.desc();
         match problem.stage {
-            STAGE_USER => {
+            Stage::User => {
                 let uid = self.user.unwrap_or_default();
                 format!("cannot become user {uid}: {why}")
             }
-            STAGE_FOLDER => format!("cannot enter {}: {why}", self.cwd),
-            STAGE_EXEC => explain_exec(&self.program, errno),
-            STAGE_MOUNT => format!("cannot mount its files: {why}"),
-            STAGE_NETWORK => format!("cannot enter the pod's network: {why}"),
+            Stage::Folder => format!("cannot enter {}: {why}", self.cwd),
+            Stage::Exec => explain_exec(&self.program, problem.errno),
+            Stage::Mount => format!("cannot mount its files: {why}"),
+            Stage::Network => format!("cannot enter the pod's network: {why}"),
             _ => format!("cannot prepare the process: {why}"),
         }
     }
@@ -758,10 +738,14 @@ pub(super) fn is_ready(file: BorrowedFd<'_>) -> bool {
     poll(&mut one, PollTimeout::ZERO).is_ok_and(|count| count > 0)
 }
 
-/// Sleeps until one of the files has something or the moment has come.
-pub(super) fn wait(files: &[BorrowedFd<'_>], until: Option<Instant>) -> io::Result<()> {
-    let mut files: Vec<PollFd<'_>> = files
+/// Sleeps until one of the files has something or the moment has come; says which ones have.
+pub(super) fn wait<const N: usize>(
+    files: [Option<BorrowedFd<'_>>; N],
+    until: Option<Instant>,
+) -> io::Result<[bool; N]> {
+    let mut polled: Vec<PollFd<'_>> = files
         .iter()
+        .flatten()
         .map(|file| PollFd::new(*file, PollFlags::POLLIN))
         .collect();
     let timeout = until.map_or(PollTimeout::NONE, |until| {
@@ -769,19 +753,22 @@ pub(super) fn wait(files: &[BorrowedFd<'_>], until: Option<Instant>) -> io::Resu
         let left = until.saturating_duration_since(Instant::now()) + Duration::from_micros(999);
         PollTimeout::try_from(left.as_millis()).unwrap_or(PollTimeout::MAX)
     });
-    match poll(&mut files, timeout) {
-        Ok(_) | Err(Errno::EINTR) => Ok(()),
-        Err(errno) => Err(errno.into()),
-    }
+    match poll(&mut polled, timeout) {
+        Err(Errno::EINTR) => return Ok([false; N]),
+        other => other?,
+    };
+    let mut polled = polled.iter();
+    let mut has_some = || polled.next().and_then(PollFd::any).unwrap_or(true);
+    Ok(files.map(|file| file.is_some() && has_some()))
 }
 
 /// After the record: takes the output of whoever stayed until the last of them closes it, and buries the dead.
 fn drain_to_the_end(mut output: Output, wakeups: &Wakeups) -> io::Result<()> {
     while let Some(pipe) = output.pipe() {
         debug_assert!(pipe.as_raw_fd() > 2, "the standard streams are taken");
-        wait(&[pipe.as_fd(), wakeups.signals.as_fd()], None)?;
+        wait([Some(pipe.as_fd()), Some(wakeups.signals.as_fd())], None)?;
         output.drain();
-        wakeups.take();
+        wakeups.take_signal();
         while let Ok(status) = waitpid(None, Some(WaitPidFlag::WNOHANG)) {
             if status == WaitStatus::StillAlive {
                 break;

@@ -179,7 +179,7 @@ fn serve() -> io::Result<()> {
     record::warm_up();
     let idle = Idle::new()?;
     loop {
-        inside::wait(&[line.as_fd()], None)?;
+        inside::wait([Some(line.as_fd())], None)?;
         if idle.is_any() {
             // One of them takes it, unless it was killed while it waited.
             std::thread::sleep(PRECEDENCE);
