@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Component;
 use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -177,8 +178,7 @@ fn program(root: &Path, location: &str) -> Result<(PathBuf, String), Problem> {
         let message = format!("{location} is not a file");
         return Err(Problem::new("HookNotRunnable", message));
     }
-    let whole = fs::canonicalize(&program);
-    if !whole.is_ok_and(|whole| whole.starts_with(root)) {
+    if !is_inside(root, location) {
         let message = format!("{location} leads out of the bundle");
         return Err(Problem::new("HookNotRunnable", message));
     }
@@ -196,6 +196,17 @@ fn program(root: &Path, location: &str) -> Result<(PathBuf, String), Problem> {
         program,
         "was not executable and has been made so".to_owned(),
     ))
+}
+
+/// Whether what is at `location` is below `root`, which has no links in it.
+fn is_inside(root: &Path, location: &str) -> bool {
+    let mut place = root.to_owned();
+    let is_plain = Path::new(location).components().all(|part| {
+        place.push(part);
+        let about = fs::symlink_metadata(&place);
+        matches!(part, Component::Normal(_)) && about.is_ok_and(|about| !about.is_symlink())
+    });
+    is_plain || fs::canonicalize(root.join(location)).is_ok_and(|whole| whole.starts_with(root))
 }
 
 /// What a recorded end means; the message of a success is a warning or empty.
@@ -248,15 +259,30 @@ mod tests {
         let place = place();
         fs::create_dir(place.path().join("folder")).unwrap();
         std::os::unix::fs::symlink("/bin/sh", place.path().join("link")).unwrap();
+        std::os::unix::fs::symlink("/bin", place.path().join("folder/bin")).unwrap();
         for (location, reason) in [
             ("nothing", "HookMissing"),
             ("run/deeper", "HookMissing"),
             ("folder", "HookNotRunnable"),
             ("link", "HookNotRunnable"),
+            ("folder/bin/sh", "HookNotRunnable"),
         ] {
             let problem = program(place.path(), location).unwrap_err();
             assert_eq!(problem.reason, reason, "{location}");
             assert!(problem.message.contains(location), "{}", problem.message);
+        }
+        let problem = program(&place.path().join("folder"), "../run").unwrap_err();
+        assert_eq!(problem.message, "../run leads out of the bundle");
+    }
+
+    #[test]
+    fn a_link_to_a_script_of_the_bundle_is_followed() {
+        let place = place();
+        fs::set_permissions(place.path().join("run"), fs::Permissions::from_mode(0o755)).unwrap();
+        std::os::unix::fs::symlink("run", place.path().join("link")).unwrap();
+        let root = fs::canonicalize(place.path()).unwrap();
+        for location in ["link", "./run"] {
+            assert_eq!(program(&root, location).unwrap().1, "", "{location}");
         }
     }
 

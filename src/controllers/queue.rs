@@ -302,6 +302,11 @@ impl Line {
         }
     }
 
+    /// Whether the key's worker wrote something that the world may not show yet.
+    fn is_ahead(&self, key: &Key) -> bool {
+        self.state().written.contains_key(key)
+    }
+
     fn pause_after_failure(&self, key: &Key) -> Duration {
         self.state()
             .failures
@@ -363,26 +368,56 @@ impl Queue {
             let Ok(permit) = workers.clone().acquire_owned().await else {
                 return;
             };
-            let key = self.lines[place].next().await;
+            let line = &self.lines[place];
+            let key = line.next().await;
+            // Nearly always nothing is to be done, and that takes no worker.
+            let decision = if line.is_ahead(&key) {
+                None
+            } else if let Some(decision) = self.look(place, &key) {
+                Some(decision)
+            } else {
+                line.done(&key);
+                continue;
+            };
             let queue = self.clone();
             self.scope.spawn(async move {
-                queue.work(place, &key).await;
+                queue.work(place, &key, decision).await;
                 queue.lines[place].done(&key);
                 drop(permit);
             });
         }
     }
 
-    async fn work(self: &Arc<Queue>, place: usize, key: &Key) {
+    /// Decides for a key; none when there is nothing to write.
+    fn look(self: &Arc<Queue>, place: usize, key: &Key) -> Option<Decision> {
         let line = &self.lines[place];
-        self.see_own_writes(line, key).await;
         let Some(decision) = self.decide(line, key) else {
             self.look_later(place, key, line.pause_after_failure(key));
-            return;
+            return None;
         };
         if let Some(after) = decision.again {
             self.look_later(place, key, after);
         }
+        if decision.changes.is_empty() && decision.notes.is_empty() {
+            line.state().failures.remove(key);
+            return None;
+        }
+        Some(decision)
+    }
+
+    /// Carries out what was decided for a key; when the world did not show its last write then, decides first.
+    async fn work(self: &Arc<Queue>, place: usize, key: &Key, decision: Option<Decision>) {
+        let line = &self.lines[place];
+        let decision = match decision {
+            Some(decision) => decision,
+            None => {
+                self.see_own_writes(line, key).await;
+                match self.look(place, key) {
+                    Some(decision) => decision,
+                    None => return,
+                }
+            }
+        };
         match self.perform(place, key, decision).await {
             Ok(()) => {
                 line.state().failures.remove(key);

@@ -192,14 +192,14 @@ impl Shim {
 
     /// Whether a shim is alive and has not recorded an exit.
     pub fn is_running(&self) -> io::Result<bool> {
+        self.open()?.map_or(Ok(false), |record| is_locked(&record))
+    }
+
+    /// The record to read; none when it never was started.
+    fn open(&self) -> io::Result<Option<File>> {
         match File::open(&self.record) {
-            Ok(lock) => match lock.try_lock_shared() {
-                // Said, because a process that is being forked just now has the file open, too.
-                Ok(()) => lock.unlock().map(|()| false),
-                Err(fs::TryLockError::WouldBlock) => Ok(true),
-                Err(fs::TryLockError::Error(error)) => Err(error),
-            },
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Ok(record) => Ok(Some(record)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -221,17 +221,20 @@ impl Shim {
 
     /// Waits, without a limit, until no shim holds the lock; then says how the child ended, if that was recorded.
     pub async fn wait(&self) -> io::Result<Option<Exit>> {
+        let Some(record) = self.open()? else {
+            return Ok(None);
+        };
         let closing = ends::follow(&self.record);
-        if self.is_running()? {
+        if is_locked(&record)? {
             if let Some(closing) = closing {
                 closing.happened().await;
             }
-            if self.is_running()? {
+            if is_locked(&record)? {
                 // Somebody else wrote, or the shim is being killed: its lock goes after its record is closed.
                 self.wait_beside().await?;
             }
         }
-        self.exit()
+        Ok(Record::read_open(&record)?.exit)
     }
 
     /// Waits for the lock on a thread that is not the runtime's, so that a runtime can stop in the middle.
@@ -247,11 +250,11 @@ impl Shim {
     }
 
     fn wait_here(&self) -> io::Result<()> {
-        match File::open(&self.record) {
-            Ok(lock) => lock.lock_shared().and_then(|()| lock.unlock()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(error),
-        }
+        let Some(record) = self.open()? else {
+            return Ok(());
+        };
+        record.lock_shared()?;
+        record.unlock()
     }
 
     /// Asks for the end of the child: TERM, grace, KILL for all below the shim.
@@ -308,6 +311,16 @@ impl Shim {
             }
             _ => Ok(0),
         }
+    }
+}
+
+/// Whether a shim has it.
+fn is_locked(record: &File) -> io::Result<bool> {
+    match record.try_lock_shared() {
+        // Said, because a process that is being forked just now has the file open, too.
+        Ok(()) => record.unlock().map(|()| false),
+        Err(fs::TryLockError::WouldBlock) => Ok(true),
+        Err(fs::TryLockError::Error(error)) => Err(error),
     }
 }
 

@@ -6,6 +6,7 @@
 use std::fs;
 use std::fs::File;
 use std::io;
+use std::io::Read;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -56,6 +57,13 @@ impl Record {
     /// What is written at `path`; none when nothing is.
     pub(super) fn read(path: &Path) -> io::Result<Option<Record>> {
         Ok(read(path)?.as_deref().map(Record::parse))
+    }
+
+    /// What is written in a record that was just opened.
+    pub(super) fn read_open(mut record: &File) -> io::Result<Record> {
+        let mut bytes = Vec::new();
+        record.read_to_end(&mut bytes)?;
+        Ok(Record::parse(&bytes))
     }
 
     fn parse(bytes: &[u8]) -> Record {
