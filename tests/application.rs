@@ -87,23 +87,18 @@ impl Stage {
     }
 }
 
-/// A page by hand: this file wants to see exactly what the router says.
+/// A page by hand: this file wants to see exactly what the router says; status 0 when it goes away before it answers.
 fn get(address: &str, host: &str, path: &str) -> (u16, String) {
-    let Ok(mut socket) = TcpStream::connect(address) else {
-        return (0, String::new());
+    let ask = || {
+        let mut socket = TcpStream::connect(address)?;
+        socket.set_read_timeout(Some(Duration::from_secs(10)))?;
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        socket.write_all(request.as_bytes())?;
+        let mut answer = Vec::new();
+        socket.read_to_end(&mut answer)?;
+        Ok::<_, std::io::Error>(answer)
     };
-    socket
-        .set_read_timeout(Some(Duration::from_secs(10)))
-        .unwrap();
-    write!(
-        socket,
-        "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
-    )
-    .unwrap();
-    let mut answer = Vec::new();
-    if socket.read_to_end(&mut answer).is_err() {
-        return (0, String::new());
-    }
+    let answer = ask().unwrap_or_default();
     let answer = String::from_utf8_lossy(&answer).into_owned();
     let code = answer.split(' ').nth(1).and_then(|code| code.parse().ok());
     let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
