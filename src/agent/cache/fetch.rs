@@ -26,7 +26,6 @@ use crate::agent::cache::incoming::Incoming;
 use crate::base::crash;
 use crate::client::registry;
 use crate::client::registry::Registry;
-use crate::content::blobs;
 use crate::content::blobs::Digest;
 use crate::content::pieces;
 use crate::content::pieces::Piece;
@@ -123,13 +122,6 @@ impl<'a> Fetch<'a> {
         .await?;
         if is_here.map_err(failed("read", &path))? {
             return Ok(incoming);
-        }
-        if let Some((_, size)) = self.local.whole {
-            let assembly = self.start(incoming, self.as_one(size)).await?;
-            match self.complete(assembly, size).await? {
-                (incoming, Ok(())) => return Ok(incoming),
-                (left, Err(_)) => incoming = left,
-            }
         }
         let _place = self.source.registry.place().await;
         let size = self
@@ -266,9 +258,8 @@ impl<'a> Fetch<'a> {
             None => LONGEST,
         };
         let count = assembly.pieces.len();
-        let is_here = |at: usize, piece: &Piece| match count {
-            1 => self.local.whole.is_some(),
-            _ => at + 1 == count || self.local.has(&piece.digest),
+        let is_here = |at: usize, piece: &Piece| {
+            count > 1 && (at + 1 == count || self.local.has(&piece.digest))
         };
         next_run(&assembly.pieces, assembly.next, is_here).map(|run| match run {
             Run::Fetch(to) => Run::Fetch(to.min(assembly.at() + longest)),
@@ -374,16 +365,13 @@ fn next_run(pieces: &[Piece], next: usize, is_here: impl Fn(usize, &Piece) -> bo
 pub(super) struct Local {
     files: Vec<PathBuf>,
     pieces: HashMap<Digest, (usize, u64)>,
-    /// The wanted bundle itself and its size.
-    whole: Option<(usize, u64)>,
 }
 
 impl Local {
-    /// Looks into packed bundles for what `wanted` may share with them; one that cannot be read has nothing. Reads files:
-    /// call it off the async threads.
-    pub(super) fn look(bundles: Vec<(PathBuf, Digest)>, wanted: &Digest) -> Local {
+    /// Looks into packed bundles; one that cannot be read has nothing. Reads files: call it off the async threads.
+    pub(super) fn look(bundles: Vec<PathBuf>) -> Local {
         let mut local = Local::default();
-        for (path, digest) in bundles {
+        for path in bundles {
             let index = local.files.len();
             let Ok(mut file) = fs::File::open(&path) else {
                 continue;
@@ -394,13 +382,6 @@ impl Local {
                 .unwrap_or_default()
             {
                 local.pieces.insert(piece.digest, (index, piece.offset));
-            }
-            if digest == *wanted
-                && file.rewind().is_ok()
-                && let Ok((found, size)) = blobs::digest_of(&mut file)
-                && found == *wanted
-            {
-                local.whole = Some((index, size));
             }
             local.files.push(path);
         }
@@ -427,7 +408,6 @@ impl Local {
                     assembly.take_damage();
                     assembly.cut_off()?;
                     self.pieces.remove(&piece.digest);
-                    self.whole = None;
                     return Ok(());
                 }
                 other => other?,
@@ -438,9 +418,7 @@ impl Local {
 
     fn copy_piece(&self, piece: &Piece, assembly: &mut Assembly) -> io::Result<()> {
         let gone = || io::Error::from(io::ErrorKind::InvalidData);
-        let whole = self.whole.filter(|_| assembly.pieces.len() == 1);
-        let place = whole.map(|(index, _)| (index, 0));
-        let place = place.or_else(|| self.pieces.get(&piece.digest).copied());
+        let place = self.pieces.get(&piece.digest).copied();
         let (index, offset) = place.ok_or_else(gone)?;
         let mut file = fs::File::open(&self.files[index]).map_err(|_| gone())?;
         file.seek(SeekFrom::Start(offset + assembly.begun))

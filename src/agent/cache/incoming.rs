@@ -72,6 +72,14 @@ impl Incoming {
         self.file.set_len(0)
     }
 
+    /// Becomes a durable copy of a file.
+    pub(super) fn copy(&mut self, from: &Path) -> io::Result<()> {
+        self.clear()?;
+        self.file.rewind()?;
+        io::copy(&mut fs::File::open(from)?, &mut self.file)?;
+        self.sync()
+    }
+
     /// Makes what is here durable.
     pub(super) fn sync(&self) -> io::Result<()> {
         self.file.sync_all()

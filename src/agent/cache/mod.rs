@@ -3,8 +3,8 @@
 //! That folder is the bundle's root and the hooks' working folder. Beside it are its manifest, the packed bundle and what is
 //! on the way in, all with names that begin with a dot. A bundle that differs from its manifest is repaired in place, from
 //! the packed one if that is whole, so that what hooks left beside its files stays. It is compared before each Operation
-//! that uses it, so only the packed one is made durable. Packed bundles also lend what they share with later ones, so that
-//! little has to be fetched. Who fetches, and when, is decided by the steps.
+//! that uses it, so only the packed one is made durable. Deployments of one bundle share it, and packed bundles lend what
+//! they have in common with later ones, so that little has to be fetched. Who fetches, and when, is decided by the steps.
 
 mod fetch;
 mod incoming;
@@ -31,6 +31,7 @@ use crate::base::text;
 use crate::client::registry;
 use crate::content::archive;
 use crate::content::archive::Limits;
+use crate::content::blobs;
 use crate::content::blobs::Digest;
 use crate::content::bundle;
 use crate::content::listing::Listing;
@@ -175,7 +176,13 @@ impl Cache {
             make_folders(group).map_err(failed("make", group))?;
             let path = beside(&place, "incoming");
             let incoming = Incoming::open(&path).map_err(failed("write", &path))?;
-            let local = Local::look(packed_bundles(group), &wanted);
+            let packed = packed_bundles(group);
+            let same = packed.iter().filter(|(_, digest)| *digest == wanted);
+            if let Some((whole, _)) = same.into_iter().find(|(path, _)| is_whole(path, &wanted)) {
+                let share = |incoming, place: &Path| share(whole, incoming, place);
+                return put_away(&place, &wanted, whole, incoming, share).map(|()| None);
+            }
+            let local = Local::look(packed.into_iter().map(|(path, _)| path).collect());
             Ok::<_, Error>(Some((incoming, local)))
         });
         let Some((incoming, local)) = opened.await?? else {
@@ -184,17 +191,12 @@ impl Cache {
         let incoming = Fetch::new(source, &digest, local).run(incoming).await?;
         let place = root.clone();
         blocking(move || {
-            let filled = incoming
-                .sync()
-                .map_err(failed("sync", &incoming.path))
-                .and_then(|()| fill(&place, &digest, &incoming.path));
-            match filled {
-                Ok(()) => keep(&place, &digest, incoming),
-                Err(error) => {
-                    incoming.discard();
-                    Err(error)
-                }
+            let archive = incoming.path.clone();
+            if let Err(error) = incoming.sync() {
+                incoming.discard();
+                return Err(failed("sync", &archive)(error));
             }
+            put_away(&place, &digest, &archive, incoming, Incoming::keep_as)
         })
         .await??;
         Ok(root)
@@ -292,8 +294,44 @@ fn packed_bundles(group: &Path) -> Vec<(PathBuf, Digest)> {
     entries.filter_map(known).collect()
 }
 
+/// Unpacks a whole bundle and keeps it packed, too; how that one comes to its place is said by `put`.
+fn put_away(
+    root: &Path,
+    digest: &Digest,
+    archive: &Path,
+    incoming: Incoming,
+    put: impl FnOnce(Incoming, &Path) -> io::Result<()>,
+) -> Result<(), Error> {
+    if let Err(error) = fill(root, digest, archive) {
+        incoming.discard();
+        return Err(error);
+    }
+    keep(root, digest, |place| put(incoming, place))
+}
+
+/// Whether a packed bundle is what its name says.
+fn is_whole(packed: &Path, digest: &Digest) -> bool {
+    let found = fs::File::open(packed).and_then(|mut file| blobs::digest_of(&mut file));
+    found.is_ok_and(|(found, _)| found == *digest)
+}
+
+/// Gives a packed bundle that is whole to another deployment, too: as the same file where the disk can do that, because
+/// nobody ever writes into one.
+fn share(whole: &Path, mut incoming: Incoming, place: &Path) -> io::Result<()> {
+    if whole == place || fs::hard_link(whole, place).is_ok() {
+        incoming.discard();
+        return Ok(());
+    }
+    incoming.copy(whole)?;
+    incoming.keep_as(place)
+}
+
 /// Keeps what was unpacked packed too, in the place of what was there before.
-fn keep(root: &Path, digest: &Digest, incoming: Incoming) -> Result<(), Error> {
+fn keep(
+    root: &Path,
+    digest: &Digest,
+    put: impl FnOnce(&Path) -> io::Result<()>,
+) -> Result<(), Error> {
     let place = packed(root, digest);
     let group = root.parent().unwrap_or(root);
     let mark = beside(root, "bundle.");
@@ -304,7 +342,7 @@ fn keep(root: &Path, digest: &Digest, incoming: Incoming) -> Result<(), Error> {
             remove_tree(&other)?;
         }
     }
-    incoming.keep_as(&place).map_err(failed("keep", &place))?;
+    put(&place).map_err(failed("keep", &place))?;
     durable::sync_folder(group).map_err(failed("sync", group))?;
     crash::point("cache.kept");
     Ok(())

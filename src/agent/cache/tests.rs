@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
@@ -241,9 +242,12 @@ impl Fixture {
         self.wire.sent.swap(0, Ordering::SeqCst)
     }
 
+    fn root(&self, deploy_id: u64) -> PathBuf {
+        self.cache.place(&self.deployment(deploy_id)).unwrap()
+    }
+
     fn packed(&self, deploy_id: u64) -> PathBuf {
-        let root = self.cache.place(&self.deployment(deploy_id)).unwrap();
-        packed(&root, &Digest::of(&self.blob))
+        packed(&self.root(deploy_id), &Digest::of(&self.blob))
     }
 
     fn names(&self) -> Vec<String> {
@@ -516,6 +520,17 @@ async fn what_is_on_the_host_is_not_sent_again() {
         .ensure_with(&fixture.deployment(2), None)
         .await
         .unwrap();
+    let file = |id| fs::metadata(fixture.packed(id)).unwrap().ino();
+    assert_eq!(file(1), file(2), "it is on the disk once");
+    // And where it cannot be the same file.
+    fs::remove_file(fixture.packed(2)).unwrap();
+    fs::write(fixture.packed(2), "damaged").unwrap();
+    fs::write(fixture.root(2).join("data"), "damaged").unwrap();
+    fixture
+        .ensure_with(&fixture.deployment(2), None)
+        .await
+        .unwrap();
+    assert_eq!(fs::read(fixture.packed(2)).unwrap(), fixture.blob);
     // A changed one.
     let mut changed = content.clone();
     changed.splice(1_500_000..1_500_100, noise(2, 300));
