@@ -236,12 +236,12 @@ held!(
 #[derive(Clone, Debug)]
 pub struct Table<T> {
     objects: BTreeMap<Key, Arc<T>>,
-    by_application: Index<Key>,
-    by_gear: Index<Key>,
-    by_node: Index<String>,
-    by_owner: Index<String>,
-    by_stream: Index<Key>,
-    by_image: Index<String>,
+    by_application: Index<Key, T>,
+    by_gear: Index<Key, T>,
+    by_node: Index<String, T>,
+    by_owner: Index<String, T>,
+    by_stream: Index<Key, T>,
+    by_image: Index<String, T>,
 }
 
 impl<T> Default for Table<T> {
@@ -258,37 +258,36 @@ impl<T> Default for Table<T> {
     }
 }
 
-/// Objects by something that they name.
+/// Objects by something that they name, in key order.
 #[derive(Clone, Debug)]
-struct Index<N>(BTreeMap<N, BTreeSet<Key>>);
+struct Index<N, T>(BTreeMap<N, BTreeMap<Key, Arc<T>>>);
 
-impl<N> Default for Index<N> {
-    fn default() -> Index<N> {
+impl<N, T> Default for Index<N, T> {
+    fn default() -> Index<N, T> {
         Index(BTreeMap::new())
     }
 }
 
-impl<N: Ord> Index<N> {
-    fn add(&mut self, name: N, key: &Key) {
-        self.0.entry(name).or_default().insert(key.clone());
+impl<N: Ord, T> Index<N, T> {
+    fn add(&mut self, name: N, key: &Key, object: &Arc<T>) {
+        let named = self.0.entry(name).or_default();
+        named.insert(key.clone(), object.clone());
     }
 
     fn remove(&mut self, name: &N, key: &Key) {
-        if let Some(keys) = self.0.get_mut(name) {
-            keys.remove(key);
-            if keys.is_empty() {
+        if let Some(named) = self.0.get_mut(name) {
+            named.remove(key);
+            if named.is_empty() {
                 self.0.remove(name);
             }
         }
     }
-}
 
-impl<N: Ord> Index<N> {
-    fn keys<Q: Ord + ?Sized>(&self, name: &Q) -> impl Iterator<Item = &Key>
+    fn get<Q: Ord + ?Sized>(&self, name: &Q) -> impl Iterator<Item = &Arc<T>>
     where
         N: Borrow<Q>,
     {
-        self.0.get(name).into_iter().flatten()
+        self.0.get(name).into_iter().flat_map(BTreeMap::values)
     }
 }
 
@@ -310,12 +309,12 @@ impl<T: Held> Table<T> {
 
     /// Those that belong to an application.
     pub fn of_application(&self, application: &Key) -> impl Iterator<Item = &Arc<T>> {
-        self.found(self.by_application.keys(application))
+        self.by_application.get(application)
     }
 
     /// Those that are work on a gear.
     pub fn of_gear(&self, gear: &Key) -> impl Iterator<Item = &Arc<T>> {
-        self.found(self.by_gear.keys(gear))
+        self.by_gear.get(gear)
     }
 
     /// Those of a namespace, in the order of their names.
@@ -328,7 +327,7 @@ impl<T: Held> Table<T> {
 
     /// Those that have an owner with this uid.
     pub fn owned_by(&self, uid: &str) -> impl Iterator<Item = &Arc<T>> {
-        self.found(self.by_owner.keys(uid))
+        self.by_owner.get(uid)
     }
 
     /// Those whose controlling owner has this uid.
@@ -339,24 +338,17 @@ impl<T: Held> Table<T> {
 
     /// Those that are on a node; "": those that wait for one.
     pub fn on_node(&self, node: &str) -> impl Iterator<Item = &Arc<T>> {
-        self.found(self.by_node.keys(node))
+        self.by_node.get(node)
     }
 
     /// Those that get new images from an image stream.
     pub fn following(&self, stream: &Key) -> impl Iterator<Item = &Arc<T>> {
-        self.found(self.by_stream.keys(stream))
+        self.by_stream.get(stream)
     }
 
     /// Those that name an image by its digest.
     pub fn naming_image(&self, digest: &str) -> impl Iterator<Item = &Arc<T>> {
-        self.found(self.by_image.keys(digest))
-    }
-
-    fn found<'t>(
-        &'t self,
-        keys: impl Iterator<Item = &'t Key>,
-    ) -> impl Iterator<Item = &'t Arc<T>> {
-        keys.filter_map(|key| self.objects.get(key))
+        self.by_image.get(digest)
     }
 
     /// Puts an object's new state in place of the old one, which it returns; none: the object is gone.
@@ -372,25 +364,26 @@ impl<T: Held> Table<T> {
         before
     }
 
-    fn list(&mut self, key: &Key, object: &T) {
+    fn list(&mut self, key: &Key, object: &Arc<T>) {
         if let Some(application) = object.application() {
             let owner = Key::new(key.namespace.clone(), application);
-            self.by_application.add(owner, key);
+            self.by_application.add(owner, key, object);
         }
         if let Some(gear) = object.gear() {
-            self.by_gear.add(Key::new(key.namespace.clone(), gear), key);
+            self.by_gear
+                .add(Key::new(key.namespace.clone(), gear), key, object);
         }
         if let Some(node) = object.node() {
-            self.by_node.add(node.to_owned(), key);
+            self.by_node.add(node.to_owned(), key, object);
         }
         for owner in &object.metadata().owner_references {
-            self.by_owner.add(owner.uid.clone(), key);
+            self.by_owner.add(owner.uid.clone(), key, object);
         }
         for stream in object.streams() {
-            self.by_stream.add(stream, key);
+            self.by_stream.add(stream, key, object);
         }
         for image in object.images() {
-            self.by_image.add(image, key);
+            self.by_image.add(image, key, object);
         }
     }
 
@@ -618,7 +611,8 @@ impl World {
 
     /// The operations of an application's gears that are not over.
     pub fn under_way(&self, application: &Key) -> impl Iterator<Item = &Arc<Operation>> {
-        self.operations.found(self.progress.under_way(application))
+        let keys = self.progress.under_way(application);
+        keys.filter_map(|key| self.operations.find(key))
     }
 
     /// The last renewal of a node's lease.

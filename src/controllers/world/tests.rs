@@ -44,12 +44,12 @@ proptest! {
         for namespace in ["demo", "shop"] {
             for number in 0..3 {
                 let gear = Key::new(namespace, format!("gear-{number}"));
-                let found: Vec<&Key> = table.by_gear.keys(&gear).collect();
-                let plain: Vec<&Key> = table
+                let found: Vec<&Arc<Operation>> = table.of_gear(&gear).collect();
+                let plain: Vec<&Arc<Operation>> = table
                     .objects
                     .iter()
                     .filter(|(key, one)| key.namespace == namespace && one.spec.gear == gear.name)
-                    .map(|(key, _)| key)
+                    .map(|(_, one)| one)
                     .collect();
                 prop_assert_eq!(found, plain);
                 let application = Key::new(namespace, format!("application-{number}"));
