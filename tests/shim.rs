@@ -84,8 +84,8 @@ fn ended(shim: &Shim) -> Option<Exit> {
 }
 
 fn runtime() -> tokio::runtime::Runtime {
-    let runtime = tokio::runtime::Builder::new_current_thread().build();
-    runtime.unwrap()
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_io().build().unwrap()
 }
 
 fn until(what: &str, mut condition: impl FnMut() -> bool) {

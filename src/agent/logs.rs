@@ -5,9 +5,6 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::os::fd::AsFd;
-use std::os::fd::AsRawFd;
-use std::os::fd::RawFd;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,19 +22,16 @@ use bytes::Bytes;
 use http::StatusCode;
 use http::header;
 use nix::sys::inotify::AddWatchFlags;
-use nix::sys::inotify::InitFlags;
-use nix::sys::inotify::Inotify;
 use serde::Deserialize;
 use tokio::fs::File;
 use tokio::io::AsyncReadExt;
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc;
 use tokio::sync::watch;
 
 use crate::agent::journal::Journal;
 use crate::agent::operations::Shared;
 use crate::agent::operations::item_shim;
+use crate::agent::watcher::Watcher;
 use crate::api::kinds;
 use crate::api::meta::Key;
 use crate::api::status::Status;
@@ -152,28 +146,13 @@ pub(crate) fn refusal(status: &Status) -> Response {
 
 /// The kernel's word that something in a folder changed.
 pub(crate) enum Notice {
-    Kernel(AsyncFd<Watcher>),
+    Kernel(Watcher),
     Clock,
-}
-
-pub(crate) struct Watcher(Inotify);
-
-impl AsRawFd for Watcher {
-    fn as_raw_fd(&self) -> RawFd {
-        self.0.as_fd().as_raw_fd()
-    }
 }
 
 impl Notice {
     pub(crate) fn new() -> Notice {
-        Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)
-            .ok()
-            .and_then(|inotify| {
-                // SAFETY: the value owns its descriptor and names the same one for as long as it lives.
-                unsafe { AsyncFd::register_with_interest(Watcher(inotify), Interest::READABLE) }
-                    .ok()
-            })
-            .map_or(Notice::Clock, Notice::Kernel)
+        Watcher::new().map_or(Notice::Clock, Notice::Kernel)
     }
 
     /// Also watches a folder.
@@ -181,7 +160,7 @@ impl Notice {
         let flags =
             AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MODIFY | AddWatchFlags::IN_MOVED_TO;
         if let Notice::Kernel(watcher) = self
-            && let Err(errno) = watcher.get_ref().0.add_watch(folder, flags)
+            && let Err(errno) = watcher.add(folder, flags)
             && errno != nix::errno::Errno::ENOENT
         {
             *self = Notice::Clock;
@@ -189,14 +168,12 @@ impl Notice {
     }
 
     pub(crate) async fn changed(&self) {
-        match self {
-            Notice::Kernel(watcher) => {
-                if let Ok(mut ready) = watcher.readable().await {
-                    while watcher.get_ref().0.read_events().is_ok() {}
-                    ready.clear_ready();
-                }
-            }
-            Notice::Clock => tokio::time::sleep(LOOK).await,
+        let told = match self {
+            Notice::Kernel(watcher) => watcher.events().await.is_ok(),
+            Notice::Clock => false,
+        };
+        if !told {
+            tokio::time::sleep(LOOK).await;
         }
     }
 }

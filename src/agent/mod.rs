@@ -28,6 +28,7 @@ pub mod renewal;
 pub mod shim;
 pub mod toolchains;
 mod users;
+mod watcher;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -408,16 +408,13 @@ impl Queue {
     /// Carries out what was decided for a key; when the world did not show its last write then, decides first.
     async fn work(self: &Arc<Queue>, place: usize, key: &Key, decision: Option<Decision>) {
         let line = &self.lines[place];
-        let decision = match decision {
-            Some(decision) => decision,
-            None => {
-                self.see_own_writes(line, key).await;
-                match self.look(place, key) {
-                    Some(decision) => decision,
-                    None => return,
-                }
-            }
+        let decision = if decision.is_some() {
+            decision
+        } else {
+            self.see_own_writes(line, key).await;
+            self.look(place, key)
         };
+        let Some(decision) = decision else { return };
         match self.perform(place, key, decision).await {
             Ok(()) => {
                 line.state().failures.remove(key);

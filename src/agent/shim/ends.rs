@@ -1,56 +1,76 @@
 //! Ends of shims, as the kernel tells of them: a record is open to write while its shim has the child, and closed then.
 //!
-//! One thread waits for all of them, and is nobody's: a runtime can stop in the middle of a wait. Why a record was closed,
-//! and by whom, is not known here.
+//! One task of each runtime waits for all of them, and ends with it. Why a record was closed, and by whom, is not known
+//! here.
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::LazyLock;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
-use std::sync::OnceLock;
 use std::sync::PoisonError;
 
-use nix::errno::Errno;
 use nix::sys::inotify::AddWatchFlags;
-use nix::sys::inotify::InitFlags;
-use nix::sys::inotify::Inotify;
 use nix::sys::inotify::InotifyEvent;
 use nix::sys::inotify::WatchDescriptor;
+use tokio::runtime::Handle;
+use tokio::runtime::Id;
 use tokio::sync::oneshot;
 
-/// Little, but the allocator too has to begin there. In bytes.
-const STACK: usize = 256 * 1024;
+use crate::agent::watcher::Watcher;
 
-/// None where the kernel has nothing to tell with: its limits are used up.
-static ENDS: OnceLock<Option<Ends>> = OnceLock::new();
+/// Those that are listened for, by the runtime that does.
+static ENDS: LazyLock<Mutex<HashMap<Id, Arc<Ends>>>> = LazyLock::new(Mutex::default);
 
 struct Ends {
-    changes: Inotify,
-    /// None when nothing will be told any more.
-    waiting: Mutex<Option<Waiting>>,
+    watcher: Watcher,
+    waiting: Mutex<Waiting>,
 }
 
 type Waiting = HashMap<WatchDescriptor, Vec<oneshot::Sender<()>>>;
 
 /// A wait for a record to be closed by somebody who could write.
 pub(super) struct Closing {
-    ends: &'static Ends,
+    ends: Arc<Ends>,
     record: WatchDescriptor,
     told: oneshot::Receiver<()>,
 }
 
-/// Begins to wait; none where that is not told.
+/// Begins to wait, on a runtime; none where that is not told, because the limits of the kernel are used up.
 pub(super) fn follow(record: &Path) -> Option<Closing> {
-    let ends = ENDS.get_or_init(Ends::begin).as_ref()?;
-    let mut waiting = ends.waiting();
-    let all = waiting.as_mut()?;
-    let record = ends
-        .changes
-        .add_watch(record, AddWatchFlags::IN_CLOSE_WRITE)
-        .ok()?;
+    let ends = of_this_runtime()?;
     let (tell, told) = oneshot::channel();
-    all.entry(record).or_default().push(tell);
+    let mut waiting = lock(&ends.waiting);
+    let record = ends
+        .watcher
+        .add(record, AddWatchFlags::IN_CLOSE_WRITE)
+        .ok()?;
+    waiting.entry(record).or_default().push(tell);
+    drop(waiting);
     Some(Closing { ends, record, told })
+}
+
+fn of_this_runtime() -> Option<Arc<Ends>> {
+    let runtime = Handle::current();
+    let ends = {
+        let mut all = lock(&ENDS);
+        if let Some(ends) = all.get(&runtime.id()) {
+            return Some(ends.clone());
+        }
+        let ends = Arc::new(Ends {
+            watcher: Watcher::new()?,
+            waiting: Mutex::default(),
+        });
+        all.insert(runtime.id(), ends.clone());
+        ends
+    };
+    let listener = Listener {
+        ends: ends.clone(),
+        runtime: runtime.id(),
+    };
+    runtime.spawn(listener.listen());
+    Some(ends)
 }
 
 impl Closing {
@@ -63,55 +83,43 @@ impl Closing {
 impl Drop for Closing {
     fn drop(&mut self) {
         self.told.close();
-        let mut waiting = self.ends.waiting();
-        let Some(all) = waiting.as_mut() else {
-            return;
-        };
-        if let Some(others) = all.get_mut(&self.record) {
+        let mut waiting = lock(&self.ends.waiting);
+        if let Some(others) = waiting.get_mut(&self.record) {
             others.retain(|other| !other.is_closed());
             if others.is_empty() {
-                all.remove(&self.record);
-                let _ = self.ends.changes.rm_watch(self.record);
+                waiting.remove(&self.record);
+                self.ends.watcher.remove(self.record);
             }
         }
     }
 }
 
-impl Ends {
-    fn begin() -> Option<Ends> {
-        let ends = Ends {
-            changes: Inotify::init(InitFlags::IN_CLOEXEC).ok()?,
-            waiting: Mutex::new(Some(Waiting::new())),
-        };
-        let thread = std::thread::Builder::new()
-            .name("shim-ends".to_owned())
-            .stack_size(STACK);
-        // It waits for the static to be set.
-        thread
-            .spawn(|| ENDS.wait().as_ref().map(Ends::listen))
-            .ok()?;
-        Some(ends)
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
-    fn listen(&self) {
-        loop {
-            match self.changes.read_events() {
-                Err(Errno::EINTR) => {}
-                Err(_) => break,
-                Ok(events) => {
-                    if let Some(all) = self.waiting().as_mut() {
-                        for event in &events {
-                            tell(all, event);
-                        }
-                    }
-                }
+/// What the task of a runtime has, until it is dropped.
+struct Listener {
+    ends: Arc<Ends>,
+    runtime: Id,
+}
+
+impl Listener {
+    async fn listen(self) {
+        while let Ok(events) = self.ends.watcher.events().await {
+            let mut waiting = lock(&self.ends.waiting);
+            for event in &events {
+                tell(&mut waiting, event);
             }
         }
-        *self.waiting() = None;
     }
+}
 
-    fn waiting(&self) -> MutexGuard<'_, Option<Waiting>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+impl Drop for Listener {
+    fn drop(&mut self) {
+        lock(&ENDS).remove(&self.runtime);
+        // Who still waits is told so, and looks otherwise.
+        lock(&self.ends.waiting).clear();
     }
 }
 
@@ -137,9 +145,7 @@ mod tests {
     use super::*;
 
     fn is_waited_for(record: WatchDescriptor) -> bool {
-        let ends = ENDS.get().and_then(Option::as_ref).unwrap();
-        let waiting = ends.waiting();
-        waiting.as_ref().unwrap().contains_key(&record)
+        lock(&of_this_runtime().unwrap().waiting).contains_key(&record)
     }
 
     #[tokio::test]
@@ -170,5 +176,23 @@ mod tests {
         let closing = follow(&path).unwrap();
         std::fs::remove_file(&path).unwrap();
         closing.happened().await;
+    }
+
+    #[test]
+    fn a_wait_ends_with_the_runtime_that_would_have_been_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("record");
+        let writer = File::create(&path).unwrap();
+        let runtime = || {
+            let mut builder = tokio::runtime::Builder::new_current_thread();
+            builder.enable_all().build().unwrap()
+        };
+        let (one, other) = (runtime(), runtime());
+        let closing = one.block_on(async { follow(&path).unwrap() });
+        let told = other.block_on(async { follow(&path).unwrap() });
+        drop(one);
+        other.block_on(closing.happened());
+        drop(writer);
+        other.block_on(told.happened());
     }
 }

@@ -466,9 +466,10 @@ impl<'a> Watch<'a> {
             if has_output {
                 self.output.drain();
             }
-            let told = match has_signal {
-                true => self.wakeups.take_signal(),
-                false => Told::default(),
+            let told = if has_signal {
+                self.wakeups.take_signal()
+            } else {
+                Told::default()
             };
             if has_changed && let Some(changes) = &self.wakeups.changes {
                 take_events(changes);
@@ -674,7 +675,7 @@ impl<'a> Watch<'a> {
             Stage::Exec => explain_exec(&self.program, problem.errno),
             Stage::Mount => format!("cannot mount its files: {why}"),
             Stage::Network => format!("cannot enter the pod's network: {why}"),
-            _ => format!("cannot prepare the process: {why}"),
+            Stage::Other => format!("cannot prepare the process: {why}"),
         }
     }
 }
