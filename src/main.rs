@@ -16,6 +16,12 @@ use upshift::base::streams::Streams;
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
+/// How much a thread may allocate before jemalloc looks through what it keeps for it, in bytes: with its default of
+/// 64 KiB that is at every request or two, and a fortieth of all time. A C string.
+#[cfg(target_os = "linux")]
+#[unsafe(export_name = "_rjem_malloc_conf")]
+static MALLOC_CONF: &[u8; 29] = b"tcache_gc_incr_bytes:4194304\0";
+
 fn main() -> ExitCode {
     let environment = Environment::of_process();
     // Before any thread or runtime: the shim forks.
