@@ -167,21 +167,21 @@ impl Cache {
         let digest = digest(deployment)?;
         let (place, wanted) = (root.clone(), digest.clone());
         let opened = blocking(move || {
+            let incoming = beside(&place, "incoming");
             if state(&place, &wanted) == State::Whole {
                 // A death just after it was unpacked left the packed one half put away.
-                let _ = fs::remove_file(beside(&place, "incoming"));
+                let _ = fs::remove_file(&incoming);
                 return Ok(None);
             }
             let group = place.parent().unwrap_or(Path::new("/"));
             make_folders(group).map_err(failed("make", group))?;
-            let path = beside(&place, "incoming");
-            let incoming = Incoming::open(&path).map_err(failed("write", &path))?;
             let packed = packed_bundles(group);
-            let same = packed.iter().filter(|(_, digest)| *digest == wanted);
-            if let Some((whole, _)) = same.into_iter().find(|(path, _)| is_whole(path, &wanted)) {
-                let share = |incoming, place: &Path| share(whole, incoming, place);
-                return put_away(&place, &wanted, whole, incoming, share).map(|()| None);
+            if let Some((whole, _held)) = take_whole(&packed, &wanted) {
+                let _ = fs::remove_file(&incoming);
+                fill(&place, &wanted, whole)?;
+                return keep(&place, &wanted, |place| share(whole, place)).map(|()| None);
             }
+            let incoming = Incoming::open(&incoming).map_err(failed("write", &incoming))?;
             let local = Local::look(packed.into_iter().map(|(path, _)| path).collect());
             Ok::<_, Error>(Some((incoming, local)))
         });
@@ -191,12 +191,17 @@ impl Cache {
         let incoming = Fetch::new(source, &digest, local).run(incoming).await?;
         let place = root.clone();
         blocking(move || {
-            let archive = incoming.path.clone();
-            if let Err(error) = incoming.sync() {
-                incoming.discard();
-                return Err(failed("sync", &archive)(error));
+            let filled = incoming
+                .sync()
+                .map_err(failed("sync", &incoming.path))
+                .and_then(|()| fill(&place, &digest, &incoming.path));
+            match filled {
+                Ok(()) => keep(&place, &digest, |place| incoming.keep_as(place)),
+                Err(error) => {
+                    incoming.discard();
+                    Err(error)
+                }
             }
-            put_away(&place, &digest, &archive, incoming, Incoming::keep_as)
         })
         .await??;
         Ok(root)
@@ -294,36 +299,29 @@ fn packed_bundles(group: &Path) -> Vec<(PathBuf, Digest)> {
     entries.filter_map(known).collect()
 }
 
-/// Unpacks a whole bundle and keeps it packed, too; how that one comes to its place is said by `put`.
-fn put_away(
-    root: &Path,
-    digest: &Digest,
-    archive: &Path,
-    incoming: Incoming,
-    put: impl FnOnce(Incoming, &Path) -> io::Result<()>,
-) -> Result<(), Error> {
-    if let Err(error) = fill(root, digest, archive) {
-        incoming.discard();
-        return Err(error);
-    }
-    keep(root, digest, |place| put(incoming, place))
+/// A packed bundle that is what its name says, held by one at a time: an agent that was stopped may still be unpacking it.
+fn take_whole<'p>(
+    packed: &'p [(PathBuf, Digest)],
+    wanted: &Digest,
+) -> Option<(&'p Path, fs::File)> {
+    let same = packed.iter().filter(|(_, digest)| digest == wanted);
+    same.into_iter().find_map(|(path, _)| {
+        let mut file = fs::File::open(path).ok()?;
+        file.lock().ok()?;
+        let (found, _) = blobs::digest_of(&mut file).ok()?;
+        (found == *wanted).then_some((path.as_path(), file))
+    })
 }
 
-/// Whether a packed bundle is what its name says.
-fn is_whole(packed: &Path, digest: &Digest) -> bool {
-    let found = fs::File::open(packed).and_then(|mut file| blobs::digest_of(&mut file));
-    found.is_ok_and(|(found, _)| found == *digest)
-}
-
-/// Gives a packed bundle that is whole to another deployment, too: as the same file where the disk can do that, because
-/// nobody ever writes into one.
-fn share(whole: &Path, mut incoming: Incoming, place: &Path) -> io::Result<()> {
+/// Gives a packed bundle to another deployment, too: as the same file where the disk can do that, because nobody ever
+/// writes into one.
+fn share(whole: &Path, place: &Path) -> io::Result<()> {
     if whole == place || fs::hard_link(whole, place).is_ok() {
-        incoming.discard();
         return Ok(());
     }
-    incoming.copy(whole)?;
-    incoming.keep_as(place)
+    let mut copy = Incoming::open(&beside(place, "copy"))?;
+    copy.copy(whole)?;
+    copy.keep_as(place)
 }
 
 /// Keeps what was unpacked packed too, in the place of what was there before.
