@@ -47,6 +47,12 @@ pub(crate) fn rows() -> Vec<Row> {
     for round in 0..ROUNDS {
         server.client(&["delete", "all", "-l", &format!("app=hello-{round}")]);
     }
+    // They would outlive the server.
+    let deleted = Instant::now();
+    while !server.client(&["get", "pods", "-o", "name"]).is_empty() {
+        assert!(deleted.elapsed() < Duration::from_secs(60), "pods stay");
+        std::thread::sleep(Duration::from_millis(50));
+    }
     let (ours, theirs) = (median(ours), median(theirs));
     vec![
         Row {
