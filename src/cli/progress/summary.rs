@@ -259,6 +259,13 @@ fn table(state: &State, columns: Option<u16>) -> String {
             table.add_row([count.as_str(), "", "NotBegun", "", ""]);
         }
     }
+    // Where nothing went wrong its column is empty, and a narrow terminal has no room for that.
+    let mut reasons = table.row_iter().filter_map(|row| row.cell_iter().last());
+    if reasons.all(|reason| reason.content().is_empty())
+        && let Some(column) = table.column_iter_mut().last()
+    {
+        column.set_constraint(ColumnConstraint::Hidden);
+    }
     trimmed(&table)
 }
 

@@ -282,6 +282,27 @@ fn success_does_not_count_gears_on_silent_nodes() {
 }
 
 #[test]
+fn a_success_fits_a_narrow_terminal() {
+    let mut state = State::new(rollout(RolloutPhase::Succeeded, 1), Logs::OfFailures);
+    let _ = feed(&mut state, 0, boxed(operation("vm", 6, StepPhase::Running)));
+    let _ = feed(&mut state, 900, boxed(operation("vm", 7, StepPhase::Done)));
+    state.rollout.status.gears.done = 1;
+    let outcome = Outcome::of(&state.rollout).unwrap();
+    let wanted = summary::Wanted {
+        steps: false,
+        look: LOOK,
+        replay: 10,
+        columns: Some(40),
+        program: "upshift",
+    };
+    let lines = summary::lines(&state, &outcome, Duration::from_millis(900), wanted);
+    insta::assert_snapshot!(lines[..2].join("\n"), @r"
+    GEAR      NODE   RESULT      TIME
+    shop-vm   vm     Succeeded   240ms
+    ");
+}
+
+#[test]
 fn a_gear_pauses_after_the_step_before() {
     let mut state = State::new(rollout(RolloutPhase::Running, 1), Logs::OfFailures);
     let _ = feed(&mut state, 0, boxed(operation("a", 5, StepPhase::Running)));
