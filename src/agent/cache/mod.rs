@@ -304,8 +304,8 @@ fn take_whole<'p>(
     packed: &'p [(PathBuf, Digest)],
     wanted: &Digest,
 ) -> Option<(&'p Path, fs::File)> {
-    let same = packed.iter().filter(|(_, digest)| digest == wanted);
-    same.into_iter().find_map(|(path, _)| {
+    let mut same = packed.iter().filter(|(_, digest)| digest == wanted);
+    same.find_map(|(path, _)| {
         let mut file = fs::File::open(path).ok()?;
         file.lock().ok()?;
         let (found, _) = blobs::digest_of(&mut file).ok()?;

@@ -201,17 +201,21 @@ fn plain_tells_changes_in_the_order_of_each_gear() {
     );
 }
 
+fn wanted(columns: Option<u16>) -> summary::Wanted {
+    summary::Wanted {
+        steps: false,
+        look: LOOK,
+        replay: 10,
+        columns,
+        program: "upshift",
+    }
+}
+
 #[test]
 fn the_end_says_what_failed_shows_its_last_lines_and_names_the_next_command() {
     let (state, _) = failing();
     let outcome = Outcome::of(&state.rollout).unwrap();
-    let wanted = summary::Wanted {
-        steps: false,
-        look: LOOK,
-        replay: 10,
-        columns: None,
-        program: "upshift",
-    };
+    let wanted = wanted(None);
     let lines = summary::lines(&state, &outcome, Duration::from_millis(3020), wanted);
     insta::assert_snapshot!(lines.join("\n"), @r"
     error: shop-2 failed on localhost: ValidateService: exit code 3
@@ -242,13 +246,7 @@ fn a_step_without_scripts_has_no_log_and_nothing_is_said_three_times() {
         }
     }
     let outcome = Outcome::of(&state.rollout).unwrap();
-    let wanted = summary::Wanted {
-        steps: false,
-        look: LOOK,
-        replay: 10,
-        columns: Some(40),
-        program: "upshift",
-    };
+    let wanted = wanted(Some(40));
     let lines = summary::lines(&state, &outcome, Duration::from_millis(3020), wanted);
     insta::assert_snapshot!(lines.join("\n"), @r"
     error: shop-2 failed on localhost: Install: DiskFull: the disk is full
@@ -267,13 +265,7 @@ fn success_does_not_count_gears_on_silent_nodes() {
     state.rollout.status.gears.done = 1;
     state.rollout.status.gears.unreachable = 1;
     let outcome = Outcome::of(&state.rollout).unwrap();
-    let wanted = summary::Wanted {
-        steps: false,
-        look: LOOK,
-        replay: 10,
-        columns: None,
-        program: "upshift",
-    };
+    let wanted = wanted(None);
     let lines = summary::lines(&state, &outcome, Duration::from_millis(900), wanted);
     assert_eq!(
         lines[0],
@@ -288,13 +280,7 @@ fn a_success_fits_a_narrow_terminal() {
     let _ = feed(&mut state, 900, boxed(operation("vm", 7, StepPhase::Done)));
     state.rollout.status.gears.done = 1;
     let outcome = Outcome::of(&state.rollout).unwrap();
-    let wanted = summary::Wanted {
-        steps: false,
-        look: LOOK,
-        replay: 10,
-        columns: Some(40),
-        program: "upshift",
-    };
+    let wanted = wanted(Some(40));
     let lines = summary::lines(&state, &outcome, Duration::from_millis(900), wanted);
     insta::assert_snapshot!(lines[..2].join("\n"), @r"
     GEAR      NODE   RESULT      TIME
